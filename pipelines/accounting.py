@@ -1,0 +1,340 @@
+"""Total accounting: every record of a run exactly once, every penny in one place.
+
+Belongs here: counting what came in and went out, the equalities that must hold before a
+month is published, and the record kept of a run. Does not belong here: printing it
+(`pipelines.cli`) or the counts that the mart itself must show (`pipelines.publishing`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pipelines.deliveries import deliveries_of, settled_cut
+from pipelines.pricing_run import Rulebook, priced_path, priced_paths, rulebook_for
+from pipelines.validation import count_codes, refused_path, rule_expression, valid_path
+from pipelines.workspace import Workspace, replacing
+from pricing.low_volume import LVA_BLOCK
+from pricing.mechanism import API_VARIABLE
+from schemas.extracts import EXTRACTS, Extract
+from schemas.priced_line import PRICED_LINE_COLUMNS
+from schemas.rules import warning_rules
+
+CONTENT_HASH_SQL = f"sum(hash({', '.join(PRICED_LINE_COLUMNS)})::HUGEINT)"
+"""The same for the same rows in any order. DuckDB may change its hash between versions,
+so a recorded content hash names the version that made it."""
+
+_NAMED_ORGANISATIONS = {
+    "PROVIDER_UNKNOWN": "organisation_code_of_provider",
+    "MFF_MISSING": "organisation_code_of_provider",
+    "COMMISSIONER_UNKNOWN": "coalesced_commissioner_code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MechanismTotal:
+    """What one mechanism pays for in a dataset's month."""
+
+    dataset: str
+    payment_mechanism: str
+    lines: int
+    value_pence: int
+    payable_pence: int
+    lines_without_price: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetAccount:
+    """What became of every record of a dataset's month."""
+
+    dataset: str
+    cut: str
+    files: list[dict[str, Any]]
+    delivered: int
+    valid: int
+    refused_by_validation: int
+    priced: int
+    refused_by_pricing: int
+    refused_by_code: dict[str, int]
+    refused_organisations: dict[str, dict[str, int]]
+    warnings: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """Two numbers that must be the same."""
+
+    says: str
+    left: int
+    right: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether they are."""
+        return self.left == self.right
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The record of a month's run, as kept in the lake and the `runs` table."""
+
+    activity_month: str
+    scheme_year: str
+    pricing_inputs: dict[str, str]
+    is_illustrative: bool
+    datasets: list[DatasetAccount]
+    mechanisms: list[MechanismTotal]
+    content_hash: str
+    notices: list[str]
+    versions: dict[str, str]
+    equalities: list[Equality] = field(default_factory=list)
+
+    @property
+    def delivered(self) -> int:
+        """Records in."""
+        return sum(dataset.delivered for dataset in self.datasets)
+
+    @property
+    def priced(self) -> int:
+        """Records that became priced lines."""
+        return sum(dataset.priced for dataset in self.datasets)
+
+    @property
+    def refused(self) -> int:
+        """Records refused, by validation or pricing."""
+        return sum(d.refused_by_validation + d.refused_by_pricing for d in self.datasets)
+
+    @property
+    def faults(self) -> list[Equality]:
+        """The equalities that do not hold."""
+        return [equality for equality in self.equalities if not equality.holds]
+
+
+def account(workspace: Workspace, month: str) -> Account:
+    """Counts a month from what is in the lake, and keeps the account beside it."""
+    rulebook = rulebook_for(workspace, month)
+    datasets = [_dataset(workspace, extract, month) for extract in EXTRACTS]
+    with duckdb.connect() as connection:
+        mechanisms, content_hash = totals(_lines_sql(workspace, month), connection)
+    made = Account(
+        activity_month=month,
+        scheme_year=rulebook.pack.scheme.scheme_year,
+        pricing_inputs=_inputs(rulebook),
+        is_illustrative=rulebook.book.is_illustrative,
+        datasets=datasets,
+        mechanisms=mechanisms,
+        content_hash=content_hash,
+        notices=_notices(workspace, rulebook, month),
+        versions=versions(),
+        equalities=_equalities(workspace, month, datasets, mechanisms),
+    )
+    with replacing(workspace.accounting(month)) as writing:
+        writing.write_text(json.dumps(asdict(made), indent=1, ensure_ascii=False), "utf-8")
+    return made
+
+
+def read_account(workspace: Workspace, month: str) -> Account:
+    """The account of a month's last run."""
+    kept = json.loads(workspace.accounting(month).read_text("utf-8"))
+    return Account(
+        **{
+            **kept,
+            "datasets": [DatasetAccount(**entry) for entry in kept["datasets"]],
+            "mechanisms": [MechanismTotal(**entry) for entry in kept["mechanisms"]],
+            "equalities": [Equality(**entry) for entry in kept["equalities"]],
+        }
+    )
+
+
+def totals(
+    lines_sql: str, connection: duckdb.DuckDBPyConnection
+) -> tuple[list[MechanismTotal], str]:
+    """Totals by dataset and mechanism of priced lines, and their content hash."""
+    rows = connection.execute(
+        f"""
+        SELECT dataset, payment_mechanism, count(*)::BIGINT,
+               coalesce(sum(value_pence), 0)::BIGINT,
+               coalesce(sum(payable_pence), 0)::BIGINT,
+               count(*) FILTER (payable_pence IS NULL)::BIGINT,
+               {CONTENT_HASH_SQL}
+        FROM {lines_sql} GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    content_hash = sum(int(row[-1]) for row in rows) % (1 << 64)
+    return [MechanismTotal(*row[:-1]) for row in rows], (
+        f"duckdb-{duckdb.__version__}:{content_hash:016x}"
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions that made a result."""
+    packages = ("sus-pricing", "polars", "duckdb", "narwhals", "pandera", "dagster")
+    return {package: version(package) for package in packages}
+
+
+def _lines_sql(workspace: Workspace, month: str) -> str:
+    return f"read_parquet({[str(path) for path in priced_paths(workspace, month).values()]})"
+
+
+def _inputs(rulebook: Rulebook) -> dict[str, str]:
+    """The sha256 of everything the month was priced with."""
+    return {
+        f"scheme pack {rulebook.pack.path.name}": rulebook.pack.sha256,
+        f"price book {rulebook.book.name}": rulebook.book.sha256,
+        "organisations": rulebook.organisations.sha256,
+        **{f"prior approvals {n}": sha256 for n, sha256 in rulebook.approvals.files.items()},
+        **{f"LVA exceptions {n}": sha256 for n, sha256 in rulebook.exceptions.files.items()},
+    }
+
+
+def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccount:
+    dataset = extract.dataset
+    cut = settled_cut(workspace, dataset, month)
+    deliveries = [
+        d for d in deliveries_of(workspace, dataset) if d.cut == cut and month in d.months
+    ]
+    valid = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
+    warnings = valid.select(
+        pl.len(),
+        *(rule_expression(rule).sum().alias(rule.code) for rule in warning_rules(extract)),
+    )
+    warned = warnings.collect().row(0, named=True)
+    refused = {
+        by: pl.read_parquet(refused_path(workspace, dataset, month, cut, by))
+        for by in ("validation", "pricing")
+    }
+    lines = pl.scan_parquet(priced_path(workspace, dataset, month, cut))
+    every_code = pl.concat([frame["refusal_codes"] for frame in refused.values()])
+    return DatasetAccount(
+        dataset=dataset,
+        cut=cut,
+        files=[
+            {"name": d.name, "sha256": d.sha256, "records": d.months[month].records}
+            for d in deliveries
+        ],
+        delivered=sum(d.months[month].records for d in deliveries),
+        valid=warned.pop("len"),
+        refused_by_validation=refused["validation"].height,
+        priced=lines.filter(pl.col("line_number") == 0).select(pl.len()).collect().item(),
+        refused_by_pricing=refused["pricing"].height,
+        refused_by_code=count_codes(every_code),
+        refused_organisations=_refused_organisations(refused["pricing"]),
+        warnings={code: count for code, count in warned.items() if count},
+    )
+
+
+def _refused_organisations(refused: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """The organisation codes behind refusals that a missing entry caused."""
+    blanks_null = refused.with_columns(
+        pl.col(pl.String).str.strip_chars().replace("", None)  # as delivered: blank is text
+    )
+    coalesced = pl.coalesce("derived_commissioner_code", "organisation_code_of_commissioner")
+    named = blanks_null.with_columns(coalesced_commissioner_code=coalesced)
+    found = {}
+    for code, column in _NAMED_ORGANISATIONS.items():
+        counts = (
+            named.filter(pl.col("refusal_codes").list.contains(code))
+            .group_by(column)
+            .len()
+            .sort("len", column, descending=[True, False])
+        )
+        if counts.height:
+            found[code] = {str(organisation): count for organisation, count in counts.rows()}
+    return found
+
+
+def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
+    """What whoever reads the result must know of it."""
+    notices = []
+    if rulebook.book.is_illustrative:
+        notices.append(
+            f"ILLUSTRATIVE: the prices of '{rulebook.book.name}' are made up. "
+            "Do not pay on these figures."
+        )
+    approvals = rulebook.approvals.rows
+    cut = settled_cut(workspace, "apc", month)
+    ids = pl.scan_parquet(valid_path(workspace, "apc", month, cut)).select("record_id")
+    unknown = (
+        approvals.filter(pl.col("record_id").is_not_null())
+        .lazy()
+        .join(ids, on="record_id", how="anti")
+        .select("file", "line")
+        .sort("file", "line")
+        .collect()
+    )
+    for (name,), rows in unknown.group_by("file", maintain_order=True):
+        lines = ", ".join(str(line) for line in rows["line"].head(10))
+        more = f" and {rows.height - 10:,} more" if rows.height > 10 else ""
+        notices.append(
+            f"{name}: {rows.height:,} approvals name a record that is not a valid spell of "
+            f"{month} (lines {lines}{more})."
+        )
+    return notices
+
+
+def _equalities(
+    workspace: Workspace,
+    month: str,
+    datasets: list[DatasetAccount],
+    mechanisms: list[MechanismTotal],
+) -> list[Equality]:
+    variable = pl.read_parquet(workspace.statement("variable_element", month))
+    low_volume = pl.read_parquet(workspace.statement("low_volume", month))
+    in_variable = [m for m in mechanisms if m.payment_mechanism == API_VARIABLE]
+    in_block = [m for m in mechanisms if m.payment_mechanism == LVA_BLOCK]
+    found = []
+    for d in datasets:
+        found += [
+            Equality(
+                f"{d.dataset}: records delivered = valid + refused by validation",
+                d.delivered,
+                d.valid + d.refused_by_validation,
+            ),
+            Equality(
+                f"{d.dataset}: valid records = priced + refused by pricing",
+                d.valid,
+                d.priced + d.refused_by_pricing,
+            ),
+            Equality(
+                f"{d.dataset}: priced records = lines of all mechanisms",
+                d.priced,
+                sum(m.lines for m in mechanisms if m.dataset == d.dataset),
+            ),
+        ]
+    statement_totals: list[tuple[str, Mapping[str, int], list[MechanismTotal]]] = [
+        (
+            "variable element",
+            {
+                "lines": _sum(variable, "activity"),
+                "value_pence": _sum(variable, "value_pence"),
+                "payable_pence": _sum(variable, "payable_pence"),
+            },
+            in_variable,
+        ),
+        (
+            "low volume statement",
+            {
+                "lines": _sum(low_volume, "covered_activity"),
+                "value_pence": _sum(low_volume, "covered_value_pence"),
+            },
+            in_block,
+        ),
+    ]
+    for name, amounts, of_mechanism in statement_totals:
+        found += [
+            Equality(
+                f"{name}: {amount} = {amount} of its mechanism",
+                total,
+                sum(getattr(m, amount) for m in of_mechanism),
+            )
+            for amount, total in amounts.items()
+        ]
+    return found
+
+
+def _sum(table: pl.DataFrame, column: str) -> int:
+    return int(table[column].sum())

@@ -1,0 +1,309 @@
+"""The command line: `sus-pricing run`, `explain` and `synth`.
+
+Belongs here: reading options, showing progress and printing results for people. Does not
+belong here: the work; a run is the same Dagster job that the schedule starts.
+
+Exit codes: 0 all done, 1 refused to publish (or nothing to show), 2 wrong usage.
+"""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from pipelines.workspace import PROJECT, UserError, Workspace, keep_private
+
+app = typer.Typer(
+    help="Prices SUS+ extracts under the NHS Payment Scheme and publishes them in DuckDB.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_PIPED_WIDTH = 110
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+err = Console(stderr=True, highlight=False)
+
+_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
+_SHOWN_CODES = 12
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake ends in a sentence, not a traceback."""
+    keep_private()
+    try:
+        app()
+    except UserError as error:
+        err.print(f"[bold red]Refused:[/] {escape(str(error))}")
+        sys.exit(1)
+
+
+def _month(value: str) -> str:
+    if not _MONTH.fullmatch(value):
+        raise typer.BadParameter(f"'{value}' is not a month such as 2024-07.")
+    return value
+
+
+def _months(value: str) -> list[str]:
+    first, _, last = value.partition("..")
+    first, last = _month(first), _month(last or first)
+    if last < first:
+        raise typer.BadParameter(f"'{value}' ends before it starts.")
+    months, month = [], first
+    while month <= last:
+        months.append(month)
+        year, number = int(month[:4]), int(month[5:])
+        month = f"{year + number // 12}-{number % 12 + 1:02}"
+    return months
+
+
+@app.command()
+def run(
+    month: Annotated[str, typer.Option(help="Month of activity, such as 2024-07.")],
+) -> None:
+    """Takes in, validates, prices and publishes one month; ends with the accounting."""
+    _month(month)
+    workspace = Workspace.at()
+    if not _run_job(workspace, month):
+        raise typer.Exit(1)
+    from pipelines.accounting import read_account
+
+    account = read_account(workspace, month)
+    for table in (
+        _records_table(account),
+        _refusals_table(account),
+        _mechanisms_table(account),
+    ):
+        out.print(table)
+    for notice in account.notices:
+        out.print(f"[bold yellow]{escape(notice)}[/]")
+    out.print(f"Content hash {account.content_hash}")
+    out.print(f"Published in [bold]{escape(workspace.shown(workspace.mart))}[/]", soft_wrap=True)
+
+
+@app.command()
+def explain(
+    record_id: Annotated[str, typer.Argument(help="Spell Identifier or Generated Record ID.")],
+) -> None:
+    """Says how a record's amount came about, step by step, with citations."""
+    from pipelines.explaining import explain_record
+
+    explained = explain_record(Workspace.at(), record_id)
+    for title, steps in explained:
+        table = Table(
+            title=title, title_justify="left", show_header=False, box=None, padding=(0, 1)
+        )
+        table.add_column(justify="right", style="dim")
+        table.add_column(style="bold", overflow="fold")
+        table.add_column(overflow="fold")
+        table.add_column(style="dim", overflow="fold")
+        for number, step in enumerate(steps, 1):
+            table.add_row(str(number), escape(step.what), escape(step.how), escape(step.citation))
+        out.print(table)
+
+
+@app.command()
+def synth(
+    months: Annotated[str, typer.Option(help="Months, such as 2024-07..2024-09.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    spells: Annotated[int, typer.Option(min=0, help="APC spells over all months.")] = 20_000,
+    attendances: Annotated[
+        int, typer.Option(min=0, help="OP attendances over all months.")
+    ] = 60_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    dirty_ppm: Annotated[
+        int, typer.Option(min=0, max=500_000, help="Rows with one planted fault, per million.")
+    ] = 10_000,
+) -> None:
+    """Writes synthetic SUS+ extracts, prior approvals and what to expect of them."""
+    from pipelines.price_books import price_book_for
+    from pipelines.scheme_packs import scheme_for_month
+    from pipelines.synth import Reference, write_extracts
+
+    wanted = _months(months)
+    workspace = Workspace.at()
+    year = scheme_for_month(workspace, wanted[0]).scheme.scheme_year
+    book = price_book_for(workspace, year)
+    reference = Reference.read(workspace.data / "organisations", book.folder)
+    with _progress("Writing synthetic extracts", spells + attendances) as advance:
+        write_extracts(wanted, spells, attendances, seed, out_dir, reference, dirty_ppm, advance)
+    out.print(
+        f"{spells:,} spells and {attendances:,} attendances in [bold]{escape(str(out_dir))}[/]; "
+        "what was planted is in expectations.json. All synthetic: no patient is in them."
+    )
+
+
+def _run_job(workspace: Workspace, month: str) -> bool:
+    """Runs the month's Dagster job in this process; tells what failed. True if it published."""
+    os.environ["DAGSTER_HOME"] = str(_dagster_home(workspace))
+    os.environ["SUS_PRICING_HOME"] = str(workspace.root)
+    with err.status("Starting"):
+        import dagster as dg
+
+        from pipelines.assets import MONTHS
+        from pipelines.automation import monthly_pricing
+        from pipelines.definitions import defs
+
+        if month not in set(MONTHS.get_partition_keys()):
+            raise typer.BadParameter(f"{month} is not between 2018-04 and this month.")
+        job = defs.resolve_job_def(monthly_pricing.name)
+    run_id = str(uuid4())
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    failures: list[str] = []
+    total = sum(1 for _ in job.nodes)
+    with dg.DagsterInstance.get() as instance, _progress(f"Pricing {month}", total) as advance:
+
+        def listen(entry: Any) -> None:
+            event = entry.dagster_event
+            if event is None:
+                return
+            if event.event_type_value == "STEP_SUCCESS":
+                advance(1)
+            failure = _failure(event)
+            if failure:
+                failures.append(failure)
+
+        instance.add_event_listener(run_id, listen)
+        result = job.execute_in_process(
+            run_config=quiet,
+            instance=instance,
+            partition_key=month,
+            raise_on_error=False,
+            run_id=run_id,
+        )
+    for failure in failures:
+        err.print(f"[bold red]Refused:[/] {escape(failure)}", soft_wrap=True)
+    if not result.success:
+        err.print(f"Nothing was published. The run is {run_id} in the Dagster UI.")
+    return bool(result.success)
+
+
+def _failure(event: Any) -> str | None:
+    """What a Dagster event says went wrong, if anything, for people."""
+    if event.event_type_value == "ASSET_CHECK_EVALUATION":
+        check = event.asset_check_evaluation_data
+        if check.passed:
+            return None
+        asset = check.asset_key.to_user_string()
+        return f"the check {check.check_name} of {asset} fails: {check.description}"
+    if event.event_type_value != "STEP_FAILURE":
+        return None
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    message = failure.error.message.strip() if failure.error else "no message"
+    if "DagsterAssetCheckFailedError" in message:
+        return None
+    return (
+        f"{event.step_key} failed in a way that was not foreseen, which is a defect of "
+        f"sus-pricing: {message}"
+    )
+
+
+def _dagster_home(workspace: Workspace) -> Path:
+    """The workspace's own folder, with the project's dagster.yaml if it has none."""
+    home = Path(os.environ.get("DAGSTER_HOME") or workspace.root)
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    return home
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Iterator[Any]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=not err.is_terminal) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda done: progress.advance(task, done)
+
+
+def _records_table(account: Any) -> Table:
+    table = Table(title=f"Records of {account.activity_month}", title_justify="left")
+    table.add_column("dataset")
+    table.add_column("cut")
+    for column in ("files", "delivered", "priced", "refused"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for d in account.datasets:
+        refused = d.refused_by_validation + d.refused_by_pricing
+        counts = (len(d.files), d.delivered, d.priced, refused)
+        table.add_row(d.dataset, d.cut, *(f"{count:,}" for count in counts))
+    table.add_section()
+    totals = (account.delivered, account.priced, account.refused)
+    table.add_row("all", "", "", *(f"{total:,}" for total in totals))
+    return table
+
+
+def _refusals_table(account: Any) -> Table:
+    """Refusals by code, the most frequent first, with the organisations that are missing."""
+    table = Table(title="Refused for", title_justify="left")
+    table.add_column("dataset")
+    table.add_column("code", no_wrap=True)
+    table.add_column("records", justify="right", no_wrap=True)
+    table.add_column("organisations", overflow="fold")
+    for d in account.datasets:
+        for code, count in list(d.refused_by_code.items())[:_SHOWN_CODES]:
+            organisations = list(d.refused_organisations.get(code, {}))[:_SHOWN_CODES]
+            table.add_row(d.dataset, code, f"{count:,}", escape(", ".join(organisations)))
+        more = len(d.refused_by_code) - _SHOWN_CODES
+        if more > 0:
+            table.add_row(d.dataset, f"and {more} more codes", "", "see refused_records")
+        table.add_section()
+    return table
+
+
+def _mechanisms_table(account: Any) -> Table:
+    title = f"Lines and pounds by mechanism, {account.activity_month}, scheme {account.scheme_year}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("dataset")
+    table.add_column("mechanism", no_wrap=True)
+    for column in ("lines", "value", "payable", "local price to agree"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for m in account.mechanisms:
+        table.add_row(
+            m.dataset,
+            m.payment_mechanism,
+            f"{m.lines:,}",
+            _pounds(m.value_pence, m),
+            _pounds(m.payable_pence, m),
+            f"{m.lines_without_price:,}",
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        "",
+        f"{sum(m.lines for m in account.mechanisms):,}",
+        _pounds(sum(m.value_pence for m in account.mechanisms)),
+        _pounds(sum(m.payable_pence for m in account.mechanisms)),
+        f"{sum(m.lines_without_price for m in account.mechanisms):,}",
+    )
+    return table
+
+
+def _pounds(pence: int, mechanism: Any = None) -> str:
+    """Pounds; `no price` where every line of a mechanism still needs one, which is not £0."""
+    if mechanism and mechanism.lines == mechanism.lines_without_price:
+        return "no price"
+    return f"£{pence // 100:,}.{pence % 100:02}"

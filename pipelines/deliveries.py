@@ -1,0 +1,545 @@
+"""Deliveries: taking the extracts in `data/landing/` into the lake, each file once.
+
+Belongs here: recognising a file by its header, opening what SUS+ sends (CSV, plain, zip or
+gz), and one streamed pass that keeps the columns we use and files each record under its
+costing month and cut. Does not belong here: whether a record is fit to price
+(`schemas.rules`), or the users' own lists (`pipelines.user_lists`).
+
+A file that cannot be read fails the months it may hold records of, and leaves what was
+taken in before as it was.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+from filelock import FileLock
+
+from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
+from schemas.extracts import BY_DATASET, EXTRACTS, Column, Extract
+from schemas.rules import EARLIEST_COSTING_DATE
+
+PRIOR_APPROVALS = "prior_approvals"
+LVA_EXCEPTIONS = "lva_exceptions"
+LIST_HEADERS = {
+    PRIOR_APPROVALS: ("record_id", "ebi_type_code", "approval_reference"),
+    LVA_EXCEPTIONS: ("provider_code", "commissioner_code", "exception"),
+}
+ROW_GROUP_ROWS = 100_000
+
+_SUFFIXES = (".csv", ".zip", ".gz")
+_SNIFF_BYTES = 1 << 20
+_MONTH_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])(?!\d)")
+_UNDATED = 0
+_SHORT = -1
+
+
+class DeliveryError(UserError):
+    """A file that cannot be taken in: its rule code, and the months it may hold."""
+
+    def __init__(self, code: str, name: str, detail: str, months: tuple[str, str] | None) -> None:
+        self.code = code
+        self.months = months
+        super().__init__(f"{name}: {code}: {detail}")
+
+    def may_hold(self, month: str) -> bool:
+        """Whether the file may hold records of `month`; it may if it names no month."""
+        return self.months is None or self.months[0] <= month <= self.months[1]
+
+
+@dataclass(frozen=True, slots=True)
+class MonthPart:
+    """What a delivery holds of one month."""
+
+    records: int
+    files: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One file as taken in."""
+
+    delivery_id: str
+    name: str
+    sha256: str
+    dataset: str
+    cut: str
+    records: int
+    months: dict[str, MonthPart]
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A file in the landing folder, recognised by its header."""
+
+    path: Path
+    name: str
+    kind: str
+    header: list[str]
+
+    @property
+    def cut(self) -> str:
+        """`flex` under a folder of that name, else `freeze`."""
+        folders = {part.lower() for part in Path(self.name).parts[:-1]}
+        return "flex" if "flex" in folders else "freeze"
+
+
+def take_in(workspace: Workspace, dataset: str, month: str) -> list[Delivery]:
+    """Takes in every delivery of a dataset not taken in before; gives those with the month.
+
+    Raises `DeliveryError` for a file that may hold the month and cannot be read, and
+    `UserError` where no delivery holds it.
+    """
+    workspace.deliveries.mkdir(parents=True, exist_ok=True)
+    with FileLock(workspace.deliveries / ".lock"):
+        taken, faults = _take_in_all(workspace, dataset)
+    for fault in faults:
+        if fault.may_hold(month):
+            raise fault
+    of_month = [delivery for delivery in taken if month in delivery.months]
+    if not of_month:
+        raise UserError(
+            f"No delivery holds {BY_DATASET[dataset].title} of {month}. Put the extract in "
+            f"{workspace.shown(workspace.landing)}/ (under freeze/ or flex/) and run again."
+        )
+    return of_month
+
+
+def deliveries_of(workspace: Workspace, dataset: str) -> list[Delivery]:
+    """The deliveries of a dataset that are in the landing folder and have been taken in.
+
+    A file that is there under two names counts once.
+    """
+    registered = {
+        (delivery.name, delivery.sha256): delivery
+        for path in sorted(workspace.deliveries.glob(f"{dataset}-*.json"))
+        for delivery in _read_registered(path)
+    }
+    identities = _read_identities(workspace)
+    present = {
+        (name, str(identity[2]))
+        for name, identity in identities.items()
+        if (workspace.landing / name).is_file()
+    }
+    once = {
+        (registered[key].delivery_id, registered[key].cut): registered[key]
+        for key in sorted(present & registered.keys(), reverse=True)
+    }
+    return [once[key] for key in sorted(once)]
+
+
+def settled_cut(workspace: Workspace, dataset: str, month: str) -> str:
+    """The cut that prices a month: freeze where one was delivered, else flex."""
+    cuts = {
+        delivery.cut for delivery in deliveries_of(workspace, dataset) if month in delivery.months
+    }
+    for cut in CUTS:
+        if cut in cuts:
+            return cut
+    raise UserError(f"{BY_DATASET[dataset].title.capitalize()} of {month} are not taken in yet.")
+
+
+def parts_of(workspace: Workspace, dataset: str, cut: str) -> dict[str, list[Path]]:
+    """The files of a dataset's cut in the lake, by month."""
+    parts: dict[str, list[Path]] = {}
+    for delivery in deliveries_of(workspace, dataset):
+        if delivery.cut == cut:
+            for month, part in delivery.months.items():
+                parts.setdefault(month, []).extend(workspace.lake / f for f in part.files)
+    return {month: sorted(set(files)) for month, files in sorted(parts.items())}
+
+
+def landed_lists(workspace: Workspace, kind: str) -> list[Landed]:
+    """The users' lists of a kind in the landing folder."""
+    landed, _ = _landed(workspace)
+    return [file for file in landed if file.kind == kind]
+
+
+def read_landed(file: Landed) -> bytes:
+    """The whole content of a small file, unpacked."""
+    with _opened(file.path, file.name) as stream:
+        return stream.read()
+
+
+def landing_fingerprint(workspace: Workspace) -> dict[str, list[int]]:
+    """Size and time of every file in the landing folder, to tell when one has come."""
+    return {
+        str(path.relative_to(workspace.landing)): [path.stat().st_size, path.stat().st_mtime_ns]
+        for path in _candidates(workspace)
+        if path.is_file()
+    }
+
+
+def months_held(workspace: Workspace, name: str) -> set[str]:
+    """The months an extract in the landing folder holds records of; none for a list.
+
+    Reads the costing dates alone. Raises `DeliveryError` for a file that cannot be read.
+    """
+    path = workspace.landing / name
+    header = _read_header(path, name)
+    file = Landed(path, name, _recognise(header, name), header)
+    if file.kind not in BY_DATASET:
+        return set()
+    extract = BY_DATASET[file.kind]
+    names = _positions(file, extract)
+    with _plain(workspace, file) as plain:
+        filed = _scan(plain, names).select(_filed_under(extract, names[-1])).unique().collect()
+    return {_month(number) for number in filed.to_series() if number > _UNDATED}
+
+
+def months_named(name: str) -> tuple[str, str] | None:
+    """The first and last month that a file's path names, if it names any.
+
+    >>> months_named("freeze/apc_2024-07.csv"), months_named("op 202404_202503.zip")
+    (('2024-07', '2024-07'), ('2024-04', '2025-03'))
+    """
+    months = sorted(f"{year}-{month}" for year, month in _MONTH_IN_NAME.findall(name))
+    return (months[0], months[-1]) if months else None
+
+
+def _take_in_all(workspace: Workspace, dataset: str) -> tuple[list[Delivery], list[DeliveryError]]:
+    landed, faults = _landed(workspace)
+    identities = _read_identities(workspace)
+    for file in landed:
+        if file.kind != dataset:
+            continue
+        sha256 = _identify(file, identities)
+        registered = workspace.deliveries / f"{dataset}-{file.cut}-{sha256[:16]}.json"
+        known = _read_registered(registered)
+        if any(delivery.name == file.name for delivery in known):
+            continue
+        try:
+            delivery = (
+                replace(known[0], name=file.name) if known else _take_in(workspace, file, sha256)
+            )
+        except DeliveryError as error:
+            faults.append(error)
+            continue
+        with replacing(registered) as writing:
+            writing.write_text(json.dumps([asdict(d) for d in [*known, delivery]], indent=1))
+    with replacing(workspace.deliveries / "identities.json") as writing:
+        writing.write_text(json.dumps(identities, indent=1, sort_keys=True))
+    return deliveries_of(workspace, dataset), faults
+
+
+def _take_in(workspace: Workspace, file: Landed, sha256: str) -> Delivery:
+    """One streamed pass: the columns we use, as text, each record filed under its month."""
+    extract = BY_DATASET[file.kind]
+    names = _positions(file, extract)
+    delivery_id = sha256[:16]
+    holding = workspace.lake / "extracts" / f".{delivery_id}-{file.cut}.taking-in"
+    discard(holding)
+    try:
+        with _plain(workspace, file) as path:
+            _split(file, path, names, extract, delivery_id, holding)
+        if (holding / f"{_SHORT}.parquet").exists():
+            row = pl.scan_parquet(holding / f"{_SHORT}.parquet").select("row_number").min()
+            line = row.collect().item() + 1
+            detail = f"line {line} has fewer fields than the header's {len(file.header)}. "
+            raise _fault(file.name, "FILE_TRUNCATED", detail + "Ask for the file again.")
+        months = _file_parts(workspace, file, holding, delivery_id)
+    finally:
+        discard(holding)
+    return Delivery(
+        delivery_id=delivery_id,
+        name=file.name,
+        sha256=sha256,
+        dataset=file.kind,
+        cut=file.cut,
+        records=sum(part.records for part in months.values()),
+        months=months,
+    )
+
+
+def _split(
+    file: Landed,
+    path: Path,
+    names: list[str],
+    extract: Extract,
+    delivery_id: str,
+    holding: Path,
+) -> None:
+    rows = _scan(path, names)
+    wanted = [column.name for column in extract.columns if column.name in names]
+    blank = [column.name for column in extract.columns if column.name not in names]
+    records = rows.select(
+        *wanted,
+        *(pl.lit(None, dtype=pl.String).alias(name) for name in blank),
+        pl.lit(delivery_id).alias("delivery_id"),
+        pl.col("row_number").cast(pl.Int64),
+        _filed_under(extract, names[-1]).alias("filed_under"),
+    )
+    by_month = pl.PartitionBy(
+        holding,
+        key="filed_under",
+        include_key=False,
+        approximate_bytes_per_file=None,
+        file_path_provider=lambda part: f"{part.partition_keys.item(0, 0)}.parquet",
+    )
+    try:
+        records.sink_parquet(by_month, mkdir=True, row_group_size=ROW_GROUP_ROWS)
+    except pl.exceptions.ComputeError:
+        raise _fault(file.name, "FILE_MALFORMED", _malformed_line(path, len(names))) from None
+
+
+def _scan(path: Path, names: list[str]) -> pl.LazyFrame:
+    return pl.scan_csv(
+        path,
+        has_header=False,
+        skip_lines=1,
+        schema=dict.fromkeys(names, pl.String),
+        encoding="utf8-lossy",
+        # Blank and absent must differ, so that a row cut short is seen.
+        empty_string_is_null=False,
+        row_index_name="row_number",
+        row_index_offset=1,
+    )
+
+
+def _filed_under(extract: Extract, last_column: str) -> pl.Expr:
+    """The month a record is costed in, as the number CCYYMM; 0 for none, -1 for a short row.
+
+    Numbers, since text made for every row would cost as much as reading the file.
+    """
+    costed_on = _day(pl.col(extract.costing_date).str.strip_chars())
+    run_on = _day(pl.col("query_timestamp").str.strip_chars().str.head(8))
+    in_range = costed_on.is_between(EARLIEST_COSTING_DATE, run_on.fill_null(date.max))
+    month = costed_on.dt.year() * 100 + costed_on.dt.month().cast(pl.Int32)
+    return (
+        pl.when(pl.col(last_column).is_null())
+        .then(_SHORT)
+        .when(in_range)
+        .then(month)
+        .otherwise(_UNDATED)
+    )
+
+
+def _day(text: pl.Expr) -> pl.Expr:
+    digits = text.str.replace_all("-", "", literal=True)
+    return digits.str.to_date("%Y%m%d", strict=False)
+
+
+def _file_parts(
+    workspace: Workspace, file: Landed, holding: Path, delivery_id: str
+) -> dict[str, MonthPart]:
+    """Moves each month's part to its place; undated records go with the last month."""
+    parts = {int(path.stem): path for path in sorted(holding.glob("*.parquet"))}
+    if not parts:
+        raise _fault(file.name, "FILE_HEADER_ONLY", "it holds a header and no records.")
+    dated = [_month(number) for number in parts if number != _UNDATED]
+    named = months_named(file.name)
+    if not dated and not named:
+        raise _fault(
+            file.name,
+            "FILE_UNDATED",
+            "no record has a costing date that can be read, and the name says no month.",
+        )
+    last = max(dated) if dated else named[1] if named else ""
+    months: dict[str, MonthPart] = {}
+    for number, path in parts.items():
+        month = last if number == _UNDATED else _month(number)
+        suffix = ".undated" if number == _UNDATED else ""
+        home = workspace.month("extracts", file.kind, month, file.cut)
+        home.mkdir(parents=True, exist_ok=True)
+        target = home / f"{delivery_id}{suffix}.parquet"
+        records = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+        path.replace(target)
+        before = months.get(month, MonthPart(0, []))
+        name = target.relative_to(workspace.lake).as_posix()
+        months[month] = MonthPart(before.records + records, [*before.files, name])
+    return dict(sorted(months.items()))
+
+
+def _month(number: int) -> str:
+    return f"{number // 100}-{number % 100:02}"
+
+
+def _positions(file: Landed, extract: Extract) -> list[str]:
+    """A name for each position of the header: ours where the column is ours.
+
+    Headers may stand in any order, and those we do not use may be repeated.
+    """
+    ours = {_folded(column.header): column for column in extract.columns}
+    found: dict[str, list[int]] = {}
+    for position, header in enumerate(file.header):
+        if _folded(header) in ours:
+            found.setdefault(_folded(header), []).append(position)
+    missing = [c.header for h, c in ours.items() if h not in found and not c.optional]
+    if missing:
+        detail = f"the header has no column {_quoted(missing)}."
+        raise _fault(file.name, "FILE_COLUMN_MISSING", detail)
+    repeated = [ours[header].header for header, places in found.items() if len(places) > 1]
+    if repeated:
+        detail = f"the header has {_quoted(repeated)} more than once; which is meant is unknown."
+        raise _fault(file.name, "FILE_COLUMN_REPEATED", detail)
+    by_position: dict[int, Column] = {places[0]: ours[h] for h, places in found.items()}
+    return [
+        by_position[place].name if place in by_position else f"unused_{place}"
+        for place in range(len(file.header))
+    ]
+
+
+def _candidates(workspace: Workspace) -> list[Path]:
+    workspace.landing.mkdir(parents=True, exist_ok=True)
+    return [
+        path
+        for path in sorted(workspace.landing.rglob("*"))
+        if path.suffix.lower() in _SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(workspace.landing).parts)
+    ]
+
+
+def _landed(workspace: Workspace) -> tuple[list[Landed], list[DeliveryError]]:
+    landed, faults = [], []
+    for path in _candidates(workspace):
+        name = path.relative_to(workspace.landing).as_posix()
+        try:
+            header = _read_header(path, name)
+            landed.append(Landed(path, name, _recognise(header, name), header))
+        except DeliveryError as error:
+            faults.append(error)
+    return landed, faults
+
+
+def _read_header(path: Path, name: str) -> list[str]:
+    if path.is_dir():
+        detail = "a folder has the name of a file. Rename it, or move it out of landing."
+        raise _fault(name, "FILE_NOT_A_FILE", detail)
+    try:
+        with _opened(path, name) as stream:
+            start = stream.read(_SNIFF_BYTES)
+    except OSError as error:
+        raise _fault(name, "FILE_UNREADABLE", f"it cannot be opened: {error.strerror}.") from None
+    if not start.strip():
+        raise _fault(name, "FILE_EMPTY", "it holds nothing. Ask for the file again.")
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
+        detail = "it is not UTF-8 text (it looks like UTF-16). Export it again as UTF-8."
+        raise _fault(name, "FILE_ENCODING", detail)
+    first_line = start.decode("utf-8-sig", errors="replace").splitlines()[0]
+    return next(csv.reader([first_line]))
+
+
+def _recognise(header: list[str], name: str) -> str:
+    folded = {_folded(field) for field in header}
+    for extract in EXTRACTS:
+        if folded.issuperset(map(_folded, extract.recognised_by)):
+            return extract.dataset
+    for kind, fields in LIST_HEADERS.items():
+        if folded.issuperset(fields):
+            return kind
+    for delimiter, word in {";": "semicolons", "\t": "tabs", "|": "bars"}.items():
+        if len(header) < 3 and header[0].count(delimiter) > 2:
+            detail = f"its fields are separated by {word}, not commas. Export it again."
+            raise _fault(name, "FILE_DELIMITER", detail)
+    raise _fault(
+        name,
+        "FILE_DATASET_UNKNOWN",
+        f"the header (of {len(header)} columns) is not that of a PbR APC spells or OP extract, "
+        "prior approvals or LVA exceptions. Move it out of landing.",
+    )
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """The bytes of the CSV file in `path`, whatever it is packed in."""
+    try:
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                members = [m for m in archive.infolist() if not m.is_dir()]
+                if len(members) != 1 or not members[0].filename.lower().endswith(".csv"):
+                    held = ", ".join(m.filename for m in members[:5]) or "nothing"
+                    detail = f"the zip must hold exactly one CSV file; it holds {held}."
+                    raise _fault(name, "FILE_ARCHIVE", detail)
+                with archive.open(members[0]) as stream:
+                    yield stream
+        elif path.suffix.lower() == ".gz":
+            with gzip.open(path) as stream:
+                yield io.BufferedReader(stream)
+        else:
+            with path.open("rb") as stream:
+                yield stream
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError) as error:
+        detail = f"the archive is damaged, locked or no archive ({error}). Ask for it again."
+        raise _fault(name, "FILE_ARCHIVE", detail) from None
+
+
+@contextmanager
+def _plain(workspace: Workspace, file: Landed) -> Iterator[Path]:
+    """The file as a plain CSV: itself, or unpacked for as long as it is read.
+
+    It is unpacked beside the landing folder and not in the lake, since it still holds
+    identifiers.
+    """
+    if file.path.suffix.lower() == ".csv":
+        yield file.path
+        return
+    with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=workspace.landing) as folder:
+        path = Path(folder) / "extract.csv"
+        with _opened(file.path, file.name) as packed, path.open("wb") as plain:
+            shutil.copyfileobj(packed, plain, _SNIFF_BYTES)
+        yield path
+
+
+def _malformed_line(path: Path, fields: int) -> str:
+    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+        rows = csv.reader(stream)
+        for row in rows:
+            if row and len(row) != fields:
+                more = "more" if len(row) > fields else "fewer"
+                return f"line {rows.line_num} has {more} fields than the header's {fields}."
+    return "a quotation mark is opened and not closed."
+
+
+def _identify(file: Landed, identities: dict[str, list[int | str]]) -> str:
+    """The sha256 of a file, read again only when its size or time has changed."""
+    status = file.path.stat()
+    known = identities.get(file.name)
+    if known and known[:2] == [status.st_size, status.st_mtime_ns]:
+        return str(known[2])
+    with file.path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    identities[file.name] = [status.st_size, status.st_mtime_ns, sha256]
+    return sha256
+
+
+def _read_identities(workspace: Workspace) -> dict[str, list[int | str]]:
+    path = workspace.deliveries / "identities.json"
+    if not path.is_file():
+        return {}
+    identities: dict[str, list[int | str]] = json.loads(path.read_text())
+    return identities
+
+
+def _read_registered(path: Path) -> list[Delivery]:
+    if not path.is_file():
+        return []
+    return [
+        Delivery(**{**entry, "months": {m: MonthPart(**p) for m, p in entry["months"].items()}})
+        for entry in json.loads(path.read_text())
+    ]
+
+
+def _folded(header: str) -> str:
+    return " ".join(header.split()).casefold()
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _fault(name: str, code: str, detail: str) -> DeliveryError:
+    return DeliveryError(code, name, detail, months_named(name))

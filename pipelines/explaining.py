@@ -1,0 +1,217 @@
+"""Explaining a record: how its amount came about, from the stored row, pack and book.
+
+Belongs here: putting a published line into words, step by step. Does not belong here: any
+rule; nothing is priced again, so what is explained is what was published.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from pipelines.pricing_run import rulebook_for
+from pipelines.workspace import UserError, Workspace
+from pricing import ebi, low_volume, mechanism, unit_price
+from pricing.scheme import Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what was found, how, and what it rests on."""
+
+    what: str
+    how: str
+    citation: str
+
+
+def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list[Step]]]:
+    """A title and the steps for every published line or refusal of a record.
+
+    Raises `UserError` where there is no mart, or no such record in it.
+    """
+    if not workspace.mart.exists():
+        raise UserError(
+            f"{workspace.shown(workspace.mart)} is not there yet. Run a month first: "
+            "sus-pricing run --month 2024-07"
+        )
+    with duckdb.connect(str(workspace.mart), read_only=True) as connection:
+        lines = _rows(connection, "priced_lines", record_id)
+        refused = _rows(connection, "refused_records", record_id)
+        reasons = {
+            row["reason_code"]: row for row in _dicts(connection.sql("SELECT * FROM reasons"))
+        }
+        runs = {
+            row["activity_month"]: row
+            for row in _dicts(connection.sql("SELECT * FROM runs WHERE is_current"))
+        }
+    if not lines and not refused:
+        raise UserError(
+            f"No published record has the identifier '{record_id}'. It is the Spell Identifier "
+            "or the Generated Record ID that SUS+ gave; see priced_lines and refused_records."
+        )
+    explained = [_explain_line(workspace, line, reasons, runs) for line in lines]
+    return explained + [_explain_refusal(row, reasons) for row in refused]
+
+
+def _explain_line(
+    workspace: Workspace,
+    line: dict[str, Any],
+    reasons: dict[str, dict[str, Any]],
+    runs: dict[str, dict[str, Any]],
+) -> tuple[str, list[Step]]:
+    rulebook = rulebook_for(workspace, line["activity_month"])
+    scheme, book = rulebook.pack.scheme, rulebook.book
+    kind = "Spell" if line["dataset"] == "apc" else "Attendance"
+    marked = "illustrative book, made up" if book.is_illustrative else "official book"
+    reason = reasons[line["reason_code"]]
+    steps = [
+        Step(
+            f"{line['activity_month']} ({line['cut']})",
+            f"month of {'discharge' if kind == 'Spell' else 'appointment'}, "
+            f"so the rules of {scheme.scheme_year}",
+            scheme.title,
+        ),
+        Step(line["provider_code"], "provider", "data/organisations/providers.csv"),
+        Step(line["commissioner_code"], "payer", "data/organisations/commissioners.csv"),
+        Step(
+            line["point_of_delivery_code"],
+            f"point of delivery; HRG {line['hrg_code'] or 'none'}, treatment function "
+            f"{line['treatment_function_code']}",
+            scheme.citation("spells.elective_admission_methods")
+            if kind == "Spell"
+            else scheme.citation("attendances.first_attendance_hrgs"),
+        ),
+        _price_step(line, f"{book.name} ({marked})", scheme),
+        *_long_stay_steps(line, book.name),
+        *_value_steps(line, scheme, book.name),
+        *_ebi_steps(line, scheme),
+        Step(
+            line["payment_mechanism"],
+            _MECHANISMS[line["payment_mechanism"]],
+            _mechanism_citation(line["payment_mechanism"], scheme),
+        ),
+        Step(
+            f"payable {_pounds(line['payable_pence'])}",
+            f"{line['reason_code']}: {reason['sentence']}",
+            reason["citation"],
+        ),
+        Step(
+            "yes" if line["is_in_activity_target"] else "no",
+            "counts towards the elective activity target",
+            "NHSPS guidance ¶119",
+        ),
+        Step("what to do", reason["what_to_do"], ""),
+    ]
+    run = runs.get(line["activity_month"])
+    if run:
+        steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))
+    return f"{kind} {line['record_id']}, line {line['line_number']}", steps
+
+
+_MECHANISMS = {
+    mechanism.API_VARIABLE: "the API variable element pays for each unit of elective activity",
+    mechanism.API_FIXED: "the API fixed element pays; nothing is payable for the line itself",
+    low_volume.LVA_BLOCK: "the LVA block of the pair pays; nothing is payable for the line itself",
+    mechanism.ACTIVITY_BASED: "a non-NHS provider is paid the unit price",
+    mechanism.LOCAL_AGREEMENT: "no unit price: what is payable is agreed locally",
+    low_volume.OUTSIDE_SCHEME: "not paid for under the scheme",
+}
+
+
+def _price_step(line: dict[str, Any], book: str, scheme: Scheme) -> Step:
+    source = line["price_source"]
+    if source == unit_price.NONE:
+        return Step("no unit price", "none is published for it, or none applies", book)
+    price = f"unit price {_pounds(line['unit_price_pence'])}"
+    if source in (unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT):
+        citation = scheme.citation(
+            "attendances.attended_codes"
+            if source == unit_price.NOT_ATTENDED
+            else "attendances.administrative_event_code"
+        )
+        return Step(price, source.replace("_", " "), citation)
+    return Step(price, f"the {source.replace('_', ' ')} price", book)
+
+
+def _long_stay_steps(line: dict[str, Any], book: str) -> list[Step]:
+    if not line["excess_bed_days"]:
+        return []
+    days, pence = line["excess_bed_days"], line["long_stay_pence"]
+    how = f"{days:,} days beyond the trim point × {_pounds(pence // days)}"
+    return [Step(f"long stay {_pounds(pence)}", how, book)]
+
+
+def _value_steps(line: dict[str, Any], scheme: Scheme, book: str) -> list[Step]:
+    if line["value_pence"] is None:
+        return [Step("no value", "there is no unit price to value it at", "")]
+    mff = f"{line['mff_ppm'] // 1_000_000}.{line['mff_ppm'] % 1_000_000:06}"
+    quantum = (
+        "penny"
+        if scheme.rounding.quantum_pence == 1
+        else (f"{scheme.rounding.quantum_pence} pence")
+    )
+    how = (
+        f"{_pounds(line['pre_mff_pence'])} × MFF {mff}, rounded once to the nearest {quantum}, "
+        "halves away from zero"
+    )
+    citation = f"{book}; {scheme.citation('rounding.quantum_pence')}; NHSPS guidance ¶73"
+    return [Step(f"value {_pounds(line['value_pence'])}", how, citation)]
+
+
+def _ebi_steps(line: dict[str, Any], scheme: Scheme) -> list[Step]:
+    outcomes = {
+        ebi.APPROVED: ("approved", "evidence-based intervention with prior approval"),
+        ebi.ZERO_PRICE: (
+            "zero price",
+            "category 1 evidence-based intervention, no prior approval on the list",
+        ),
+    }
+    if line["ebi_outcome"] not in outcomes:
+        return []
+    what, how = outcomes[line["ebi_outcome"]]
+    return [Step(what, how, scheme.citation("evidence_based_interventions.category"))]
+
+
+def _mechanism_citation(name: str, scheme: Scheme) -> str:
+    paths = {
+        mechanism.API_VARIABLE: "variable_element.rate_ppm",
+        low_volume.LVA_BLOCK: "mechanism.low_volume_commissioner_kinds",
+        low_volume.OUTSIDE_SCHEME: "mechanism.private_patient_categories",
+    }
+    if name in paths:
+        return scheme.citation(paths[name])
+    return "NHSPS guidance Table 1"
+
+
+def _explain_refusal(
+    row: dict[str, Any], reasons: dict[str, dict[str, Any]]
+) -> tuple[str, list[Step]]:
+    title = (
+        f"Refused by {row['refused_by']}: {row['dataset']} record {row['record_id']}, "
+        f"row {row['row_number']:,} of delivery {row['delivery_id']}"
+    )
+    return title, [
+        Step(
+            code,
+            f"{reasons[code]['sentence']} {reasons[code]['what_to_do']}",
+            reasons[code]["citation"],
+        )
+        for code in row["refusal_codes"]
+    ]
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, table: str, record_id: str
+) -> list[dict[str, Any]]:
+    relation = connection.sql(
+        f"SELECT * FROM {table} WHERE record_id = $1 ORDER BY ALL", params=[record_id]
+    )
+    return _dicts(relation)
+
+
+def _dicts(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def _pounds(pence: int | None) -> str:
+    return "to be agreed" if pence is None else f"£{pence // 100:,}.{pence % 100:02}"

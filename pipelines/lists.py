@@ -1,0 +1,195 @@
+"""Small lists in CSV, read whole and strictly: price books, organisations, users' lists.
+
+Belongs here: the one reader of such files and what a cell of Annex A may say. Does not
+belong here: which lists there are (`pipelines.price_books`, `pipelines.user_lists`) or
+the streamed extracts (`pipelines.deliveries`).
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.workspace import UserError
+
+_POUNDS = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,2})?$|^\d+(\.\d{1,2})?$")
+_NO_PRICE = ("", "-", "–")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How a column of a list is read: header as published, our name, type and parser."""
+
+    header: str
+    name: str
+    dtype: Any
+    parse: Callable[[str], Any]
+
+
+def text(value: str) -> str:
+    """Text that must be there."""
+    if not value:
+        raise ValueError("is blank")
+    return value
+
+
+def optional_text(value: str) -> str | None:
+    """Text that may be blank."""
+    return value or None
+
+
+def code(value: str) -> str:
+    """A code, in capitals, that must be there."""
+    return text(value).upper()
+
+
+def optional_code(value: str) -> str | None:
+    """A code, in capitals, that may be blank."""
+    return value.upper() or None
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """One of a closed list of words."""
+
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return value
+
+    return parse
+
+
+def pence(value: str) -> int | None:
+    """Pounds as Annex A writes them, in pence: `-` and blank are no price, `0` is zero.
+
+    >>> [pence(price) for price in ("1,234", "12.50", "0", "-", "")]
+    [123400, 1250, 0, None, None]
+    """
+    if value in _NO_PRICE:
+        return None
+    bare = value.removeprefix("£")
+    if not _POUNDS.match(bare):
+        raise ValueError("is not a price: pounds such as 1,234 or 12.50, or - for none")
+    pounds, _, decimals = bare.replace(",", "").partition(".")
+    return int(pounds) * 100 + int(decimals.ljust(2, "0") or 0)
+
+
+def required_pence(value: str) -> int:
+    """Pounds that must be there, in pence."""
+    amount = pence(value)
+    if amount is None:
+        raise ValueError("is blank")
+    return amount
+
+
+def days(value: str) -> int | None:
+    """A trim point in days; `-` and blank are none."""
+    if value in _NO_PRICE:
+        return None
+    if not value.isdigit():
+        raise ValueError("is not a number of days")
+    return int(value)
+
+
+def yes_or_no(value: str) -> bool:
+    """A flag as Annex A writes it; `-` and blank are no."""
+    answers = {"yes": True, "no": False, "": False, "-": False}
+    if value.lower() not in answers:
+        raise ValueError("is neither Yes nor No")
+    return answers[value.lower()]
+
+
+def ppm(value: str) -> int:
+    """A factor with up to six decimals, in parts per million.
+
+    >>> ppm("1.175335")
+    1175335
+    """
+    if not re.fullmatch(r"[01]\.\d{1,6}|1", value):
+        raise ValueError("is not a factor below 2 with at most six decimals, such as 1.084213")
+    whole, _, decimals = value.partition(".")
+    factor = int(whole) * 1_000_000 + int(decimals.ljust(6, "0") or 0)
+    if factor == 0:
+        raise ValueError("is zero, which would price everything at nothing")
+    return factor
+
+
+def day(value: str) -> date | None:
+    """A date, CCYY-MM-DD or CCYYMMDD; blank is none."""
+    if not value:
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("is not a date such as 2024-07-01") from None
+
+
+def read_list(
+    path: Path, cells: Sequence[Cell], key: Sequence[str] = (), content: bytes | None = None
+) -> pl.DataFrame:
+    """The rows of a CSV list, parsed; columns in the order of `cells`.
+
+    Raises `UserError` that names every faulty line: a missing column, a cell that cannot
+    be read, or two rows with the same `key`.
+    """
+    rows = _rows(path, path.read_bytes() if content is None else content)
+    header = [name.strip() for name in rows[0][1]] if rows else []
+    missing = [cell.header for cell in cells if cell.header not in header]
+    if missing:
+        raise UserError(f"{path.name}: the header has no column {_quoted(missing)}.")
+    wanted = [(cell, header.index(cell.header)) for cell in cells]
+    parsed: dict[str, list[Any]] = {cell.name: [] for cell, _ in wanted}
+    faults: list[str] = []
+    for line, row in rows[1:]:
+        if len(row) != len(header):
+            faults.append(f"line {line}: has {len(row)} fields, the header has {len(header)}")
+            continue
+        for cell, place in wanted:
+            try:
+                parsed[cell.name].append(cell.parse(row[place].strip()))
+            except ValueError as error:
+                faults.append(f"line {line}: '{cell.header}' {error}")
+                parsed[cell.name].append(None)
+    faults += _repeated(rows, parsed, key) if not faults else []
+    if faults:
+        shown = "\n".join(f"  {path.name}, {fault}" for fault in faults[:20])
+        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
+        raise UserError(f"{path.name} cannot be used:\n{shown}{more}")
+    return pl.DataFrame(parsed, schema={cell.name: cell.dtype for cell, _ in wanted})
+
+
+def _rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
+    try:
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        return [(lines.line_num, row) for row in lines if any(row)]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name} is not UTF-8 text. Export it again as UTF-8.") from error
+    except csv.Error as error:
+        raise UserError(f"{path.name} is not a CSV file: {error}.") from error
+
+
+def _repeated(
+    rows: list[tuple[int, list[str]]], parsed: Mapping[str, list[Any]], key: Sequence[str]
+) -> list[str]:
+    if not key:
+        return []
+    seen: dict[tuple[Any, ...], int] = {}
+    faults = []
+    for (line, _), values in zip(
+        rows[1:], zip(*(parsed[name] for name in key), strict=True), strict=True
+    ):
+        first = seen.setdefault(values, line)
+        if first != line:
+            shown = ", ".join(str(value) for value in values)
+            faults.append(f"line {line}: {shown} is already on line {first}")
+    return faults
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,234 @@
+"""The pricing of a month: valid records to priced lines, and lines to statements.
+
+Belongs here: bringing together the records, the scheme, the price book and the users'
+lists, running the pure functions of `pricing` over them in one streamed pass, and writing
+what comes out. Does not belong here: any rule.
+"""
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import polars as pl
+
+from pipelines.deliveries import ROW_GROUP_ROWS, settled_cut
+from pipelines.price_books import (
+    Organisations,
+    PriceBook,
+    price_book_for,
+    read_organisations,
+)
+from pipelines.scheme_packs import SchemePack, scheme_for_month
+from pipelines.user_lists import (
+    UserList,
+    approved_days,
+    approved_records,
+    exception_days,
+    read_lva_exceptions,
+    read_prior_approvals,
+)
+from pipelines.validation import count_codes, refused_path, rows_as_delivered, valid_path
+from pipelines.workspace import Workspace, discard, replacing
+from pricing import ebi, low_volume, variable_element
+from pricing.national import price_attendances, price_spells
+from pricing.reference import Reference
+from schemas.extracts import DELIVERY_COLUMNS, EXTRACTS
+from schemas.priced_line import EBI_CHALLENGES, LOW_VOLUME, VARIABLE_ELEMENT, Field
+
+_PRICE = {"apc": price_spells, "op": price_attendances}
+_PRICED = "priced"
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Everything a month is priced with, and what identifies each part."""
+
+    pack: SchemePack
+    book: PriceBook
+    organisations: Organisations
+    approvals: UserList
+    exceptions: UserList
+
+    def reference(self, month: str, earliest_admission: date | None = None) -> Reference:
+        """The reference tables for one month's records, as Polars frames."""
+        first, last = month_days(month)
+        admitted_from = min(earliest_admission or first, first)
+        approvals, exceptions = self.approvals.rows, self.exceptions.rows
+        tables: dict[str, Any] = {
+            "providers": self.organisations.providers,
+            "commissioners": self.organisations.commissioners.select(
+                "organisation_code", "commissioner_code", "commissioner_kind"
+            ),
+            "hrg_prices": self.book.hrg_prices,
+            "attendance_prices": self.book.attendance_prices,
+            "market_forces_factors": self.book.market_forces_factors,
+            "lva_schedule": self.book.lva_schedule,
+            "lva_exception_days": exception_days(exceptions, first, last),
+            "approved_records": approved_records(approvals),
+            "approved_days": approved_days(approvals, admitted_from, last),
+        }
+        return Reference.from_native({name: table.lazy() for name, table in tables.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What pricing made of a dataset's month."""
+
+    cut: str
+    valid: int
+    lines: int
+    refused: int
+    refused_by_code: dict[str, int]
+
+
+def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
+    """The rules, prices and lists that price a month."""
+    pack = scheme_for_month(workspace, month)
+    return Rulebook(
+        pack=pack,
+        book=price_book_for(workspace, pack.scheme.scheme_year),
+        organisations=read_organisations(workspace.data / "organisations"),
+        approvals=read_prior_approvals(workspace),
+        exceptions=read_lva_exceptions(workspace),
+    )
+
+
+def priced_path(workspace: Workspace, dataset: str, month: str, cut: str) -> Path:
+    """The priced lines of a month and cut."""
+    return workspace.month(_PRICED, dataset, month, cut) / "lines.parquet"
+
+
+def priced_paths(workspace: Workspace, month: str) -> dict[str, Path]:
+    """The priced lines of a month's settled cut, by dataset."""
+    return {
+        extract.dataset: priced_path(
+            workspace, extract.dataset, month, settled_cut(workspace, extract.dataset, month)
+        )
+        for extract in EXTRACTS
+    }
+
+
+def month_days(month: str) -> tuple[date, date]:
+    """The first and last day of a month written `CCYY-MM`."""
+    first = date.fromisoformat(f"{month}-01")
+    return first, first.replace(day=monthrange(first.year, first.month)[1])
+
+
+def price(workspace: Workspace, dataset: str, month: str) -> Priced:
+    """Prices a month's valid records; each becomes a priced line or a refusal."""
+    cut = settled_cut(workspace, dataset, month)
+    valid = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
+    rulebook = rulebook_for(workspace, month)
+    reference = rulebook.reference(month, _earliest_admission(valid))
+    records = valid.with_columns(activity_month=pl.lit(month), cut=pl.lit(cut))
+    priced = _PRICE[dataset](nw.from_native(records), reference, rulebook.pack.scheme)
+    lines_here = priced_path(workspace, dataset, month, cut)
+    holding = lines_here.parent / ".pricing"
+    discard(holding)
+    empty = priced.to_native().drop("refusal_codes").collect_schema()
+    # A part for each set of refusal codes, so that one pass gives lines and refusals.
+    by_refusal = pl.PartitionBy(
+        holding,
+        key="refusal_codes",
+        include_key=False,
+        approximate_bytes_per_file=None,
+        file_path_provider=lambda part: f"{part.partition_keys.item(0, 0) or _PRICED}.parquet",
+    )
+    priced.to_native().sink_parquet(by_refusal, mkdir=True, row_group_size=ROW_GROUP_ROWS)
+    parts = {path.stem: path for path in sorted(holding.glob("*.parquet"))}
+    with replacing(lines_here) as writing:
+        made = parts.pop(_PRICED, None)
+        if made:
+            made.replace(writing)
+        else:
+            pl.DataFrame(schema=empty).write_parquet(writing)
+    refused = _refused(workspace, dataset, month, cut, valid, parts)
+    with replacing(refused_path(workspace, dataset, month, cut, "pricing")) as writing:
+        refused.write_parquet(writing)
+    discard(holding)
+    return Priced(
+        cut=cut,
+        valid=int(valid.select(pl.len()).collect().item()),
+        lines=int(pl.scan_parquet(lines_here).select(pl.len()).collect().item()),
+        refused=refused.height,
+        refused_by_code=count_codes(refused["refusal_codes"]),
+    )
+
+
+def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives the month's variable element by contract and point of delivery."""
+    made = variable_element.statement(_lines(workspace, month))
+    return _write(workspace, "variable_element", month, made, VARIABLE_ELEMENT)
+
+
+def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives what each LVA block covered in the month."""
+    rulebook = rulebook_for(workspace, month)
+    made = low_volume.statement(
+        _lines(workspace, month),
+        rulebook.reference(month),
+        month,
+        rulebook.pack.scheme.scheme_year,
+    )
+    return _write(workspace, "low_volume", month, made, LOW_VOLUME)
+
+
+def make_ebi_challenges(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives the month's unapproved evidence-based interventions."""
+    cut = settled_cut(workspace, "apc", month)
+    spells = pl.scan_parquet(valid_path(workspace, "apc", month, cut))
+    made = ebi.challenges(
+        nw.from_native(pl.scan_parquet(priced_path(workspace, "apc", month, cut))),
+        nw.from_native(spells),
+    )
+    return _write(workspace, "ebi_challenges", month, made, EBI_CHALLENGES)
+
+
+def _lines(workspace: Workspace, month: str) -> nw.LazyFrame[Any]:
+    return nw.from_native(pl.scan_parquet(list(priced_paths(workspace, month).values())))
+
+
+def _write(
+    workspace: Workspace,
+    name: str,
+    month: str,
+    made: nw.LazyFrame[Any],
+    columns: tuple[Field, ...],
+) -> pl.DataFrame:
+    names = [field.name for field in columns]
+    keys = [name for name in names if name.endswith(("_code", "_month", "record_id"))]
+    table: pl.DataFrame = made.to_native().select(names).collect().sort(keys)
+    with replacing(workspace.statement(name, month)) as writing:
+        table.write_parquet(writing)
+    return table
+
+
+def _earliest_admission(valid: pl.LazyFrame) -> date | None:
+    if "start_date" not in valid.collect_schema():
+        return None
+    earliest: date | None = valid.select(pl.col("start_date").min()).collect().item()
+    return earliest
+
+
+def _refused(
+    workspace: Workspace,
+    dataset: str,
+    month: str,
+    cut: str,
+    valid: pl.LazyFrame,
+    parts: dict[str, Path],
+) -> pl.DataFrame:
+    """The records pricing refused, as delivered, with their codes."""
+    refused = [
+        pl.read_parquet(path, columns=["record_id"]).with_columns(
+            refusal_codes=pl.lit(codes).str.split(" ")
+        )
+        for codes, path in parts.items()
+    ]
+    empty = pl.DataFrame(schema={"record_id": pl.String, "refusal_codes": pl.List(pl.String)})
+    refusals = pl.concat([empty, *refused]).lazy()
+    rows = valid.select("record_id", *DELIVERY_COLUMNS).join(refusals, on="record_id").collect()
+    return rows_as_delivered(workspace, dataset, month, cut, rows.drop("record_id"))

@@ -1,0 +1,358 @@
+"""Publishing: a month's results into `marts/outputs.duckdb`, all at once or not at all.
+
+Belongs here: the tables and reading views of the mart, with their comments, and building
+the new file aside, checking it, and swapping it in with one rename. Does not belong here:
+working anything out; what is published is what the lake holds.
+
+Readers keep the file they have open; whoever opens it after the rename gets the new one.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock
+
+from pipelines.accounting import Account, totals
+from pipelines.pricing_run import priced_paths
+from pipelines.reasons import reasons
+from pipelines.validation import refused_path
+from pipelines.workspace import UserError, Workspace, discard, replacing
+from schemas.extracts import EXTRACTS
+from schemas.priced_line import (
+    EBI_CHALLENGES,
+    LOW_VOLUME,
+    PRICED_LINE,
+    REASONS,
+    REFUSED_RECORDS,
+    VARIABLE_ELEMENT,
+    Field,
+)
+
+STORAGE_VERSION = "v1.5.0"
+"""The oldest DuckDB that can read what is published."""
+
+_MEMORY_LIMIT = "1GB"
+_SQL_TYPES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "flag": "BOOLEAN",
+    "date": "DATE",
+    "codes": "VARCHAR[]",
+    "timestamp": "TIMESTAMP",
+}
+
+ACCOUNTING = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("dataset", "text", "apc or op"),
+    Field("payment_mechanism", "text", "Mechanism that pays for the lines"),
+    Field("lines", "integer", "Priced lines"),
+    Field("value_pence", "integer", "Worth at unit prices after MFF"),
+    Field("payable_pence", "integer", "What the mechanism pays for the lines"),
+    Field("lines_without_price", "integer", "Lines whose local price is still to be agreed"),
+)
+RUNS = (
+    Field("run_id", "text", "Run that published the month"),
+    Field("published_at", "timestamp", "When, in UTC"),
+    Field("is_current", "flag", "Whether it is the month's latest run"),
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year whose rules were used"),
+    Field("is_illustrative", "flag", "True: made-up prices, not to be paid on"),
+    Field("records_delivered", "integer", "Records in"),
+    Field("records_priced", "integer", "Records that became priced lines"),
+    Field("records_refused", "integer", "Records refused, by validation or pricing"),
+    Field("value_pence", "integer", "Worth of all lines at unit prices after MFF"),
+    Field("payable_pence", "integer", "Payable for all lines"),
+    Field("content_hash", "text", "Of the priced lines, in whatever order"),
+    Field("deliveries", "text", "Files taken in, each with its sha256, as JSON"),
+    Field("priced_with", "text", "sha256 of pack, price book and lists, as JSON"),
+    Field("versions", "text", "Versions of the software, as JSON"),
+    Field("notices", "text", "What whoever reads the result must know"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the mart."""
+
+    name: str
+    comment: str
+    fields: tuple[Field, ...]
+
+
+TABLES = (
+    Table("priced_lines", "One row per record and line; the row is the trace", PRICED_LINE),
+    Table(
+        "variable_element",
+        "API variable element by provider, commissioner, month and point of delivery",
+        VARIABLE_ELEMENT,
+    ),
+    Table(
+        "low_volume",
+        "Every pair of the LVA payments schedule: its block and what it covered in the month",
+        LOW_VOLUME,
+    ),
+    Table(
+        "ebi_challenges",
+        "Category 1 evidence-based interventions without prior approval",
+        EBI_CHALLENGES,
+    ),
+    Table("refused_records", "Records that were not priced, and every reason", REFUSED_RECORDS),
+    Table("accounting", "Lines and pence of each month by mechanism", ACCOUNTING),
+    Table("runs", "Every run that published, and what made it", RUNS),
+    Table("reasons", "What each reason code means and what to do", REASONS),
+)
+_BY_NAME = {table.name: table for table in TABLES}
+
+
+class PublicationError(UserError):
+    """The new mart did not tie out; the published one is untouched."""
+
+
+def publish(workspace: Workspace, account: Account, run_id: str) -> dict[str, int]:
+    """Puts a month into the mart in place of what the mart held of it.
+
+    Gives the rows of each table for the month. Raises `PublicationError`, and leaves the
+    published file as it was, when the new one does not tie out to the account.
+    """
+    workspace.mart.parent.mkdir(parents=True, exist_ok=True)
+    spill = workspace.mart.parent / ".spill"
+    with FileLock(workspace.mart.parent / ".lock"):
+        try:
+            with replacing(workspace.mart) as writing:
+                if workspace.mart.exists():
+                    shutil.copyfile(workspace.mart, writing)
+                rows = _build(workspace, account, run_id, writing, spill)
+        finally:
+            discard(spill)
+            discard(Path(f"{workspace.mart.parent}/.{workspace.mart.name}.writing.wal"))
+    return rows
+
+
+def _build(
+    workspace: Workspace, account: Account, run_id: str, path: Path, spill: Path
+) -> dict[str, int]:
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        connection.execute("SET temp_directory = ?", [str(spill)])
+        connection.execute("SET preserve_insertion_order = true")
+        try:
+            connection.execute(
+                f"ATTACH '{_quoted(path)}' AS mart (STORAGE_VERSION '{STORAGE_VERSION}')"
+            )
+        except duckdb.Error as error:
+            raise UserError(
+                f"{workspace.shown(workspace.mart)} cannot be opened ({error}). Move it away "
+                "and run every month again."
+            ) from error
+        connection.execute("USE mart")
+        connection.execute("BEGIN")
+        _make_tables(workspace, connection)
+        month = account.activity_month
+        for name in ("priced_lines", "variable_element", "low_volume", "ebi_challenges"):
+            _replace_month(connection, name, month, _source(workspace, name, month))
+        _replace_refused(workspace, connection, account)
+        _replace_accounting(connection, account)
+        _add_run(connection, account, run_id)
+        _replace_reasons(workspace, connection)
+        _refuse_unless_it_ties(connection, account)
+        connection.execute("COMMIT")
+        rows = {
+            table.name: _count(connection, table.name, month)
+            for table in TABLES
+            if table.name != "reasons"
+        }
+        connection.execute("CHECKPOINT mart")
+        connection.execute("USE memory")
+        connection.execute("DETACH mart")
+    return rows
+
+
+def _make_tables(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the tables and views that are not there, and refuses a mart of other columns."""
+    for table in TABLES:
+        wanted = [(f.name, _SQL_TYPES[f.type]) for f in table.fields]
+        found = connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() "
+            "WHERE database_name = 'mart' AND table_name = ? ORDER BY column_index",
+            [table.name],
+        ).fetchall()
+        if found and found != wanted:
+            raise UserError(
+                f"{workspace.shown(workspace.mart)} was made by another version of sus-pricing: "
+                f"its table {table.name} has other columns. Move it away and run every month again."
+            )
+        if not found:
+            columns = ", ".join(f"{name} {kind}" for name, kind in wanted)
+            connection.execute(f"CREATE TABLE {table.name} ({columns})")
+            _comment(connection, table)
+            _make_view(connection, table)
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    connection.execute(f"COMMENT ON TABLE {table.name} IS '{_escaped(table.comment)}'")
+    for column in table.fields:
+        connection.execute(
+            f"COMMENT ON COLUMN {table.name}.{column.name} IS '{_escaped(column.comment)}'"
+        )
+
+
+def _make_view(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """A view with pounds for pence, where a table has any."""
+    if not any(f.name.endswith("_pence") for f in table.fields):
+        return
+    columns = [
+        f"({f.name} * 0.01::DECIMAL(3, 2))::DECIMAL(18, 2) AS {f.name.removesuffix('_pence')}_gbp"
+        if f.name.endswith("_pence")
+        else f.name
+        for f in table.fields
+    ]
+    view = f"{table.name}_gbp"
+    connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(columns)} FROM {table.name}")
+    comment = _escaped(f"{table.comment}; amounts in pounds")
+    connection.execute(f"COMMENT ON VIEW {view} IS '{comment}'")
+
+
+def _source(workspace: Workspace, name: str, month: str) -> list[Path]:
+    if name == "priced_lines":
+        return list(priced_paths(workspace, month).values())
+    return [workspace.statement(name, month)]
+
+
+def _replace_month(
+    connection: duckdb.DuckDBPyConnection, name: str, month: str, sources: Sequence[Path]
+) -> None:
+    """A month's rows of one table, from Parquet, in the order of their columns."""
+    columns = [f.name for f in _BY_NAME[name].fields]
+    order = ", ".join(columns[:2]) if name == "priced_lines" else "ALL"
+    connection.execute(f"DELETE FROM {name} WHERE activity_month = ?", [month])
+    connection.execute(
+        f"INSERT INTO {name} SELECT {', '.join(columns)} "
+        f"FROM read_parquet({[str(path) for path in sources]}) ORDER BY {order}"
+    )
+
+
+def _replace_refused(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, account: Account
+) -> None:
+    month = account.activity_month
+    connection.execute("DELETE FROM refused_records WHERE activity_month = ?", [month])
+    cuts = {dataset.dataset: dataset.cut for dataset in account.datasets}
+    for extract in EXTRACTS:
+        cut = cuts[extract.dataset]
+        values = ", ".join(f"{c.name} := {c.name}" for c in extract.columns)
+        for by in ("validation", "pricing"):
+            path = refused_path(workspace, extract.dataset, month, cut, by)
+            connection.execute(
+                f"""
+                INSERT INTO refused_records
+                SELECT ?, ?, ?, nullif(trim(record_id), ''), ?, refusal_codes,
+                       delivery_id, row_number, to_json(struct_pack({values}))::VARCHAR
+                FROM read_parquet(?) ORDER BY delivery_id, row_number
+                """,
+                [extract.dataset, month, cut, by, str(path)],
+            )
+
+
+def _replace_accounting(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
+    connection.execute("DELETE FROM accounting WHERE activity_month = ?", [account.activity_month])
+    for m in account.mechanisms:
+        connection.execute(
+            "INSERT INTO accounting VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                account.activity_month,
+                m.dataset,
+                m.payment_mechanism,
+                m.lines,
+                m.value_pence,
+                m.payable_pence,
+                m.lines_without_price,
+            ],
+        )
+
+
+def _add_run(connection: duckdb.DuckDBPyConnection, account: Account, run_id: str) -> None:
+    connection.execute(
+        "UPDATE runs SET is_current = false WHERE activity_month = ?", [account.activity_month]
+    )
+    files = [
+        {**file, "dataset": d.dataset, "cut": d.cut} for d in account.datasets for file in d.files
+    ]
+    row: Mapping[str, object] = {
+        "run_id": run_id,
+        "published_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+        "is_current": True,
+        "activity_month": account.activity_month,
+        "scheme_year": account.scheme_year,
+        "is_illustrative": account.is_illustrative,
+        "records_delivered": account.delivered,
+        "records_priced": account.priced,
+        "records_refused": account.refused,
+        "value_pence": sum(m.value_pence for m in account.mechanisms),
+        "payable_pence": sum(m.payable_pence for m in account.mechanisms),
+        "content_hash": account.content_hash,
+        "deliveries": json.dumps(files),
+        "priced_with": json.dumps(account.pricing_inputs),
+        "versions": json.dumps(account.versions),
+        "notices": "\n".join(account.notices),
+    }
+    marks = ", ".join("?" for _ in RUNS)
+    connection.execute(f"INSERT INTO runs VALUES ({marks})", [row[f.name] for f in RUNS])
+
+
+def _replace_reasons(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("DELETE FROM reasons")
+    rows = [[row[f.name] for f in REASONS] for row in reasons(workspace)]
+    connection.executemany("INSERT INTO reasons VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _refuse_unless_it_ties(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
+    """The mart's own rows must give the account to the penny, and no record twice."""
+    month = account.activity_month
+    lines = f"(SELECT * FROM priced_lines WHERE activity_month = '{month}')"
+    mechanisms, content_hash = totals(lines, connection)
+    if mechanisms != account.mechanisms or content_hash != account.content_hash:
+        raise PublicationError(
+            f"The priced lines of {month} in the new mart are not those that were accounted "
+            "for, so it was not published. Run the month again."
+        )
+    refused = _count(connection, "refused_records", month)
+    if refused != account.refused:
+        raise PublicationError(
+            f"The new mart holds {refused:,} refused records of {month}, the account "
+            f"{account.refused:,}, so it was not published. Run the month again."
+        )
+    twice = connection.execute(
+        f"""
+        SELECT other.activity_month, count(*) FROM {lines} AS here
+        JOIN priced_lines AS other USING (dataset, record_id, line_number)
+        WHERE other.activity_month <> '{month}' GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    if twice:
+        months = ", ".join(f"{count:,} in {other}" for other, count in twice)
+        raise PublicationError(
+            f"Records of {month} are published under another month too ({months}), and would "
+            f"be paid twice. They were delivered again with another date: run {twice[0][0]} "
+            "again, which will refuse the superseded ones."
+        )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, name: str, month: str) -> int:
+    row = connection.execute(
+        f"SELECT count(*) FROM {name} WHERE activity_month = ?", [month]
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _quoted(path: Path) -> str:
+    return _escaped(str(path))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,108 @@
+"""Low volume activity: which records an LVA block pays for, and the month's statement.
+
+Belongs here: membership of the published schedule, the exceptions of 000 ¶79, and what
+each block covered. Does not belong here: the schedule (price books) or the exceptions
+that parties agree (the user's own list).
+
+Membership of the published schedule decides, not a threshold worked out from activity
+(¶80-81, ¶85).
+"""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from pricing.reference import Reference
+from pricing.scheme import LowVolume, Mechanism, Spells
+
+LVA_BLOCK = "lva_block"
+OUTSIDE_SCHEME = "outside_scheme"
+
+
+def find_pairs(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
+    """Adds the pair's `block_value_pence` and exceptions; null where it is not listed."""
+    return records.join(
+        reference.lva_schedule, on=["provider_code", "commissioner_code"], how="left"
+    ).join(
+        reference.lva_exception_days,
+        on=["provider_code", "commissioner_code", "costing_date"],
+        how="left",
+    )
+
+
+def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) -> nw.Expr:
+    """Whether the pair's block pays for the record; needs `find_pairs`.
+
+    Outside it, even for a listed pair (¶79): ambulance trusts, out-of-area mental health
+    placements that the commissioner arranged, and elective care by patient choice where
+    there is no contract.
+    """
+    is_listed = ~nw.col("block_value_pence").is_null()
+    is_between_icb_and_nhs_provider = nw.col("provider_kind").is_in(
+        mechanism.nhs_provider_kinds
+    ) & nw.col("commissioner_kind").is_in(mechanism.low_volume_commissioner_kinds)
+    is_patient_choice = nw.col("has_patient_choice_exception").fill_null(False) & nw.col(
+        "is_elective_activity"
+    )
+    is_placement = nw.col("has_out_of_area_exception").fill_null(False) & is_out_of_area
+    is_outside = (
+        nw.col("provider_kind").is_in(rules.provider_kinds_outside)
+        | is_patient_choice
+        | is_placement
+    )
+    return (is_listed & is_between_icb_and_nhs_provider & ~is_outside).fill_null(False)
+
+
+def is_out_of_area_spell(rules: LowVolume, spells: Spells) -> nw.Expr:
+    """A spell that a listed out-of-area placement may be: mental health, no emergency."""
+    treatment_function = nw.col("treatment_function_code")
+    return treatment_function.is_in(rules.out_of_area_treatment_function_codes) & ~nw.col(
+        "admission_method_code"
+    ).is_in(spells.emergency_admission_methods)
+
+
+def statement(
+    lines: nw.LazyFrame[Any], reference: Reference, activity_month: str, scheme_year: str
+) -> nw.LazyFrame[Any]:
+    """Each pair of the schedule with what its block covered in the month, and what not.
+
+    Takes priced lines of one month; gives the columns of `schemas.priced_line.LOW_VOLUME`,
+    a row for every listed pair, with or without activity.
+    """
+    pairs = reference.lva_schedule.select("provider_code", "commissioner_code", "block_value_pence")
+    covered = nw.col("payment_mechanism") == LVA_BLOCK
+    outside_block = ~covered & (nw.col("payment_mechanism") != OUTSIDE_SCHEME)
+
+    def total(amount: str, condition: nw.Expr) -> nw.Expr:
+        return nw.when(condition).then(nw.col(amount)).otherwise(0).sum().cast(nw.Int64)
+
+    def count(condition: nw.Expr) -> nw.Expr:
+        return nw.when(condition).then(1).otherwise(0).sum().cast(nw.Int64)
+
+    totals = (
+        lines.join(pairs, on=["provider_code", "commissioner_code"], how="inner")
+        .with_columns(is_covered=covered, is_exception=outside_block)
+        .group_by("provider_code", "commissioner_code")
+        .agg(
+            count(nw.col("is_covered")).alias("covered_activity"),
+            total("value_pence", nw.col("is_covered")).alias("covered_value_pence"),
+            count(nw.col("is_exception")).alias("exception_activity"),
+            total("value_pence", nw.col("is_exception")).alias("exception_value_pence"),
+            total("payable_pence", nw.col("is_exception")).alias("exception_payable_pence"),
+        )
+    )
+    amounts = [
+        "covered_activity",
+        "covered_value_pence",
+        "exception_activity",
+        "exception_value_pence",
+        "exception_payable_pence",
+    ]
+    return pairs.join(totals, on=["provider_code", "commissioner_code"], how="left").select(
+        nw.lit(activity_month).alias("activity_month"),
+        nw.lit(scheme_year).alias("scheme_year"),
+        "provider_code",
+        "commissioner_code",
+        "block_value_pence",
+        *(nw.col(name).fill_null(0) for name in amounts),
+    )

@@ -1,0 +1,21 @@
+"""Market forces factor: applied once, to the sum of what is priced (000 ¶73).
+
+Belongs here: value from price. Does not belong here: the factors (price books), or which
+provider a record belongs to (`pricing.organisations`). A provider without a factor is
+refused by `pricing.national`: there is no default.
+"""
+
+import narwhals.stable.v2 as nw
+
+from pricing.money import apply_ppm
+from pricing.scheme import Rounding
+
+
+def pre_mff_pence() -> nw.Expr:
+    """Unit price, long stay and top-up together; null where there is no unit price."""
+    return nw.col("unit_price_pence") + nw.col("long_stay_pence") + nw.col("top_up_pence")
+
+
+def value_pence(rounding: Rounding) -> nw.Expr:
+    """What the record is worth: `pre_mff_pence` times the provider's factor, rounded once."""
+    return apply_ppm(nw.col("pre_mff_pence"), nw.col("mff_ppm"), rounding.quantum_pence)

@@ -1,0 +1,33 @@
+"""Exact money: integer pence, factors in parts per million, one rounding.
+
+Belongs here: the arithmetic that every engine must do alike, so integers only. Does not
+belong here: any price, factor or rate, or the choice of rounding quantum (scheme packs).
+"""
+
+import narwhals.stable.v2 as nw
+
+PPM = 1_000_000
+LARGEST_PENCE = 1_000_000_000_000
+"""Ten billion pounds. A larger amount is refused: Int64 wraps without a word, and this
+times the largest factor that a price book may hold (`LARGEST_FACTOR_PPM`) does not."""
+LARGEST_FACTOR_PPM = 2 * PPM
+
+
+def apply_ppm(pence: nw.Expr, ppm: nw.Expr | int, quantum_pence: int = 1) -> nw.Expr:
+    """`pence` times a factor in ppm, rounded to `quantum_pence`, halves away from zero.
+
+    Null in, null out. `pence` must be within `LARGEST_PENCE` either side of zero.
+
+    >>> import polars as pl
+    >>> frame = nw.from_native(pl.DataFrame({"pence": [5, -5, 15, 10]}))
+    >>> frame.select(half=apply_ppm(nw.col("pence"), 500_000))["half"].to_list()
+    [3, -3, 8, 5]
+    """
+    unit = PPM * quantum_pence
+    size = (pence.abs() * ppm + unit // 2) // unit * quantum_pence
+    return nw.when(pence < 0).then(-size).otherwise(size)
+
+
+def is_too_large(pence: nw.Expr) -> nw.Expr:
+    """Whether an amount is beyond what may be multiplied by a factor."""
+    return pence.abs() > LARGEST_PENCE

@@ -1,0 +1,186 @@
+"""Pricing whole records: the steps in order, from a valid record to a priced line.
+
+Belongs here: the order of the steps and what comes out of them. Does not belong here: any
+one step's rule, which has a module of its own.
+
+    spells = price_spells(valid_spells, reference, scheme)
+    lines, refused = priced_lines(spells), refusals(spells)
+
+Every record comes out exactly once: `priced_lines` and `refusals` share none and leave
+none out.
+"""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from pricing import (
+    ebi,
+    elective_scope,
+    long_stay,
+    low_volume,
+    mff,
+    national_price,
+    organisations,
+    payable,
+    point_of_delivery,
+    unit_price,
+)
+from pricing.decision import first_that_fits
+from pricing.mechanism import payment_mechanism
+from pricing.money import is_too_large
+from pricing.reasons import Refusal
+from pricing.reference import Reference
+from pricing.scheme import Scheme
+from pricing.short_stay_emergency import is_short_stay_emergency
+from schemas.priced_line import PRICED_LINE_COLUMNS
+
+_NO_TEXT = nw.lit(None, dtype=nw.String)
+_NO_PENCE = nw.lit(0, dtype=nw.Int64)
+
+
+def price_spells(
+    spells: nw.LazyFrame[Any], reference: Reference, scheme: Scheme
+) -> nw.LazyFrame[Any]:
+    """Prices admitted patient care spells.
+
+    Takes valid spells (`schemas.contracts`) with their `activity_month` and `cut`; gives
+    one row for each with every column of the priced line and `refusal_codes`.
+    """
+    spells = organisations.resolve_provider(spells, reference)
+    spells = organisations.resolve_commissioner(spells, reference)
+    spells = spells.join(reference.hrg_prices, on="hrg_code", how="left")
+    spells = spells.with_columns(
+        costing_date=nw.col("end_date"),
+        stay_for_payment_days=long_stay.stay_for_payment_days(),
+        national_price_exclusion=national_price.exclusion(scheme.national_price),
+        ebi_type_letter=ebi.ebi_type_letter(),
+        attendance_hrg_code=_NO_TEXT,
+    )
+    spells = spells.with_columns(
+        is_short_stay_emergency=is_short_stay_emergency(scheme.spells, scheme.short_stay_emergency),
+    )
+    spells = spells.with_columns(point_of_delivery_code=point_of_delivery.of_spells(scheme.spells))
+    spells = spells.with_columns(price_source=unit_price.source_for_spells())
+    spells = spells.with_columns(
+        unit_price_pence=unit_price.of_spells(),
+        excess_bed_days=long_stay.excess_bed_days(),
+    )
+    spells = spells.with_columns(long_stay_pence=long_stay.long_stay_pence())
+    spells = ebi.find_approvals(spells, reference)
+    spells = spells.with_columns(ebi_outcome=ebi.outcome(scheme.evidence_based_interventions))
+    spells = _worth(spells, scheme)
+    spells = spells.with_columns(
+        is_elective_activity=elective_scope.is_elective_spell(scheme.elective_scope)
+    )
+    is_out_of_area = low_volume.is_out_of_area_spell(scheme.low_volume, scheme.spells)
+    return _pay(spells, reference, scheme, is_out_of_area, dataset="apc")
+
+
+def price_attendances(
+    attendances: nw.LazyFrame[Any], reference: Reference, scheme: Scheme
+) -> nw.LazyFrame[Any]:
+    """Prices outpatient attendances and procedures.
+
+    Takes valid attendances (`schemas.contracts`) with their `activity_month` and `cut`;
+    gives one row for each with every column of the priced line and `refusal_codes`.
+    """
+    rules = scheme.attendances
+    attendances = organisations.resolve_provider(attendances, reference)
+    attendances = organisations.resolve_commissioner(attendances, reference)
+    attendances = attendances.join(
+        reference.hrg_prices.select("hrg_code", "outpatient_procedure_price_pence"),
+        on="hrg_code",
+        how="left",
+    )
+    attendances = attendances.with_columns(
+        costing_date=nw.col("appointment_date"),
+        is_attended=nw.col("attended_or_did_not_attend_code").is_in(rules.attended_codes),
+        is_administrative_event=nw.col("first_attendance_code") == rules.administrative_event_code,
+        national_price_exclusion=national_price.exclusion(scheme.national_price),
+        attendance_hrg_code=point_of_delivery.attendance_hrg(rules),
+    )
+    attendances = attendances.with_columns(
+        is_procedure=unit_price.is_procedure(rules),
+        price_column=unit_price.price_column(rules),
+    )
+    attendances = attendances.join(
+        reference.attendance_prices, on=["treatment_function_code", "price_column"], how="left"
+    )
+    attendances = attendances.with_columns(price_source=unit_price.source_for_attendances())
+    attendances = attendances.with_columns(
+        point_of_delivery_code=point_of_delivery.of_attendances(rules),
+        unit_price_pence=unit_price.of_attendances(),
+        excess_bed_days=_NO_PENCE,
+        long_stay_pence=_NO_PENCE,
+        ebi_outcome=nw.lit(ebi.NOT_APPLICABLE),
+    )
+    attendances = _worth(attendances, scheme)
+    attendances = attendances.with_columns(
+        is_elective_activity=elective_scope.is_elective_attendance(scheme.elective_scope, rules)
+    )
+    return _pay(attendances, reference, scheme, nw.lit(False), dataset="op")
+
+
+def priced_lines(priced: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The priced lines (`schemas.priced_line.PRICED_LINE`) of records that were not refused."""
+    return priced.filter(nw.col("refusal_codes").is_null()).select(*PRICED_LINE_COLUMNS)
+
+
+def refusals(priced: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """`record_id` and `refusal_codes` (joined by a space) of records that were refused."""
+    return priced.filter(~nw.col("refusal_codes").is_null()).select("record_id", "refusal_codes")
+
+
+def _worth(records: nw.LazyFrame[Any], scheme: Scheme) -> nw.LazyFrame[Any]:
+    """Adds `top_up_pence`, `pre_mff_pence`, `refusal_codes` and `value_pence`."""
+    records = records.with_columns(top_up_pence=_NO_PENCE)
+    records = records.with_columns(pre_mff_pence=mff.pre_mff_pence())
+    records = records.with_columns(refusal_codes=_refusal_codes())
+    return records.with_columns(
+        value_pence=nw.when(nw.col("refusal_codes").is_null()).then(
+            mff.value_pence(scheme.rounding)
+        )
+    )
+
+
+def _refusal_codes() -> nw.Expr:
+    """Every reason a record cannot be priced, joined by a space; null where there is none."""
+    provider_known = ~nw.col("provider_code").is_null()
+    tests = {
+        Refusal.PROVIDER_UNKNOWN: ~provider_known,
+        Refusal.COMMISSIONER_UNKNOWN: nw.col("commissioner_code").is_null(),
+        Refusal.MFF_MISSING: provider_known & nw.col("mff_ppm").is_null(),
+        Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence")),
+    }
+    codes = [
+        first_that_fits([(test, refusal.value)], otherwise=None) for refusal, test in tests.items()
+    ]
+    joined = nw.concat_str(codes, separator=" ", ignore_nulls=True)
+    return nw.when(joined != "").then(joined)
+
+
+def _pay(
+    records: nw.LazyFrame[Any],
+    reference: Reference,
+    scheme: Scheme,
+    is_out_of_area: nw.Expr,
+    dataset: str,
+) -> nw.LazyFrame[Any]:
+    """Adds the mechanism, what it pays, and the columns that name the line."""
+    records = low_volume.find_pairs(records, reference)
+    records = records.with_columns(
+        is_covered_by_block=low_volume.is_covered(
+            scheme.mechanism, scheme.low_volume, is_out_of_area
+        )
+    )
+    records = records.with_columns(payment_mechanism=payment_mechanism(scheme.mechanism))
+    records = records.with_columns(
+        payable_pence=payable.payable_pence(scheme),
+        is_in_activity_target=payable.is_in_activity_target(scheme),
+        reason_code=payable.reason_code(scheme),
+        line_number=nw.lit(0, dtype=nw.Int64),
+        dataset=nw.lit(dataset),
+        scheme_year=nw.lit(scheme.scheme_year),
+    )
+    return records.select(*PRICED_LINE_COLUMNS, "refusal_codes")

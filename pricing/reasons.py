@@ -1,0 +1,42 @@
+"""Reason codes: the closed list of why a line pays what it pays, or was refused.
+
+Belongs here: the names of the codes, for the rules to use. Does not belong here: their
+sentences and paragraphs, which are data (`data/reasons.toml`); a test holds the two lists
+equal. Codes of record rules are in `schemas.rules`.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a priced line pays what it pays."""
+
+    ELECTIVE_SPELL = "ELECTIVE_SPELL"
+    OUTPATIENT_PROCEDURE = "OUTPATIENT_PROCEDURE"
+    FIRST_ATTENDANCE = "FIRST_ATTENDANCE"
+    FIRST_ATTENDANCE_LOCAL_PRICE = "FIRST_ATTENDANCE_LOCAL_PRICE"
+    UNAPPROVED_EBI = "UNAPPROVED_EBI"
+    COVERED_BY_LVA_BLOCK = "COVERED_BY_LVA_BLOCK"
+    ACTIVITY_BASED_UNIT_PRICE = "ACTIVITY_BASED_UNIT_PRICE"
+    PRIVATE_PATIENT = "PRIVATE_PATIENT"
+    NOT_NHS_FUNDED = "NOT_NHS_FUNDED"
+    NOT_ATTENDED = "NOT_ATTENDED"
+    ADMINISTRATIVE_EVENT = "ADMINISTRATIVE_EVENT"
+    EXCLUDED_FROM_NATIONAL_PRICES = "EXCLUDED_FROM_NATIONAL_PRICES"
+    PROVIDER_EXCLUDED_AGREEMENT = "PROVIDER_EXCLUDED_AGREEMENT"
+    UNGROUPABLE = "UNGROUPABLE"
+    NON_ELECTIVE = "NON_ELECTIVE"
+    REGULAR_ATTENDER = "REGULAR_ATTENDER"
+    FOLLOW_UP = "FOLLOW_UP"
+    TERMINATION_OF_PREGNANCY = "TERMINATION_OF_PREGNANCY"
+    EXCLUDED_TREATMENT_FUNCTION = "EXCLUDED_TREATMENT_FUNCTION"
+    NO_UNIT_PRICE = "NO_UNIT_PRICE"
+
+
+class Refusal(StrEnum):
+    """Why pricing refused a record."""
+
+    PROVIDER_UNKNOWN = "PROVIDER_UNKNOWN"
+    COMMISSIONER_UNKNOWN = "COMMISSIONER_UNKNOWN"
+    MFF_MISSING = "MFF_MISSING"
+    AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"

@@ -1,0 +1,85 @@
+"""The reference tables that pricing joins to, as frames of the caller's engine.
+
+Belongs here: which tables there are and what columns each must have. Does not belong
+here: reading them from files (`pipelines`), or what is in them (`data/`).
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import narwhals.stable.v2 as nw
+
+REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
+    "providers": {"provider_code": nw.String, "provider_kind": nw.String},
+    "commissioners": {
+        "organisation_code": nw.String,
+        "commissioner_code": nw.String,
+        "commissioner_kind": nw.String,
+    },
+    "hrg_prices": {
+        "hrg_code": nw.String,
+        "outpatient_procedure_price_pence": nw.Int64,
+        "combined_price_pence": nw.Int64,
+        "day_case_price_pence": nw.Int64,
+        "ordinary_elective_price_pence": nw.Int64,
+        "ordinary_elective_trim_point_days": nw.Int64,
+        "non_elective_price_pence": nw.Int64,
+        "non_elective_trim_point_days": nw.Int64,
+        "per_day_long_stay_pence": nw.Int64,
+        "is_short_stay_emergency_applicable": nw.Boolean,
+        "short_stay_emergency_price_pence": nw.Int64,
+    },
+    "attendance_prices": {
+        "treatment_function_code": nw.String,
+        "price_column": nw.String,
+        "attendance_price_pence": nw.Int64,
+    },
+    "market_forces_factors": {"provider_code": nw.String, "mff_ppm": nw.Int64},
+    "lva_schedule": {
+        "provider_code": nw.String,
+        "commissioner_code": nw.String,
+        "block_value_pence": nw.Int64,
+    },
+    "lva_exception_days": {
+        "provider_code": nw.String,
+        "commissioner_code": nw.String,
+        "costing_date": nw.Date,
+        "has_patient_choice_exception": nw.Boolean,
+        "has_out_of_area_exception": nw.Boolean,
+    },
+    "approved_records": {"record_id": nw.String},
+    "approved_days": {
+        "provider_code": nw.String,
+        "commissioner_code": nw.String,
+        "ebi_type_letter": nw.String,
+        "start_date": nw.Date,
+    },
+}
+"""Columns of each table. Every column but the prices and trim points is never null, and
+the leading columns up to the first of another kind are unique together.
+
+`approved_days` and `lva_exception_days` hold a row for each day on which an approval or
+exception is in force, since a join between two dates is not portable across engines.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Reference tables, all lazy frames of one engine; see `REFERENCE_COLUMNS`."""
+
+    providers: nw.LazyFrame[Any]
+    commissioners: nw.LazyFrame[Any]
+    hrg_prices: nw.LazyFrame[Any]
+    attendance_prices: nw.LazyFrame[Any]
+    market_forces_factors: nw.LazyFrame[Any]
+    lva_schedule: nw.LazyFrame[Any]
+    lva_exception_days: nw.LazyFrame[Any]
+    approved_records: nw.LazyFrame[Any]
+    approved_days: nw.LazyFrame[Any]
+
+    @classmethod
+    def from_native(cls, tables: dict[str, Any]) -> Self:
+        """Reference tables from an engine's own frames, by name; all must be given."""
+        return cls(
+            **{field.name: nw.from_native(tables[field.name]).lazy() for field in fields(cls)}
+        )

@@ -1,0 +1,50 @@
+"""Variable element: the month's elective activity by contract and point of delivery.
+
+Belongs here: the statement made from priced lines (000 section 4). Does not belong here:
+what a line pays (`pricing.payable`).
+"""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from pricing.mechanism import API_VARIABLE
+
+_CONTRACT_MONTH = (
+    "activity_month",
+    "scheme_year",
+    "provider_code",
+    "commissioner_code",
+    "point_of_delivery_code",
+)
+
+
+def statement(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Activity, value and payable of the API variable element, and what counts to target.
+
+    Takes priced lines; gives the columns of `schemas.priced_line.VARIABLE_ELEMENT`. Lines
+    that need a locally agreed price are counted and add nothing.
+    """
+    in_target = nw.col("is_in_activity_target")
+    return (
+        lines.filter(nw.col("payment_mechanism") == API_VARIABLE)
+        .with_columns(
+            one=nw.lit(1, dtype=nw.Int64),
+            target_one=nw.when(in_target).then(1).otherwise(0),
+            target_pence=nw.when(in_target).then(nw.col("value_pence")).otherwise(0),
+            local_one=nw.when(nw.col("payable_pence").is_null()).then(1).otherwise(0),
+        )
+        .group_by(*_CONTRACT_MONTH)
+        .agg(
+            nw.col("one").sum().cast(nw.Int64).alias("activity"),
+            _pence("value_pence"),
+            _pence("payable_pence"),
+            nw.col("target_one").sum().cast(nw.Int64).alias("target_activity"),
+            _pence("target_pence").alias("target_value_pence"),
+            nw.col("local_one").sum().cast(nw.Int64).alias("lines_for_local_price"),
+        )
+    )
+
+
+def _pence(column: str) -> nw.Expr:
+    return nw.col(column).fill_null(0).sum().cast(nw.Int64).alias(column)

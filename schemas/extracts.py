@@ -1,0 +1,337 @@
+"""The SUS+ extracts we read: which delivered column is which of ours, and what it may hold.
+
+Belongs here: one `Column` for every delivered column that validation, pricing or an
+output needs, and nothing for the rest, which are left at the door together with every
+direct identifier. Does not belong here: rules that weigh one column against another
+(`schemas.rules`).
+
+Codes are text. A column states what may be wrong with its own value; the record rules
+and the Pandera contract are both made from that one statement.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "code", "date", "integer", "pence", "timestamp"]
+
+ORGANISATION_CODE = r"^[A-Z0-9]{3,12}$"
+ADMINISTRATIVE_CATEGORIES = ("01", "02", "03", "04", "98", "99")
+SPELL_IN_PBR_CODES = ("0", "1", "2")
+LONGEST_STAY_DAYS = 36_525
+OLDEST_AGE_YEARS = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of an extract.
+
+    `stem` begins the codes of the rules made from it: `AGE` gives `AGE_MISSING`,
+    `AGE_UNPARSEABLE` and `AGE_OUT_OF_RANGE`.
+    """
+
+    name: str
+    header: str
+    means: str
+    kind: Kind = "text"
+    stem: str = ""
+    missing: str | None = None
+    malformed: str | None = None
+    pattern: str | None = None
+    known: tuple[str, ...] | None = None
+    between: tuple[int, int] | None = None
+    pad_to: int | None = None
+    strip_zeros: bool = False
+    optional: bool = False
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a valid record may leave the column blank."""
+        return self.missing is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract:
+    """One kind of SUS+ extract: its columns, and which date costs a record."""
+
+    dataset: str
+    title: str
+    costing_date: str
+    recognised_by: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    def column(self, name: str) -> Column:
+        """The column called `name`."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def _shared(agreement_header: str, administrative_category_header: str) -> tuple[Column, ...]:
+    return (
+        Column(
+            name="organisation_code_of_provider",
+            header="Organisation Code (Code Of Provider)",
+            means="organisation code of the provider, as delivered",
+            kind="code",
+            stem="PROVIDER",
+            missing="PROVIDER_MISSING",
+        ),
+        Column(
+            name="provider_site_code",
+            header="Provider Site Code",
+            means="site code of the provider, as delivered",
+            kind="code",
+        ),
+        Column(
+            name="organisation_code_of_commissioner",
+            header="Organisation Code (Code Of Commissioner)",
+            means="organisation code of the commissioner, as delivered",
+            kind="code",
+        ),
+        Column(
+            name="derived_commissioner_code",
+            header="Derived Commissioner",
+            means="commissioner that SUS+ derived",
+            kind="code",
+        ),
+        Column(
+            name="agreement_serial_number",
+            header=agreement_header,
+            means="commissioner's serial number of the agreement",
+        ),
+        Column(
+            name="administrative_category_code",
+            header=administrative_category_header,
+            means="administrative category",
+            kind="code",
+            stem="ADMINISTRATIVE_CATEGORY",
+            known=ADMINISTRATIVE_CATEGORIES,
+            pad_to=2,
+        ),
+        Column(
+            name="spell_in_pbr_code",
+            header="Spell In PbR/Not In PbR",
+            means="whether SUS+ prices the record: 0 in, 1 partly, 2 not",
+            kind="code",
+            stem="SPELL_IN_PBR",
+            missing="SPELL_IN_PBR_UNKNOWN",
+            known=SPELL_IN_PBR_CODES,
+        ),
+        Column(
+            name="main_specialty_code",
+            header="Main Specialty Code",
+            means="main specialty",
+            kind="code",
+        ),
+        Column(
+            name="treatment_function_code",
+            header="Treatment Function Code",
+            means="treatment function",
+            kind="code",
+            stem="TREATMENT_FUNCTION",
+            missing="TREATMENT_FUNCTION_MISSING",
+            pattern=r"^[0-9]{3}$",
+        ),
+        Column(
+            name="unbundled_hrg_code",
+            header="Unbundled HRG 1",
+            means="first unbundled HRG",
+            kind="code",
+        ),
+        Column(
+            name="sus_price_pence",
+            header="PbR Final Tariff",
+            means="price that SUS+ gave the record",
+            kind="pence",
+            stem="SUS_PRICE",
+        ),
+        Column(
+            name="query_timestamp",
+            header="Query Date",
+            means="moment the extract was run, CCYYMMDDhhmmss",
+            kind="timestamp",
+            stem="QUERY_DATE",
+            missing="QUERY_DATE_UNPARSEABLE",
+        ),
+    )
+
+
+def _record_id(header: str) -> Column:
+    return Column(
+        name="record_id",
+        header=header,
+        means="identifier SUS+ gave the record",
+        stem="RECORD_ID",
+        missing="RECORD_ID_MISSING",
+    )
+
+
+def _hrg(header: str, *, missing: str | None) -> Column:
+    return Column(
+        name="hrg_code",
+        header=header,
+        means="core healthcare resource group",
+        kind="code",
+        stem="HRG",
+        missing=missing,
+        pattern=r"^[A-Z]{2}[0-9]{2}[A-Z]$",
+    )
+
+
+ADMITTED_PATIENT_CARE = Extract(
+    dataset="apc",
+    title="admitted patient care spells",
+    costing_date="end_date",
+    recognised_by=("Spell Core HRG", "Hospital Provider Spell No"),
+    columns=(
+        _record_id("Spell Identifier"),
+        *_shared("Commissioner Serial No (Agreement No)", "Administrative Category (On Admission)"),
+        _hrg("Spell Core HRG", missing="HRG_MISSING"),
+        Column(
+            name="patient_classification_code",
+            header="Patient Classification",
+            means="patient classification: 1 ordinary, 2 day case, 3 regular day, 4 regular night",
+            kind="code",
+            stem="PATIENT_CLASSIFICATION",
+            missing="PATIENT_CLASSIFICATION_MISSING",
+            known=("1", "2", "3", "4", "5"),
+            strip_zeros=True,
+        ),
+        Column(
+            name="admission_method_code",
+            header="Admission Method (Hospital Provider Spell)",
+            means="admission method",
+            kind="code",
+            stem="ADMISSION_METHOD",
+            missing="ADMISSION_METHOD_MISSING",
+            known=(
+                *("11", "12", "13"),
+                *("21", "22", "23", "24", "25", "28", "2A", "2B", "2C", "2D"),
+                *("31", "32", "81", "82", "83"),
+            ),
+        ),
+        Column(
+            name="start_date",
+            header="Start Date (Hospital Provider Spell)",
+            means="admission date",
+            kind="date",
+            stem="START_DATE",
+            missing="START_DATE_MISSING",
+        ),
+        Column(
+            name="end_date",
+            header="End Date (Hospital Provider Spell)",
+            means="discharge date, which costs the spell",
+            kind="date",
+            stem="END_DATE",
+            missing="OPEN_SPELL",
+        ),
+        Column(
+            name="length_of_stay_days",
+            header="Length Of Stay (Hospital Provider Spell)",
+            means="length of stay of the spell, in days",
+            kind="integer",
+            stem="LENGTH_OF_STAY",
+            missing="LENGTH_OF_STAY_MISSING",
+            between=(0, LONGEST_STAY_DAYS),
+        ),
+        Column(
+            name="adjusted_length_of_stay_days",
+            header="PbR Final Adjusted Length Of Stay",
+            means="length of stay for payment as SUS+ adjusted it, in days",
+            kind="integer",
+            stem="ADJUSTED_LENGTH_OF_STAY",
+            between=(0, LONGEST_STAY_DAYS),
+        ),
+        Column(
+            name="age_years",
+            header="Age At Start Of Spell",
+            means="age on admission, in years",
+            kind="integer",
+            stem="AGE",
+            missing="AGE_MISSING",
+            between=(0, OLDEST_AGE_YEARS),
+        ),
+        Column(
+            name="ebi_category_code",
+            header="Evidence Based Intervention Category",
+            means="evidence-based intervention category",
+            kind="code",
+            stem="EBI_CATEGORY",
+            known=("1", "2"),
+            strip_zeros=True,
+        ),
+        Column(
+            name="ebi_type_code",
+            header="Evidence Based Intervention Type",
+            means="evidence-based intervention type, which SUS+ cuts to 15 characters",
+        ),
+        Column(
+            name="open_spell_indicator",
+            header="Open Spell Indicator",
+            means="whether the spell is still open (in the Plus extracts)",
+            kind="code",
+            optional=True,
+        ),
+    ),
+)
+
+OUTPATIENTS = Extract(
+    dataset="op",
+    title="outpatient attendances",
+    costing_date="appointment_date",
+    recognised_by=("Attendance Identifier", "Attended Or Did Not Attend"),
+    columns=(
+        _record_id("Generated Record ID"),
+        *_shared("Commissioning Serial No (Agreement No)", "Administrative Category"),
+        _hrg("Core HRG", missing=None),
+        Column(
+            name="attended_or_did_not_attend_code",
+            header="Attended Or Did Not Attend",
+            means="whether the patient was seen: 5 or 6",
+            kind="code",
+            stem="ATTENDED",
+            missing="ATTENDED_MISSING",
+            known=("0", "2", "3", "4", "5", "6", "7"),
+            strip_zeros=True,
+        ),
+        Column(
+            name="first_attendance_code",
+            header="First Attendance",
+            means="first attendance: 1 and 3 first, 2 and 4 follow-up, 5 administrative event",
+            kind="code",
+            stem="FIRST_ATTENDANCE",
+            missing="FIRST_ATTENDANCE_MISSING",
+            known=("1", "2", "3", "4", "5"),
+            strip_zeros=True,
+        ),
+        Column(
+            name="appointment_date",
+            header="Appointment Date",
+            means="appointment date, which costs the attendance",
+            kind="date",
+            stem="APPOINTMENT_DATE",
+            missing="APPOINTMENT_DATE_MISSING",
+        ),
+    ),
+)
+
+EXTRACTS = (ADMITTED_PATIENT_CARE, OUTPATIENTS)
+BY_DATASET = {extract.dataset: extract for extract in EXTRACTS}
+
+DELIVERY_COLUMNS = ("delivery_id", "row_number")
+"""Where a record came from: the delivery it was in, and its row below the header, from 1."""
+
+DIRECT_IDENTIFIERS = (
+    "NHS Number",
+    "Patient Name",
+    "Patient Usual Address",
+    "Postcode Of Usual Address",
+    "Postcode Sector Of Usual Address",
+    "Birth Date",
+    "Year Of Birth",
+    "Month Of Birth",
+    "Local Patient Identifier",
+    "RTT Patient Pathway Identifier",
+    "Hospital Provider Spell No",
+    "Unique Booking Reference Number (Converted)",
+)
+"""Headers that no column of ours may ever be read from; a test holds us to it."""

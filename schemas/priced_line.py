@@ -1,0 +1,139 @@
+"""The priced line: one row per record and line, and the row is the trace.
+
+Belongs here: the columns of the priced line and of every table made from it, with their
+types and the comments that travel into the DuckDB file. Does not belong here: how any of
+them is worked out (`pricing`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Type = Literal["text", "integer", "flag", "date", "codes", "timestamp"]
+
+PAYMENT_MECHANISMS = (
+    "api_variable",
+    "api_fixed",
+    "api_blended",
+    "lva_block",
+    "activity_based",
+    "local_agreement",
+    "excluded_item",
+    "outside_scheme",
+)
+EBI_OUTCOMES = ("not_applicable", "approved", "zero_price")
+PRICE_SOURCES = (
+    "combined",
+    "day_case",
+    "ordinary_elective",
+    "non_elective",
+    "short_stay_emergency",
+    "outpatient_procedure",
+    "outpatient_attendance",
+    "not_attended",
+    "administrative_event",
+    "none",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of an output table."""
+
+    name: str
+    type: Type
+    comment: str
+
+
+PRICED_LINE = (
+    Field("record_id", "text", "Spell Identifier or Generated Record ID, as SUS+ gave it"),
+    Field("line_number", "integer", "0 for the core HRG"),
+    Field("dataset", "text", "apc: admitted patient care spells; op: outpatient attendances"),
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("cut", "text", "flex (reconciliation) or freeze (final)"),
+    Field("scheme_year", "text", "Scheme year whose rules priced the line"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer: integrated care board or NHS England hub"),
+    Field("treatment_function_code", "text", "TREATMENT FUNCTION CODE"),
+    Field("hrg_code", "text", "Core healthcare resource group; null if not attended"),
+    Field("point_of_delivery_code", "text", "National POINT OF DELIVERY CODE"),
+    Field("price_source", "text", "Which published price was taken; none if there is none"),
+    Field("unit_price_pence", "integer", "Unit price; null if none is published, 0 if zero is"),
+    Field("excess_bed_days", "integer", "Days of stay beyond the trim point"),
+    Field("long_stay_pence", "integer", "Excess bed days at the per day long stay payment"),
+    Field("top_up_pence", "integer", "Specialist top-up"),
+    Field("pre_mff_pence", "integer", "Unit price, long stay and top-up, before MFF"),
+    Field("mff_ppm", "integer", "Market forces factor of the provider, in millionths"),
+    Field("value_pence", "integer", "Worth at the unit price after MFF; null if no price"),
+    Field("ebi_outcome", "text", "not_applicable, approved or zero_price"),
+    Field("payment_mechanism", "text", "Mechanism that pays for the line"),
+    Field("is_in_activity_target", "flag", "Counts towards the elective activity target"),
+    Field(
+        "payable_pence",
+        "integer",
+        "What the mechanism pays for the line; null where a local price must be agreed",
+    ),
+    Field("reason_code", "text", "Why that is payable: see the reasons table"),
+)
+PRICED_LINE_COLUMNS = tuple(field.name for field in PRICED_LINE)
+
+VARIABLE_ELEMENT = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year whose rules priced the activity"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("point_of_delivery_code", "text", "National POINT OF DELIVERY CODE"),
+    Field("activity", "integer", "Lines in the API variable element"),
+    Field("value_pence", "integer", "Worth at unit prices after MFF"),
+    Field("payable_pence", "integer", "Payable at national prices; unapproved EBI pays nothing"),
+    Field("target_activity", "integer", "Lines that count towards the activity target"),
+    Field("target_value_pence", "integer", "Worth of those lines"),
+    Field("lines_for_local_price", "integer", "Lines that need a locally agreed price, not in it"),
+)
+
+LOW_VOLUME = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year of the LVA payments schedule"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("block_value_pence", "integer", "LVA payment for the whole year, paid once"),
+    Field("covered_activity", "integer", "Lines of the month that the block pays for"),
+    Field("covered_value_pence", "integer", "What they are worth at unit prices after MFF"),
+    Field("exception_activity", "integer", "Lines of the pair paid outside the block"),
+    Field("exception_value_pence", "integer", "What they are worth at unit prices after MFF"),
+    Field("exception_payable_pence", "integer", "What is payable for them"),
+)
+
+EBI_CHALLENGES = (
+    Field("record_id", "text", "Spell Identifier"),
+    Field("activity_month", "text", "Month of discharge, CCYY-MM"),
+    Field("cut", "text", "flex or freeze"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("hrg_code", "text", "Core healthcare resource group"),
+    Field("ebi_type_code", "text", "Evidence-based intervention type, as delivered"),
+    Field("payment_mechanism", "text", "Mechanism that pays for the spell"),
+    Field("sus_price_pence", "integer", "PbR Final Tariff: what SUS+ priced, approvals unknown"),
+    Field("value_pence", "integer", "What the unit price would have been, after MFF"),
+    Field("payable_pence", "integer", "What is payable without prior approval"),
+    Field("reason_code", "text", "Why that is payable: see the reasons table"),
+)
+
+REFUSED_RECORDS = (
+    Field("dataset", "text", "apc or op"),
+    Field("activity_month", "text", "Month the record was filed in, CCYY-MM"),
+    Field("cut", "text", "flex or freeze"),
+    Field("record_id", "text", "As delivered; null if it was missing"),
+    Field("refused_by", "text", "validation or pricing"),
+    Field("refusal_codes", "codes", "Every reason it was refused: see the reasons table"),
+    Field("delivery_id", "text", "First 16 digits of the sha256 of the delivered file"),
+    Field("row_number", "integer", "Row of the delivered file, the first below the header is 1"),
+    Field("delivered_values", "text", "The record as delivered, less identifiers, as JSON"),
+)
+
+REASONS = (
+    Field("reason_code", "text", "Code"),
+    Field("kind", "text", "payment, refusal or warning"),
+    Field("sentence", "text", "What it means"),
+    Field("citation", "text", "Document and paragraph it rests on"),
+    Field("what_to_do", "text", "What a user can do about it"),
+)

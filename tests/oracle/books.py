@@ -1,0 +1,384 @@
+"""Price books, organisations, prior approvals and exceptions, read into plain dictionaries.
+
+What belongs here: the reading of reference CSVs, columns found by name, and the meaning of their
+cells: `-` or blank is None, `0` is a published zero, "1,234", Yes and No, "30%".
+What does not: any rule about which price applies to whom (`pricing.py`).
+
+A cell or a key that cannot be understood raises BookError: an oracle must not guess.
+"""
+
+import csv
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+from .reading import parse_date
+
+NHS_PROVIDER_KINDS = ("nhs_trust", "ambulance_trust")
+PROVIDER_KINDS = (*NHS_PROVIDER_KINDS, "independent")
+COMMISSIONER_KINDS = ("icb", "nhs_england")
+EXCEPTIONS = ("patient_choice_without_contract", "out_of_area_mental_health")
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class BookError(ValueError):
+    """A reference table says something that cannot be understood."""
+
+
+@dataclass(frozen=True)
+class HrgPrices:
+    """One row of Annex A, tab 1; money in pence, None where nothing is published."""
+
+    outpatient_procedure: int | None
+    combined: int | None
+    day_case: int | None
+    ordinary_elective: int | None
+    ordinary_elective_trim_days: int | None
+    non_elective: int | None
+    non_elective_trim_days: int | None
+    per_day_long_stay: int | None
+    is_short_stay_flagged: bool
+    short_stay_share: Fraction | None
+    short_stay_emergency: int | None
+
+
+@dataclass(frozen=True)
+class Commissioner:
+    """Who pays for an organisation code that a record may carry."""
+
+    commissioner_code: str
+    commissioner_kind: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One prior approval (000 ¶39): of one record, or of a provider's type of procedure."""
+
+    record_id: str | None
+    provider_code: str | None
+    commissioner_code: str | None
+    ebi_type_code: str | None
+    valid_from: date | None
+    valid_to: date | None
+
+
+@dataclass(frozen=True)
+class LvaException:
+    """One pair that is outside LVA for a kind of care (000 ¶79)."""
+
+    provider_code: str
+    commissioner_code: str
+    exception: str
+    valid_from: date | None
+    valid_to: date | None
+
+
+@dataclass(frozen=True)
+class Books:
+    """Everything a price is looked up in."""
+
+    hrg_prices: dict[str, HrgPrices]
+    attendance_prices: dict[str, dict[str, int | None]]
+    mff_ppm: dict[str, int]
+    lva_schedule: dict[tuple[str, str], int]
+    provider_kinds: dict[str, str]
+    commissioners: dict[str, Commissioner]
+    approvals: list[Approval] = field(default_factory=list)
+    exceptions: list[LvaException] = field(default_factory=list)
+
+
+HRG_CODE = "HRG code"
+OUTPATIENT_PROCEDURE = "Outpatient procedure price (£)"
+COMBINED = "Combined day case / ordinary elective spell price (£)"
+DAY_CASE = "Day case spell price (£)"
+ORDINARY_ELECTIVE = "Ordinary elective spell price (£)"
+ORDINARY_ELECTIVE_TRIM = "Ordinary elective long stay trim point (days)"
+NON_ELECTIVE = "Non-elective spell price (£)"
+NON_ELECTIVE_TRIM = "Non-elective long stay trim point (days)"
+PER_DAY_LONG_STAY = "Per day long stay payment (for days exceeding trim point) (£)"
+SHORT_STAY_FLAG = "Reduced short stay emergency tariff applicable?"
+SHORT_STAY_SHARE = "% applied in calculation of reduced short stay emergency tariff"
+SHORT_STAY_EMERGENCY = "Reduced short stay emergency tariff (£)"
+
+TREATMENT_FUNCTION_CODE = "Treatment function code"
+ATTENDANCE_COLUMNS = {
+    "WF01B": "WF01B First Attendance - Single Professional",
+    "WF02B": "WF02B First Attendance - Multi Professional",
+    "WF01A": "WF01A Follow Up Attendance - Single Professional",
+    "WF02A": "WF02A Follow Up Attendance - Multi Professional",
+}
+
+
+# --- cells -------------------------------------------------------------------------------------
+
+
+def published(cell: str) -> str | None:
+    """A cell's text; None where it is blank or `-`.
+
+    >>> published(" - "), published(""), published("0")
+    (None, None, '0')
+    """
+    text = cell.strip()
+    return None if text in ("", "-") else text
+
+
+def pounds_to_pence(cell: str) -> int | None:
+    """Pounds, perhaps with commas, to whole pence.
+
+    >>> pounds_to_pence("1,234"), pounds_to_pence("0"), pounds_to_pence("-")
+    (123400, 0, None)
+    """
+    text = published(cell)
+    if text is None:
+        return None
+    if re.fullmatch(r"([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]{1,2})?", text) is None:
+        raise BookError(f"{cell!r} is no amount in pounds")
+    return int(Decimal(text.replace(",", "")) * 100)
+
+
+def whole_days(cell: str) -> int | None:
+    """Whole days.
+
+    >>> whole_days("12"), whole_days("-")
+    (12, None)
+    """
+    text = published(cell)
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]+|[0-9]{1,3}(,[0-9]{3})+", text) is None:
+        raise BookError(f"{cell!r} is no number of days")
+    return int(text.replace(",", ""))
+
+
+def yes_or_no(cell: str) -> bool:
+    """Yes or No; where nothing is published, no.
+
+    >>> yes_or_no("Yes"), yes_or_no("No"), yes_or_no("-")
+    (True, False, False)
+    """
+    text = published(cell)
+    if text is None or text.lower() == "no":
+        return False
+    if text.lower() == "yes":
+        return True
+    raise BookError(f"{cell!r} is neither Yes nor No")
+
+
+def percentage(cell: str) -> Fraction | None:
+    """A percentage, as text.
+
+    >>> percentage("30%"), percentage("-")
+    (Fraction(3, 10), None)
+    """
+    text = published(cell)
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?%", text) is None:
+        raise BookError(f"{cell!r} is no percentage")
+    return Fraction(text.removesuffix("%")) / 100
+
+
+def factor_to_ppm(cell: str) -> int:
+    """A factor of at most six decimals to parts per million.
+
+    >>> factor_to_ppm("1.084213")
+    1084213
+    """
+    text = cell.strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]{1,6})?", text) is None:
+        raise BookError(f"{cell!r} is no factor of at most six decimals")
+    return int(Decimal(text) * 1_000_000)
+
+
+def day(cell: str) -> date | None:
+    """A date; None where blank."""
+    text = published(cell)
+    if text is None:
+        return None
+    value = parse_date(text)
+    if value is None:
+        raise BookError(f"{cell!r} is no date")
+    return value
+
+
+def known(value: str, choices: Iterable[str]) -> str:
+    """A value that is one of a closed list."""
+    if value not in choices:
+        raise BookError(f"{value!r} is not one of {', '.join(choices)}")
+    return value
+
+
+# --- tables ------------------------------------------------------------------------------------
+
+
+def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of a CSV, only the columns named; a column that is not there is an error."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        header = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = header
+        for column in columns:
+            if header.count(column) != 1:
+                raise BookError(f"{path.name} has {header.count(column)} columns {column!r}")
+        rows: list[dict[str, str]] = []
+        for row in reader:
+            if None in row or None in row.values():
+                raise BookError(f"{path.name}, line {reader.line_num}: wrong number of values")
+            rows.append({column: row[column].strip() for column in columns})
+        return rows
+
+
+def add_once(table: dict[Key, Value], key: Key, value: Value) -> None:
+    """Put a row in a table; a second row with its key is an error."""
+    if key in table:
+        raise BookError(f"{key!r} is given twice")
+    table[key] = value
+
+
+def read_hrg_prices(path: Path) -> dict[str, HrgPrices]:
+    """Annex A, tab 1: admitted patient care and outpatient procedures, by HRG."""
+    table: dict[str, HrgPrices] = {}
+    for row in read_table(
+        path,
+        (
+            HRG_CODE,
+            OUTPATIENT_PROCEDURE,
+            COMBINED,
+            DAY_CASE,
+            ORDINARY_ELECTIVE,
+            ORDINARY_ELECTIVE_TRIM,
+            NON_ELECTIVE,
+            NON_ELECTIVE_TRIM,
+            PER_DAY_LONG_STAY,
+            SHORT_STAY_FLAG,
+            SHORT_STAY_SHARE,
+            SHORT_STAY_EMERGENCY,
+        ),
+    ):
+        prices = HrgPrices(
+            outpatient_procedure=pounds_to_pence(row[OUTPATIENT_PROCEDURE]),
+            combined=pounds_to_pence(row[COMBINED]),
+            day_case=pounds_to_pence(row[DAY_CASE]),
+            ordinary_elective=pounds_to_pence(row[ORDINARY_ELECTIVE]),
+            ordinary_elective_trim_days=whole_days(row[ORDINARY_ELECTIVE_TRIM]),
+            non_elective=pounds_to_pence(row[NON_ELECTIVE]),
+            non_elective_trim_days=whole_days(row[NON_ELECTIVE_TRIM]),
+            per_day_long_stay=pounds_to_pence(row[PER_DAY_LONG_STAY]),
+            is_short_stay_flagged=yes_or_no(row[SHORT_STAY_FLAG]),
+            short_stay_share=percentage(row[SHORT_STAY_SHARE]),
+            short_stay_emergency=pounds_to_pence(row[SHORT_STAY_EMERGENCY]),
+        )
+        add_once(table, row[HRG_CODE], prices)
+    return table
+
+
+def read_attendance_prices(path: Path) -> dict[str, dict[str, int | None]]:
+    """Annex A, tab 2: outpatient attendances, by treatment function and then by WF HRG."""
+    table: dict[str, dict[str, int | None]] = {}
+    for row in read_table(path, (TREATMENT_FUNCTION_CODE, *ATTENDANCE_COLUMNS.values())):
+        prices = {hrg: pounds_to_pence(row[name]) for hrg, name in ATTENDANCE_COLUMNS.items()}
+        add_once(table, row[TREATMENT_FUNCTION_CODE], prices)
+    return table
+
+
+def read_mff(path: Path) -> dict[str, int]:
+    """The market forces factor of each provider, in parts per million."""
+    table: dict[str, int] = {}
+    for row in read_table(path, ("provider_code", "market_forces_factor")):
+        add_once(table, row["provider_code"], factor_to_ppm(row["market_forces_factor"]))
+    return table
+
+
+def read_lva_schedule(path: Path) -> dict[tuple[str, str], int]:
+    """The pairs on the LVA payments schedule, and the block value of each (000 ¶83)."""
+    table: dict[tuple[str, str], int] = {}
+    for row in read_table(path, ("provider_code", "commissioner_code", "block_value")):
+        value = pounds_to_pence(row["block_value"])
+        if value is None:
+            raise BookError(f"{path.name}: {row['provider_code']} has no block value")
+        add_once(table, (row["provider_code"], row["commissioner_code"]), value)
+    return table
+
+
+def read_providers(path: Path) -> dict[str, str]:
+    """The kind of each provider."""
+    table: dict[str, str] = {}
+    for row in read_table(path, ("provider_code", "provider_kind")):
+        add_once(table, row["provider_code"], known(row["provider_kind"], PROVIDER_KINDS))
+    return table
+
+
+def read_commissioners(path: Path) -> dict[str, Commissioner]:
+    """The payer behind each organisation code that a record may carry."""
+    table: dict[str, Commissioner] = {}
+    for row in read_table(path, ("organisation_code", "commissioner_code", "commissioner_kind")):
+        kind = known(row["commissioner_kind"], COMMISSIONER_KINDS)
+        payer = Commissioner(row["commissioner_code"], kind)
+        add_once(table, row["organisation_code"], payer)
+    return table
+
+
+def read_approvals(path: Path) -> list[Approval]:
+    """The user's own list of prior approvals, which SUS+ does not hold (000 ¶43)."""
+    columns = (
+        "record_id",
+        "provider_code",
+        "commissioner_code",
+        "ebi_type_code",
+        "valid_from",
+        "valid_to",
+    )
+    return [
+        Approval(
+            record_id=published(row["record_id"]),
+            provider_code=published(row["provider_code"]),
+            commissioner_code=published(row["commissioner_code"]),
+            ebi_type_code=published(row["ebi_type_code"]),
+            valid_from=day(row["valid_from"]),
+            valid_to=day(row["valid_to"]),
+        )
+        for row in read_table(path, columns)
+    ]
+
+
+def read_exceptions(path: Path) -> list[LvaException]:
+    """The user's own list of pairs that are outside LVA for a kind of care (000 ¶79)."""
+    columns = ("provider_code", "commissioner_code", "exception", "valid_from", "valid_to")
+    return [
+        LvaException(
+            provider_code=row["provider_code"],
+            commissioner_code=row["commissioner_code"],
+            exception=known(row["exception"], EXCEPTIONS),
+            valid_from=day(row["valid_from"]),
+            valid_to=day(row["valid_to"]),
+        )
+        for row in read_table(path, columns)
+    ]
+
+
+def read_books(
+    price_book: str | Path,
+    organisations: str | Path,
+    approvals: str | Path | None = None,
+    exceptions: str | Path | None = None,
+) -> Books:
+    """A price book folder, an organisations folder, and the user's two files if there are any."""
+    price_book, organisations = Path(price_book), Path(organisations)
+    return Books(
+        hrg_prices=read_hrg_prices(price_book / "apc_and_outpatient_procedures.csv"),
+        attendance_prices=read_attendance_prices(price_book / "outpatient_attendances.csv"),
+        mff_ppm=read_mff(price_book / "market_forces_factor.csv"),
+        lva_schedule=read_lva_schedule(price_book / "lva_payments_schedule.csv"),
+        provider_kinds=read_providers(organisations / "providers.csv"),
+        commissioners=read_commissioners(organisations / "commissioners.csv"),
+        approvals=[] if approvals is None else read_approvals(Path(approvals)),
+        exceptions=[] if exceptions is None else read_exceptions(Path(exceptions)),
+    )

@@ -1,0 +1,162 @@
+"""What several tests need: reading cases, and pricing records on either engine.
+
+Belongs here: test plumbing. Does not belong here: expected values, which are in
+`tests/cases/` and in each test.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import narwhals.stable.v2 as nw
+import polars as pl
+import yaml
+
+from pipelines.lists import read_list
+from pipelines.price_books import read_organisations, read_price_book
+from pipelines.scheme_packs import scheme_for_month
+from pipelines.user_lists import (
+    APPROVALS,
+    EXCEPTIONS,
+    approved_days,
+    approved_records,
+    exception_days,
+)
+from pipelines.workspace import PROJECT, Workspace
+from pricing.national import price_attendances, price_spells
+from pricing.reference import Reference
+from pricing.scheme import Scheme
+from schemas.contracts import valid_schema
+from schemas.extracts import BY_DATASET
+
+CASES = PROJECT / "tests" / "cases"
+BOOK = CASES / "book"
+ENGINES = ("polars", "duckdb")
+SHARED_REFERENCE = PROJECT.parent / "shared" / "reference"
+_DATASETS = {"spell": "apc", "attendance": "op"}
+_PENCE = ("unit_price", "long_stay", "top_up", "pre_mff", "value", "payable")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of `tests/cases/`: a record, and what is expected of it."""
+
+    file: str
+    name: str
+    policy: str
+    working: str
+    dataset: str
+    record: dict[str, Any]
+    expect: dict[str, Any]
+    refused: list[str]
+
+
+@cache
+def cases() -> list[Case]:
+    """Every case of every file, in order."""
+    return [case for path in sorted(CASES.glob("*.yaml")) for case in _cases_of(path)]
+
+
+def _cases_of(path: Path) -> Iterator[Case]:
+    document = yaml.safe_load(path.read_text("utf-8"))
+    for number, entry in enumerate(document["cases"], 1):
+        kind = next(key for key in _DATASETS if key in entry)
+        record = {**document["defaults"][kind], **(entry[kind] or {})}
+        record.setdefault("record_id", f"{path.stem}-{number}")
+        yield Case(
+            file=path.stem,
+            name=entry["case"],
+            policy=entry.get("policy", document["policy"]),
+            working=entry.get("working", ""),
+            dataset=_DATASETS[kind],
+            record=record,
+            expect=expected(entry.get("expect", {})),
+            refused=sorted(entry.get("refused", entry.get("expect", {}).get("refused", []))),
+        )
+
+
+def expected(amounts: dict[str, Any]) -> dict[str, Any]:
+    """Expectations with amounts in pounds as Int64 pence columns."""
+    named = {f"{k}_pence" if k in _PENCE else k: v for k, v in amounts.items() if k != "refused"}
+    return {k: pence_of(v) if k.endswith("_pence") else v for k, v in named.items()}
+
+
+def pence_of(pounds: str | None) -> int | None:
+    """Pence from pounds written as text."""
+    if pounds is None:
+        return None
+    pence = Decimal(pounds) * 100
+    assert pence == int(pence), pounds
+    return int(pence)
+
+
+def records_frame(dataset: str, records: list[dict[str, Any]]) -> pl.DataFrame:
+    """Valid records as the pricing functions take them."""
+    schema = {
+        **valid_schema(BY_DATASET[dataset]),
+        "activity_month": pl.String,
+        "cut": pl.String,
+    }
+    rows = [_row(dataset, record, place) for place, record in enumerate(records, 1)]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _row(dataset: str, record: dict[str, Any], place: int) -> dict[str, Any]:
+    row = {**record, "delivery_id": "case", "row_number": place, "cut": "freeze"}
+    if "sus_price" in row:
+        row["sus_price_pence"] = pence_of(row.pop("sus_price"))
+    for name, kind in valid_schema(BY_DATASET[dataset]).items():
+        if kind == pl.Date and isinstance(row.get(name), str):
+            row[name] = date.fromisoformat(row[name])
+    costing_date = row[BY_DATASET[dataset].costing_date]
+    return {**row, "activity_month": f"{costing_date:%Y-%m}"}
+
+
+@cache
+def scheme() -> Scheme:
+    """The 2024/25 scheme as shipped."""
+    return scheme_for_month(Workspace.at(PROJECT), "2024-07").scheme
+
+
+@cache
+def case_tables() -> dict[str, pl.DataFrame]:
+    """The reference tables of the cases, from `tests/cases/book/`."""
+    book, organisations = read_price_book(BOOK), read_organisations(BOOK)
+    approvals = read_list(BOOK / "prior_approvals.csv", APPROVALS)
+    exceptions = read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS)
+    first, last = date(2023, 1, 1), date(2025, 12, 31)
+    return {
+        "providers": organisations.providers,
+        "commissioners": organisations.commissioners.drop("organisation_name"),
+        "hrg_prices": book.hrg_prices,
+        "attendance_prices": book.attendance_prices,
+        "market_forces_factors": book.market_forces_factors,
+        "lva_schedule": book.lva_schedule,
+        "lva_exception_days": exception_days(exceptions, first, last),
+        "approved_records": approved_records(approvals),
+        "approved_days": approved_days(approvals, first, last),
+    }
+
+
+def price_on(
+    engine: str, dataset: str, records: pl.DataFrame, tables: dict[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """Prices records on an engine through the same functions; sorted by record."""
+    function = {"apc": price_spells, "op": price_attendances}[dataset]
+    if engine == "polars":
+        reference = Reference.from_native({n: t.lazy() for n, t in tables.items()})
+        priced = function(nw.from_native(records.lazy()), reference, scheme())
+        return priced.to_native().collect().sort("record_id")
+    with duckdb.connect() as connection:
+        relations = {
+            name: connection.from_arrow(table.to_arrow()) for name, table in tables.items()
+        }
+        reference = Reference.from_native(relations)
+        frame = nw.from_native(connection.from_arrow(records.to_arrow()))
+        priced = function(frame, reference, scheme())
+        return pl.DataFrame(priced.to_native().to_arrow_table()).sort("record_id")

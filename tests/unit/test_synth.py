@@ -1,0 +1,449 @@
+"""The synthetic extracts: their columns, their repeatability, and that what is planted is there.
+
+Everything is counted with the standard library's CSV reader, so that nothing of ours stands
+between the files and the counts.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines import synth
+
+ROOT = Path(__file__).parents[2]
+REAL_COLUMNS = ROOT.parent / "shared" / "reference" / "sus_pbr_columns.csv"
+PRICE_BOOK = ROOT / "data" / "price_books" / "2024-25-illustrative"
+
+MONTHS = ("2024-07", "2025-03")
+SPELLS, ATTENDANCES = 9_000, 6_001
+DIRTY_PPM = 30_000
+
+Row = dict[str, str]
+PROVIDER = "Organisation Code (Code Of Provider)"
+COMMISSIONER = "Organisation Code (Code Of Commissioner)"
+METHOD = "Admission Method (Hospital Provider Spell)"
+CLASSIFICATION = "Patient Classification"
+STAY = "Length Of Stay (Hospital Provider Spell)"
+ADJUSTED = "PbR Final Adjusted Length Of Stay"
+AGE = "Age At Start Of Spell"
+START = "Start Date (Hospital Provider Spell)"
+END = "End Date (Hospital Provider Spell)"
+EBI_CATEGORY = "Evidence Based Intervention Category"
+EBI_TYPE = "Evidence Based Intervention Type"
+DIRECT_IDENTIFIERS = {
+    "apc": (
+        *("NHS Number", "Birth Date", "Postcode Of Usual Address", "Local Patient Identifier"),
+        *("Postcode Sector Of Usual Address", "RTT Patient Pathway Identifier"),
+        *("Hospital Provider Spell No", "Unique Booking Reference Number (Converted)"),
+    ),
+    "op": (
+        *("NHS Number", "Birth Date", "Postcode Of Usual Address", "Local Patient Identifier"),
+        *("Patient Name", "Patient Usual Address", "Year Of Birth", "Month Of Birth"),
+        *("Postcode Sector Of Usual Address", "RTT Patient Pathway Identifier"),
+        *("Attendance Identifier", "Unique Booking Reference Number (Converted)"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def reference() -> synth.Reference:
+    return synth.Reference.read(ROOT / "data" / "organisations", PRICE_BOOK)
+
+
+@pytest.fixture(scope="module")
+def written(
+    tmp_path_factory: pytest.TempPathFactory, reference: synth.Reference
+) -> tuple[Path, synth.Expectations]:
+    out = tmp_path_factory.mktemp("synthetic")
+    expected = synth.write_extracts(MONTHS, SPELLS, ATTENDANCES, 1, out, reference, DIRTY_PPM)
+    return out, expected
+
+
+def rows_of(out: Path, dataset: str) -> list[Row]:
+    return [row for path in extracts(out, dataset) for row in read(path)]
+
+
+def extracts(out: Path, dataset: str) -> list[Path]:
+    stem = {"apc": "apc_spells", "op": "op"}[dataset]
+    return sorted((out / "freeze").glob(f"{stem}_*.csv"))
+
+
+def read(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file, strict=True)
+
+
+def header_of(path: Path) -> list[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))
+
+
+def day(text: str) -> date | None:
+    """The day a delivered text names, or None."""
+    if not re.fullmatch(r"\d{8}", text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def month_file(out: Path, dataset: str, month: str) -> Path:
+    return next(path for path in extracts(out, dataset) if month in path.name)
+
+
+@pytest.mark.parametrize(("dataset", "count"), [("apc", 215), ("op", 283)])
+def test_every_file_has_all_columns(
+    written: tuple[Path, synth.Expectations], dataset: str, count: int
+) -> None:
+    out, _ = written
+    headers = [header_of(path) for path in extracts(out, dataset)]
+    assert len(headers) == len(MONTHS)
+    for header in headers:
+        assert len(header) == len(set(header)) == count
+        assert "Tarrif Initial Amount Local" in header
+
+
+@pytest.mark.parametrize(("dataset", "extract"), [("apc", "apc_spells"), ("op", "op")])
+def test_columns_are_the_real_ones_in_the_real_order(
+    written: tuple[Path, synth.Expectations], dataset: str, extract: str
+) -> None:
+    if not REAL_COLUMNS.exists():
+        pytest.skip("the real column names are not beside this repository")
+    out, _ = written
+    real = [row["column"] for row in read(REAL_COLUMNS) if row["extract"] == extract]
+    assert header_of(extracts(out, dataset)[0]) == real
+
+
+def test_lines_end_as_windows_writes_them(written: tuple[Path, synth.Expectations]) -> None:
+    out, _ = written
+    for path in (*extracts(out, "apc"), *extracts(out, "op"), out / "prior_approvals.csv"):
+        content = path.read_bytes()
+        assert content.count(b"\n") == content.count(b"\r\n") > 1
+        assert content.endswith(b"\r\n")
+
+
+def test_same_seed_same_bytes(
+    written: tuple[Path, synth.Expectations], reference: synth.Reference, tmp_path: Path
+) -> None:
+    out, expected = written
+    again = synth.write_extracts(MONTHS, SPELLS, ATTENDANCES, 1, tmp_path, reference, DIRTY_PPM)
+    assert again == expected
+    files = sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
+    assert files == sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
+    for file in files:
+        assert (tmp_path / file).read_bytes() == (out / file).read_bytes(), file
+
+
+def test_another_seed_gives_other_records(
+    written: tuple[Path, synth.Expectations], reference: synth.Reference, tmp_path: Path
+) -> None:
+    out, _ = written
+    synth.write_extracts(MONTHS[:1], 200, 0, 2, tmp_path, reference)
+    assert extracts(tmp_path, "op") == []
+    assert rows_of(tmp_path, "apc") != rows_of(out, "apc")[:200]
+
+
+@pytest.mark.parametrize(("dataset", "rows"), [("apc", SPELLS), ("op", ATTENDANCES)])
+def test_rows_are_those_asked_for(
+    written: tuple[Path, synth.Expectations], dataset: str, rows: int
+) -> None:
+    out, expected = written
+    tally = expected.datasets[dataset].total
+    assert len(rows_of(out, dataset)) == tally.rows == rows
+    assert tally.rows - tally.good == sum(tally.planted.values()) == rows * DIRTY_PPM // 1_000_000
+    for month, of_month in expected.datasets[dataset].months.items():
+        assert of_month.rows == sum(1 for _ in read(month_file(out, dataset, month)))
+
+
+@pytest.mark.parametrize("dataset", ["apc", "op"])
+def test_record_identifiers_are_unique_but_for_superseded_copies(
+    written: tuple[Path, synth.Expectations], dataset: str
+) -> None:
+    out, expected = written
+    name = {"apc": "Spell Identifier", "op": "Generated Record ID"}[dataset]
+    runs: dict[str, list[str]] = {}
+    for row in rows_of(out, dataset):
+        runs.setdefault(row[name].strip(), []).append(row["Query Date"])
+    runs.pop("")
+    copies = [run for of_one in runs.values() for run in sorted(of_one)[:-1]]
+    assert len(copies) == expected.datasets[dataset].total.planted["SUPERSEDED"] > 0
+    for of_one in runs.values():
+        assert of_one.count(max(of_one)) == 1
+
+
+def is_blank(column: str) -> Callable[[Row], bool]:
+    return lambda row: not row[column].strip()
+
+
+def is_none_of(column: str, pattern: str) -> Callable[[Row], bool]:
+    return lambda row: bool(row[column].strip()) and not re.fullmatch(pattern, row[column].strip())
+
+
+def is_beyond(column: str, most: int) -> Callable[[Row], bool]:
+    return lambda row: (
+        re.fullmatch(r"-?\d+", row[column]) is not None and not 0 <= int(row[column]) <= most
+    )
+
+
+def is_not_a_day(column: str) -> Callable[[Row], bool]:
+    return lambda row: bool(row[column]) and day(row[column]) is None
+
+
+def ends_before_it_starts(row: Row) -> bool:
+    start, end = day(row[START]), day(row[END])
+    return start is not None and end is not None and end < start
+
+
+def is_costed_out_of_range(column: str) -> Callable[[Row], bool]:
+    def found(row: Row) -> bool:
+        costed, run = day(row[column]), day(row["Query Date"][:8])
+        if costed is None or run is None:
+            return False
+        return costed < date(2018, 4, 1) or costed > run
+
+    return found
+
+
+def has_no_commissioner(row: Row) -> bool:
+    return not row[COMMISSIONER] and not row["Derived Commissioner"]
+
+
+def is_open(row: Row) -> bool:
+    return not row[END] or row["Open Spell Indicator"] not in ("", "N", "0")
+
+
+def has_no_ebi_type(row: Row) -> bool:
+    return row[EBI_CATEGORY] in ("1", "01") and not re.match(r"[A-Z]_", row[EBI_TYPE])
+
+
+def has_no_needed_hrg(row: Row) -> bool:
+    attended = row["Attended Or Did Not Attend"] in ("5", "05", "6")
+    kept = row["First Attendance"] not in ("5", "05", "")
+    return attended and kept and not row["Core HRG"]
+
+
+SHARED = {
+    "PROVIDER_MISSING": is_blank(PROVIDER),
+    "COMMISSIONER_MISSING": has_no_commissioner,
+    "TREATMENT_FUNCTION_MISSING": is_blank("Treatment Function Code"),
+    "TREATMENT_FUNCTION_MALFORMED": is_none_of("Treatment Function Code", r"\d{3}"),
+    "SPELL_IN_PBR_UNKNOWN": lambda row: row["Spell In PbR/Not In PbR"] not in ("0", "1", "2"),
+    "SUS_PRICE_UNPARSEABLE": is_none_of("PbR Final Tariff", r"\d+(\.\d{1,2})?"),
+    "QUERY_DATE_UNPARSEABLE": lambda row: not re.fullmatch(r"\d{14}", row["Query Date"]),
+}
+HRG = r"[A-Z]{2}\d{2}[A-Z]"
+METHODS = "1[123]|2[1-58A-D]|3[12]|8[123]"
+CATEGORIES = "0?[1-4]|98|99"
+FOUND: dict[str, dict[str, Callable[[Row], bool]]] = {
+    "apc": {
+        **SHARED,
+        "RECORD_ID_MISSING": is_blank("Spell Identifier"),
+        "HRG_MISSING": is_blank("Spell Core HRG"),
+        "HRG_MALFORMED": is_none_of("Spell Core HRG", HRG),
+        "ADMINISTRATIVE_CATEGORY_UNKNOWN": is_none_of(
+            "Administrative Category (On Admission)", CATEGORIES
+        ),
+        "ADMISSION_METHOD_MISSING": is_blank(METHOD),
+        "ADMISSION_METHOD_UNKNOWN": is_none_of(METHOD, METHODS),
+        "PATIENT_CLASSIFICATION_MISSING": is_blank(CLASSIFICATION),
+        "PATIENT_CLASSIFICATION_UNKNOWN": is_none_of(CLASSIFICATION, "0?[1-5]"),
+        "START_DATE_MISSING": is_blank(START),
+        "START_DATE_UNPARSEABLE": is_not_a_day(START),
+        "END_DATE_UNPARSEABLE": is_not_a_day(END),
+        "END_BEFORE_START": ends_before_it_starts,
+        "OPEN_SPELL": is_open,
+        "COSTING_DATE_OUT_OF_RANGE": is_costed_out_of_range(END),
+        "LENGTH_OF_STAY_MISSING": is_blank(STAY),
+        "LENGTH_OF_STAY_UNPARSEABLE": is_none_of(STAY, r"-?\d+"),
+        "LENGTH_OF_STAY_OUT_OF_RANGE": is_beyond(STAY, 36_525),
+        "ADJUSTED_LENGTH_OF_STAY_UNPARSEABLE": is_none_of(ADJUSTED, r"-?\d+"),
+        "ADJUSTED_LENGTH_OF_STAY_OUT_OF_RANGE": is_beyond(ADJUSTED, 36_525),
+        "AGE_MISSING": is_blank(AGE),
+        "AGE_UNPARSEABLE": is_none_of(AGE, r"-?\d+"),
+        "AGE_OUT_OF_RANGE": is_beyond(AGE, 130),
+        "EBI_CATEGORY_UNKNOWN": is_none_of(EBI_CATEGORY, "0?[12]"),
+        "EBI_TYPE_UNKNOWN": has_no_ebi_type,
+    },
+    "op": {
+        **SHARED,
+        "RECORD_ID_MISSING": is_blank("Generated Record ID"),
+        "HRG_MISSING": has_no_needed_hrg,
+        "HRG_MALFORMED": is_none_of("Core HRG", HRG),
+        "ADMINISTRATIVE_CATEGORY_UNKNOWN": is_none_of("Administrative Category", CATEGORIES),
+        "ATTENDED_MISSING": is_blank("Attended Or Did Not Attend"),
+        "ATTENDED_UNKNOWN": is_none_of("Attended Or Did Not Attend", "0?[02-7]"),
+        "FIRST_ATTENDANCE_MISSING": is_blank("First Attendance"),
+        "FIRST_ATTENDANCE_UNKNOWN": is_none_of("First Attendance", "0?[1-5]"),
+        "APPOINTMENT_DATE_MISSING": is_blank("Appointment Date"),
+        "APPOINTMENT_DATE_UNPARSEABLE": is_not_a_day("Appointment Date"),
+        "COSTING_DATE_OUT_OF_RANGE": is_costed_out_of_range("Appointment Date"),
+    },
+}
+FOUND_BY_PRICING = {"PROVIDER_UNKNOWN", "COMMISSIONER_UNKNOWN", "MFF_MISSING"}
+
+
+@pytest.mark.parametrize("dataset", ["apc", "op"])
+def test_planted_faults_are_all_found_and_no_others(
+    written: tuple[Path, synth.Expectations], dataset: str
+) -> None:
+    out, expected = written
+    planted = expected.datasets[dataset].total.planted
+    assert set(planted) == {*FOUND[dataset], *FOUND_BY_PRICING, "SUPERSEDED"}
+    codes = [
+        [code for code, is_found in FOUND[dataset].items() if is_found(row)]
+        for row in rows_of(out, dataset)
+    ]
+    assert [found for found in codes if len(found) > 1] == []
+    assert Counter(found[0] for found in codes if found) == {
+        code: count for code, count in planted.items() if code in FOUND[dataset]
+    }
+
+
+@pytest.mark.parametrize("dataset", ["apc", "op"])
+def test_organisations_that_pricing_refuses_are_all_found(
+    written: tuple[Path, synth.Expectations], reference: synth.Reference, dataset: str
+) -> None:
+    out, expected = written
+    mff = {provider.code: provider.mff_ppm for provider in reference.providers}
+    locations = {code for codes in reference.payers.values() for code in codes}
+    found: Counter[str] = Counter()
+    for row in rows_of(out, dataset):
+        delivered = row[PROVIDER]
+        provider = delivered if delivered in mff else delivered[:3]
+        commissioner = row["Derived Commissioner"] or row[COMMISSIONER]
+        found["PROVIDER_UNKNOWN"] += bool(delivered) and provider not in mff
+        found["MFF_MISSING"] += provider in mff and mff[provider] is None
+        found["COMMISSIONER_UNKNOWN"] += bool(commissioner) and commissioner not in locations
+    planted = expected.datasets[dataset].total.planted
+    assert found == {code: planted[code] for code in FOUND_BY_PRICING}
+
+
+def test_warnings_of_good_rows_are_counted(written: tuple[Path, synth.Expectations]) -> None:
+    out, expected = written
+    rows = rows_of(out, "apc")
+    stayed = sum(row[CLASSIFICATION] in ("2", "02") and row[STAY] != "0" for row in rows)
+    warnings = expected.datasets["apc"].total.warnings
+    assert stayed == warnings["DAY_CASE_WITH_STAY"] > 0
+    unbundled = sum(bool(row["Unbundled HRG 1"]) for row in rows)
+    assert unbundled == warnings["UNBUNDLED_NOT_PRICED"] > 0
+
+
+@pytest.mark.parametrize("dataset", ["apc", "op"])
+def test_direct_identifiers_are_filled_and_made_up(
+    written: tuple[Path, synth.Expectations], dataset: str
+) -> None:
+    out, _ = written
+    for row in rows_of(out, dataset):
+        assert all(row[name] for name in DIRECT_IDENTIFIERS[dataset])
+        assert re.fullmatch(r"999\d{7}", row["NHS Number"])
+        assert row["Postcode Of Usual Address"].startswith("ZZ99 ")
+        assert "SYNTHETIC" in row.get("Patient Name", "SYNTHETIC")
+
+
+def test_the_mix_is_that_of_hospitals(written: tuple[Path, synth.Expectations]) -> None:
+    out, _ = written
+    spells, attendances = rows_of(out, "apc"), rows_of(out, "op")
+    elective = [row for row in spells if row[METHOD].startswith("1")]
+    day_cases = [r for r in elective if r[CLASSIFICATION] in ("2", "02") and r[STAY] == "0"]
+    emergencies = [row for row in spells if row[METHOD].startswith("2")]
+    assert 0.33 < len(day_cases) / len(spells) < 0.43
+    assert 0.31 < len(emergencies) / len(spells) < 0.41
+    firsts = [row for row in attendances if row["First Attendance"] in ("1", "01", "3", "03")]
+    assert 0.27 < len(firsts) / len(attendances) < 0.42
+    for rows in (spells, attendances):
+        assert 0.02 < sum(row[PROVIDER][:1] == "N" for row in rows) / len(rows) < 0.08
+        assert any(re.fullmatch(r"R\w\w01", row[PROVIDER]) for row in rows)
+        assert any(not row["Derived Commissioner"] and row[COMMISSIONER] for row in rows)
+
+
+def test_approvals_are_of_good_spells_that_need_them(
+    written: tuple[Path, synth.Expectations],
+) -> None:
+    out, expected = written
+    approvals = list(read(out / "prior_approvals.csv"))
+    assert len(approvals) == expected.prior_approvals
+    spells = {row["Spell Identifier"]: row for row in rows_of(out, "apc")}
+    for approval in approvals:
+        dates = (approval["valid_from"], approval["valid_to"])
+        if approval["record_id"]:
+            assert spells[approval["record_id"]][EBI_TYPE][0] in "ABCD"
+            assert dates == ("", "")
+        else:
+            assert approval["provider_code"]
+            assert approval["commissioner_code"]
+            assert approval["ebi_type_code"][:2] in ("A_", "B_", "C_", "D_")
+            assert (date.fromisoformat(dates[1]) - date.fromisoformat(dates[0])).days == 6
+    forms = Counter(bool(approval["record_id"]) for approval in approvals)
+    assert min(forms[True], forms[False]) > 5
+    approved = expected.ebi_spells["approved"] / sum(expected.ebi_spells.values())
+    assert 0.4 < approved < 0.8
+
+
+def test_exceptions_are_of_pairs_on_the_schedule(
+    written: tuple[Path, synth.Expectations], reference: synth.Reference
+) -> None:
+    out, expected = written
+    exceptions = list(read(out / "lva_exceptions.csv"))
+    assert len(exceptions) == expected.lva_exceptions > 0
+    pairs = {(row["provider_code"], row["commissioner_code"]) for row in exceptions}
+    assert pairs <= set(reference.low_volume_pairs)
+    assert {row["exception"] for row in exceptions} == {
+        "patient_choice_without_contract",
+        "out_of_area_mental_health",
+    }
+
+
+def test_few_rows_still_have_a_good_one_for_each_that_is_broken(
+    reference: synth.Reference, tmp_path: Path
+) -> None:
+    told: list[int] = []
+    expected = synth.write_extracts(
+        ["2024-04"], 7, 1, 3, tmp_path, reference, synth.MOST_DIRTY_PPM, told.append
+    )
+    assert expected.datasets["apc"].total.good == 4
+    assert expected.datasets["op"].total.good == 1
+    assert told == [7, 1]
+
+
+def test_no_faults_are_planted_when_none_are_wanted(
+    reference: synth.Reference, tmp_path: Path
+) -> None:
+    expected = synth.write_extracts(["2024-04"], 500, 500, 3, tmp_path, reference, dirty_ppm=0)
+    for dataset, found in FOUND.items():
+        assert expected.datasets[dataset].total.planted == {}
+        assert not any(f(row) for row in rows_of(tmp_path, dataset) for f in found.values())
+
+
+@pytest.mark.parametrize(
+    ("months", "spells", "dirty_ppm"),
+    [
+        ([], 1, 0),
+        (["2024-7"], 1, 0),
+        (["2024-13"], 1, 0),
+        (["2024-07", "2024-07"], 1, 0),
+        (["2018-03"], 1, 0),
+        (["2024-07"], -1, 0),
+        (["2024-07"], 1, 500_001),
+    ],
+)
+def test_what_cannot_be_made_is_refused(
+    reference: synth.Reference, tmp_path: Path, months: list[str], spells: int, dirty_ppm: int
+) -> None:
+    with pytest.raises(ValueError, match=r"months|negative|dirty_ppm"):
+        synth.write_extracts(months, spells, 0, 1, tmp_path, reference, dirty_ppm)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_run_leaves_no_extract(reference: synth.Reference, tmp_path: Path) -> None:
+    def interrupt(rows: int) -> None:
+        raise KeyboardInterrupt(rows)
+
+    with pytest.raises(KeyboardInterrupt):
+        synth.write_extracts(["2024-07"], 10, 10, 1, tmp_path, reference, progress=interrupt)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
