@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -204,11 +205,9 @@ def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccou
     )
     warned = warnings.collect().row(0, named=True)
     refused = {
-        by: pl.read_parquet(refused_path(workspace, dataset, month, cut, by))
-        for by in ("validation", "pricing")
+        by: refused_path(workspace, dataset, month, cut, by) for by in ("validation", "pricing")
     }
     lines = pl.scan_parquet(priced_path(workspace, dataset, month, cut))
-    every_code = pl.concat([frame["refusal_codes"] for frame in refused.values()])
     return DatasetAccount(
         dataset=dataset,
         cut=cut,
@@ -218,18 +217,22 @@ def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccou
         ],
         delivered=sum(d.months[month].records for d in deliveries),
         valid=warned.pop("len"),
-        refused_by_validation=refused["validation"].height,
+        refused_by_validation=_rows(refused["validation"]),
         priced=lines.filter(pl.col("line_number") == 0).select(pl.len()).collect().item(),
-        refused_by_pricing=refused["pricing"].height,
-        refused_by_code=count_codes(every_code),
+        refused_by_pricing=_rows(refused["pricing"]),
+        refused_by_code=count_codes(list(refused.values())),
         refused_organisations=_refused_organisations(refused["pricing"]),
         warnings={code: count for code, count in warned.items() if count},
     )
 
 
-def _refused_organisations(refused: pl.DataFrame) -> dict[str, dict[str, int]]:
+def _rows(path: Path) -> int:
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
+def _refused_organisations(refused: Path) -> dict[str, dict[str, int]]:
     """The organisation codes behind refusals that a missing entry caused."""
-    blanks_null = refused.with_columns(
+    blanks_null = pl.read_parquet(refused).with_columns(
         pl.col(pl.String).str.strip_chars().replace("", None)  # as delivered: blank is text
     )
     coalesced = pl.coalesce("derived_commissioner_code", "organisation_code_of_commissioner")

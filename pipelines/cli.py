@@ -92,6 +92,7 @@ def run(
         _mechanisms_table(account),
     ):
         out.print(table)
+        out.print()
     for notice in account.notices:
         out.print(f"[bold yellow]{escape(notice)}[/]")
     out.print(f"Content hash {account.content_hash}")
@@ -117,6 +118,7 @@ def explain(
         for number, step in enumerate(steps, 1):
             table.add_row(str(number), escape(step.what), escape(step.how), escape(step.citation))
         out.print(table)
+        out.print()
 
 
 @app.command()
@@ -146,7 +148,8 @@ def synth(
         write_extracts(wanted, spells, attendances, seed, out_dir, reference, dirty_ppm, advance)
     out.print(
         f"{spells:,} spells and {attendances:,} attendances in [bold]{escape(str(out_dir))}[/]; "
-        "what was planted is in expectations.json. All synthetic: no patient is in them."
+        "what was planted is in expectations.json. All synthetic: no patient is in them.",
+        soft_wrap=True,
     )
 
 
@@ -188,7 +191,7 @@ def _run_job(workspace: Workspace, month: str) -> bool:
             raise_on_error=False,
             run_id=run_id,
         )
-    for failure in failures:
+    for failure in dict.fromkeys(failures):
         err.print(f"[bold red]Refused:[/] {escape(failure)}", soft_wrap=True)
     if not result.success:
         err.print(f"Nothing was published. The run is {run_id} in the Dagster UI.")
@@ -264,7 +267,8 @@ def _refusals_table(account: Any) -> Table:
     table.add_column("records", justify="right", no_wrap=True)
     table.add_column("organisations", overflow="fold")
     for d in account.datasets:
-        for code, count in list(d.refused_by_code.items())[:_SHOWN_CODES]:
+        by_count = sorted(d.refused_by_code.items(), key=lambda entry: (-entry[1], entry[0]))
+        for code, count in by_count[:_SHOWN_CODES]:
             organisations = list(d.refused_organisations.get(code, {}))[:_SHOWN_CODES]
             table.add_row(d.dataset, code, f"{count:,}", escape(", ".join(organisations)))
         more = len(d.refused_by_code) - _SHOWN_CODES

@@ -31,7 +31,7 @@ from filelock import FileLock
 
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
 from schemas.extracts import BY_DATASET, EXTRACTS, Column, Extract
-from schemas.rules import EARLIEST_COSTING_DATE
+from schemas.rules import EARLIEST_COSTING_DATE, parse_date
 
 PRIOR_APPROVALS = "prior_approvals"
 LVA_EXCEPTIONS = "lva_exceptions"
@@ -315,8 +315,8 @@ def _filed_under(extract: Extract, last_column: str) -> pl.Expr:
 
     Numbers, since text made for every row would cost as much as reading the file.
     """
-    costed_on = _day(pl.col(extract.costing_date).str.strip_chars())
-    run_on = _day(pl.col("query_timestamp").str.strip_chars().str.head(8))
+    costed_on = parse_date(pl.col(extract.costing_date).str.strip_chars())
+    run_on = parse_date(pl.col("query_timestamp").str.strip_chars().str.head(8))
     in_range = costed_on.is_between(EARLIEST_COSTING_DATE, run_on.fill_null(date.max))
     month = costed_on.dt.year() * 100 + costed_on.dt.month().cast(pl.Int32)
     return (
@@ -326,11 +326,6 @@ def _filed_under(extract: Extract, last_column: str) -> pl.Expr:
         .then(month)
         .otherwise(_UNDATED)
     )
-
-
-def _day(text: pl.Expr) -> pl.Expr:
-    digits = text.str.replace_all("-", "", literal=True)
-    return digits.str.to_date("%Y%m%d", strict=False)
 
 
 def _file_parts(

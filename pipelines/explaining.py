@@ -77,9 +77,9 @@ def _explain_line(
             line["point_of_delivery_code"],
             f"point of delivery; HRG {line['hrg_code'] or 'none'}, treatment function "
             f"{line['treatment_function_code']}",
-            scheme.citation("spells.elective_admission_methods")
+            scheme.citation("spells.day_case_classification")
             if kind == "Spell"
-            else scheme.citation("attendances.first_attendance_hrgs"),
+            else scheme.citation("attendances.multi_professional_hrgs"),
         ),
         _price_step(line, f"{book.name} ({marked})", scheme),
         *_long_stay_steps(line, book.name),
@@ -96,8 +96,8 @@ def _explain_line(
             reason["citation"],
         ),
         Step(
-            "yes" if line["is_in_activity_target"] else "no",
-            "counts towards the elective activity target",
+            "in the target" if line["is_in_activity_target"] else "not in the target",
+            "whether it counts towards the elective activity target",
             "NHSPS guidance ¶119",
         ),
         Step("what to do", reason["what_to_do"], ""),
@@ -130,7 +130,8 @@ def _price_step(line: dict[str, Any], book: str, scheme: Scheme) -> Step:
             else "attendances.administrative_event_code"
         )
         return Step(price, source.replace("_", " "), citation)
-    return Step(price, f"the {source.replace('_', ' ')} price", book)
+    named = source.replace("non_elective", "non-elective").replace("_", " ")
+    return Step(price, f"the {named} price", book)
 
 
 def _long_stay_steps(line: dict[str, Any], book: str) -> list[Step]:
@@ -154,7 +155,8 @@ def _value_steps(line: dict[str, Any], scheme: Scheme, book: str) -> list[Step]:
         f"{_pounds(line['pre_mff_pence'])} × MFF {mff}, rounded once to the nearest {quantum}, "
         "halves away from zero"
     )
-    citation = f"{book}; {scheme.citation('rounding.quantum_pence')}; NHSPS guidance ¶73"
+    rounding = scheme.citation("rounding.quantum_pence")
+    citation = f"NHSPS guidance ¶73; factor of {book}; rounding {rounding}"
     return [Step(f"value {_pounds(line['value_pence'])}", how, citation)]
 
 

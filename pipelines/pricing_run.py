@@ -30,7 +30,7 @@ from pipelines.user_lists import (
     read_lva_exceptions,
     read_prior_approvals,
 )
-from pipelines.validation import count_codes, refused_path, rows_as_delivered, valid_path
+from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import Workspace, discard, replacing
 from pricing import ebi, low_volume, variable_element
 from pricing.national import price_attendances, price_spells
@@ -145,16 +145,15 @@ def price(workspace: Workspace, dataset: str, month: str) -> Priced:
             made.replace(writing)
         else:
             pl.DataFrame(schema=empty).write_parquet(writing)
-    refused = _refused(workspace, dataset, month, cut, valid, parts)
-    with replacing(refused_path(workspace, dataset, month, cut, "pricing")) as writing:
-        refused.write_parquet(writing)
+    refused = _refused(valid, parts)
+    refused_here = write_refused(workspace, dataset, month, cut, refused)
     discard(holding)
     return Priced(
         cut=cut,
         valid=int(valid.select(pl.len()).collect().item()),
         lines=int(pl.scan_parquet(lines_here).select(pl.len()).collect().item()),
         refused=refused.height,
-        refused_by_code=count_codes(refused["refusal_codes"]),
+        refused_by_code=count_codes([refused_here]),
     )
 
 
@@ -213,22 +212,12 @@ def _earliest_admission(valid: pl.LazyFrame) -> date | None:
     return earliest
 
 
-def _refused(
-    workspace: Workspace,
-    dataset: str,
-    month: str,
-    cut: str,
-    valid: pl.LazyFrame,
-    parts: dict[str, Path],
-) -> pl.DataFrame:
-    """The records pricing refused, as delivered, with their codes."""
+def _refused(valid: pl.LazyFrame, parts: dict[str, Path]) -> pl.DataFrame:
+    """The rows of the records pricing refused, each with its codes."""
     refused = [
-        pl.read_parquet(path, columns=["record_id"]).with_columns(
-            refusal_codes=pl.lit(codes).str.split(" ")
-        )
+        pl.scan_parquet(path).select("record_id", refusal_codes=pl.lit(codes).str.split(" "))
         for codes, path in parts.items()
     ]
-    empty = pl.DataFrame(schema={"record_id": pl.String, "refusal_codes": pl.List(pl.String)})
-    refusals = pl.concat([empty, *refused]).lazy()
-    rows = valid.select("record_id", *DELIVERY_COLUMNS).join(refusals, on="record_id").collect()
-    return rows_as_delivered(workspace, dataset, month, cut, rows.drop("record_id"))
+    empty = pl.LazyFrame(schema={"record_id": pl.String, "refusal_codes": pl.List(pl.String)})
+    rows = valid.select("record_id", *DELIVERY_COLUMNS)
+    return rows.join(pl.concat([empty, *refused]), on="record_id").drop("record_id").collect()

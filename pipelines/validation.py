@@ -17,7 +17,7 @@ from pipelines.deliveries import ROW_GROUP_ROWS, Delivery, deliveries_of, parts_
 from pipelines.workspace import Workspace, discard, replacing
 from schemas.contracts import contract, valid_schema
 from schemas.extracts import BY_DATASET, DELIVERY_COLUMNS, Extract
-from schemas.rules import DELIVERED, Rule, record_rules, values, warning_rules
+from schemas.rules import DELIVERED, Rule, is_moment, record_rules, values, warning_rules
 
 _ROW = list(DELIVERY_COLUMNS)
 
@@ -54,7 +54,7 @@ def validate(workspace: Workspace, dataset: str, month: str) -> Validated:
     cut = settled_cut(workspace, dataset, month)
     parts = parts_of(workspace, dataset, cut)
     superseded = _superseded(parts, month)
-    rows = _with_superseded(_delivered(parts[month]), superseded)
+    rows = _as_delivered(pl.scan_parquet(parts[month]), superseded)
     refused_here = refused_path(workspace, dataset, month, cut, "validation")
     valid_here = valid_path(workspace, dataset, month, cut)
     holding = valid_here.parent / ".sorting"
@@ -63,9 +63,10 @@ def validate(workspace: Workspace, dataset: str, month: str) -> Validated:
     columns = valid_schema(extract)
     with replacing(valid_here) as writing:
         _settle(holding / "valid.parquet", writing, columns)
-    refused = _refused_rows(holding / "refused.parquet", rows, extract)
+    refused_keys = _keys(holding / "refused.parquet")
+    refused = _as_delivered(_found(parts[month], refused_keys), superseded)
     with replacing(refused_here) as writing:
-        refused.write_parquet(writing)
+        _with_codes(refused, extract).sink_parquet(writing, row_group_size=ROW_GROUP_ROWS)
     discard(holding)
     valid = pl.scan_parquet(valid_here)
     counts = valid.select(
@@ -77,23 +78,28 @@ def validate(workspace: Workspace, dataset: str, month: str) -> Validated:
         cut=cut,
         delivered=sum(d.months[month].records for d in _holding(workspace, dataset, cut, month)),
         valid=row.pop("valid"),
-        refused=refused.height,
-        refused_by_code=count_codes(refused["refusal_codes"]),
+        refused=refused_keys.height,
+        refused_by_code=count_codes([refused_here]),
         warnings={code: count for code, count in row.items() if count},
     )
 
 
-def rows_as_delivered(
+def write_refused(
     workspace: Workspace, dataset: str, month: str, cut: str, refusals: pl.DataFrame
-) -> pl.DataFrame:
-    """Refused rows as they were delivered, with their codes.
+) -> Path:
+    """Writes the records pricing refused as they were delivered, with their codes.
 
     `refusals` has `delivery_id`, `row_number` and `refusal_codes`.
     """
-    parts = parts_of(workspace, dataset, cut)[month]
     columns = [column.name for column in BY_DATASET[dataset].columns]
-    found = pl.scan_parquet(parts).join(refusals.lazy(), on=_ROW, how="inner")
-    return found.select(*columns, *_ROW, "refusal_codes").sort(_ROW).collect()
+    found = _found(parts_of(workspace, dataset, cut)[month], refusals)
+    rows = found.join(refusals.lazy(), on=_ROW, how="inner", maintain_order="left")
+    path = refused_path(workspace, dataset, month, cut, "pricing")
+    with replacing(path) as writing:
+        rows.select(*columns, *_ROW, "refusal_codes").sink_parquet(
+            writing, row_group_size=ROW_GROUP_ROWS
+        )
+    return path
 
 
 def contract_failures(
@@ -122,10 +128,11 @@ def contract_failures(
     return checked, []
 
 
-def count_codes(codes: pl.Series) -> dict[str, int]:
-    """How often each code occurs in lists of codes, the most frequent first."""
-    counts = codes.explode().drop_nulls().value_counts().sort("count", codes.name)
-    return dict(reversed(counts.rows()))
+def count_codes(refused: list[Path]) -> dict[str, int]:
+    """How often each code occurs in files of refused records, the most frequent first."""
+    codes = pl.scan_parquet(refused).select(pl.col("refusal_codes").explode()).drop_nulls()
+    counts = codes.group_by("refusal_codes").len().collect()
+    return dict(counts.sort("len", "refusal_codes", descending=[True, False]).rows())
 
 
 def rule_expression(rule: Rule) -> pl.Expr:
@@ -142,8 +149,30 @@ def _holding(workspace: Workspace, dataset: str, cut: str, month: str) -> list[D
     ]
 
 
-def _delivered(parts: list[Path]) -> pl.LazyFrame:
-    return pl.scan_parquet(parts).rename(lambda n: n if n in _ROW else DELIVERED + n)
+def _found(parts: list[Path], wanted: pl.DataFrame) -> pl.LazyFrame:
+    """The rows of some parts that `wanted` names; only those are read whole."""
+    rows_of = {
+        delivery_id: rows["row_number"].implode()
+        for (delivery_id,), rows in wanted.group_by("delivery_id")
+    }
+    found = [
+        pl.scan_parquet(part).filter(pl.col("row_number").is_in(rows_of[delivery_id]))
+        for part in parts
+        for delivery_id in [part.name.partition(".")[0]]
+        if delivery_id in rows_of
+    ]
+    return pl.concat(found) if found else pl.scan_parquet(parts).limit(0)
+
+
+def _as_delivered(rows: pl.LazyFrame, superseded: pl.DataFrame) -> pl.LazyFrame:
+    """Rows as the record rules take them."""
+    named = rows.rename(lambda name: name if name in _ROW else DELIVERED + name)
+    if superseded.is_empty():
+        return named.with_columns(is_superseded=pl.lit(False))
+    marked = superseded.lazy().with_columns(is_superseded=pl.lit(True))
+    return named.join(marked, on=_ROW, how="left", maintain_order="left").with_columns(
+        pl.col("is_superseded").fill_null(False)
+    )
 
 
 def _sort_rows(rows: pl.LazyFrame, extract: Extract, holding: Path) -> None:
@@ -172,22 +201,22 @@ def _settle(made: Path, writing: Path, columns: dict[str, pl.DataType]) -> None:
         pl.DataFrame(schema=columns).write_parquet(writing)
 
 
-def _refused_rows(made: Path, rows: pl.LazyFrame, extract: Extract) -> pl.DataFrame:
-    """The refused rows as delivered, with the code of every rule that refuses them."""
+def _keys(made: Path) -> pl.DataFrame:
+    if made.exists():
+        return pl.read_parquet(made, columns=_ROW)
+    return pl.DataFrame(schema={"delivery_id": pl.String, "row_number": pl.Int64})
+
+
+def _with_codes(rows: pl.LazyFrame, extract: Extract) -> pl.LazyFrame:
+    """Rows under our names, as delivered, with the code of every rule that refuses them."""
     delivered_columns = [DELIVERED + column.name for column in extract.columns]
-    reasons = pl.concat_list(
+    codes = pl.concat_list(
         pl.when(rule_expression(rule)).then(pl.lit(rule.code)) for rule in record_rules(extract)
     ).list.drop_nulls()
-    if made.exists():
-        refused = rows.join(pl.scan_parquet(made).select(_ROW), on=_ROW, how="semi")
-    else:
-        refused = rows.limit(0)
     return (
-        refused.with_columns(values(extract))
-        .select(*delivered_columns, *_ROW, reasons.alias("refusal_codes"))
+        rows.with_columns(values(extract))
+        .select(*delivered_columns, *_ROW, codes.alias("refusal_codes"))
         .rename({name: name.removeprefix(DELIVERED) for name in delivered_columns})
-        .sort(_ROW)
-        .collect()
     )
 
 
@@ -206,7 +235,7 @@ def _superseded(parts: dict[str, list[Path]], month: str) -> pl.DataFrame:
         there = pl.scan_parquet(elsewhere).select(keys, is_here=pl.lit(False))
         seen.append(there.join(here.select("record_id"), on="record_id", how="semi"))
     every = pl.concat(seen).filter(
-        (pl.col("record_id") != "") & pl.col("query_timestamp").str.contains(r"^[0-9]{14}$")
+        (pl.col("record_id") != "") & is_moment(pl.col("query_timestamp"))
     )
     # Hashes are small: only what shares one is then looked at whole.
     hashed = pl.col("record_id").hash().alias("hashed")
@@ -217,12 +246,3 @@ def _superseded(parts: dict[str, list[Path]], month: str) -> pl.DataFrame:
     order = ["query_timestamp", *_ROW]
     standing = candidates.sort(order).unique("record_id", keep="last")
     return candidates.filter("is_here").join(standing, on=_ROW, how="anti").select(_ROW)
-
-
-def _with_superseded(rows: pl.LazyFrame, superseded: pl.DataFrame) -> pl.LazyFrame:
-    if superseded.is_empty():
-        return rows.with_columns(is_superseded=pl.lit(False))
-    marked = superseded.lazy().with_columns(is_superseded=pl.lit(True))
-    return rows.join(marked, on=_ROW, how="left", maintain_order="left").with_columns(
-        pl.col("is_superseded").fill_null(False)
-    )

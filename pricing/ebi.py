@@ -10,6 +10,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from pricing.decision import first_that_fits
+from pricing.organisations import DELIVERED_PARTIES
 from pricing.reference import Reference
 from pricing.scheme import EvidenceBasedInterventions
 from schemas.priced_line import EBI_CHALLENGES
@@ -20,38 +21,54 @@ ZERO_PRICE = "zero_price"
 _LETTER_LENGTH = 2
 
 
-def find_approvals(spells: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
-    """Adds `ebi_outcome`, from the intervention's type and the prior approvals.
+def approvals(
+    spells: nw.LazyFrame[Any],
+    parties: nw.LazyFrame[Any],
+    reference: Reference,
+    rules: EvidenceBasedInterventions,
+) -> nw.LazyFrame[Any]:
+    """The `record_id` of each spell with prior approval, once.
 
     An approval names the record, or the provider, commissioner and type of intervention;
     the latter must be in force on the day of admission.
     """
-    by_record = reference.approved_records.with_columns(is_approved_record=nw.lit(True))
-    by_day = reference.approved_days.with_columns(is_approved_day=nw.lit(True))
-    return spells.join(by_record, on="record_id", how="left").join(
-        by_day,
-        on=["provider_code", "commissioner_code", "ebi_type_letter", "start_date"],
-        how="left",
+    by_day = (
+        spells.filter(is_in_scope(rules))
+        .select("record_id", "start_date", *DELIVERED_PARTIES, ebi_type_letter=_type_letter())
+        .join(
+            parties.select(*DELIVERED_PARTIES, "provider_code", "commissioner_code"),
+            on=list(DELIVERED_PARTIES),
+            how="inner",
+        )
+        .join(
+            reference.approved_days,
+            on=["provider_code", "commissioner_code", "ebi_type_letter", "start_date"],
+            how="inner",
+        )
+        .select("record_id")
     )
+    every = nw.concat([by_day, reference.approved_records.select("record_id")])
+    return every.unique()
 
 
-def ebi_type_letter() -> nw.Expr:
-    """The letter and underscore a type begins with: SUS+ cuts the rest to 15 characters."""
-    return nw.col("ebi_type_code").str.slice(0, _LETTER_LENGTH)
+def is_in_scope(rules: EvidenceBasedInterventions) -> nw.Expr:
+    """Category 1 interventions of the four types (000 ¶39, ¶42)."""
+    is_category = nw.col("ebi_category_code") == rules.category
+    return (is_category & _type_letter().is_in(rules.types)).fill_null(False)
 
 
 def outcome(rules: EvidenceBasedInterventions) -> nw.Expr:
-    """`not_applicable`, `approved` or `zero_price`; needs `find_approvals`."""
-    in_scope = (nw.col("ebi_category_code") == rules.category) & nw.col("ebi_type_letter").is_in(
-        rules.types
-    )
-    is_approved = nw.col("is_approved_record").fill_null(False) | nw.col(
-        "is_approved_day"
-    ).fill_null(False)
+    """`not_applicable`, `approved` or `zero_price`; needs `is_approved`."""
+    in_scope = is_in_scope(rules)
     return first_that_fits(
-        [(in_scope & is_approved, APPROVED), (in_scope, ZERO_PRICE)],
+        [(in_scope & nw.col("is_approved").fill_null(False), APPROVED), (in_scope, ZERO_PRICE)],
         otherwise=NOT_APPLICABLE,
     )
+
+
+def _type_letter() -> nw.Expr:
+    """The letter and underscore a type begins with: SUS+ cuts the rest to 15 characters."""
+    return nw.col("ebi_type_code").str.slice(0, _LETTER_LENGTH)
 
 
 def challenges(lines: nw.LazyFrame[Any], spells: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from pricing.organisations import DELIVERED_PARTIES
 from pricing.reference import Reference
 from pricing.scheme import LowVolume, Mechanism, Spells
 
@@ -19,19 +20,30 @@ LVA_BLOCK = "lva_block"
 OUTSIDE_SCHEME = "outside_scheme"
 
 
-def find_pairs(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
-    """Adds the pair's `block_value_pence` and exceptions; null where it is not listed."""
-    return records.join(
-        reference.lva_schedule, on=["provider_code", "commissioner_code"], how="left"
-    ).join(
-        reference.lva_exception_days,
-        on=["provider_code", "commissioner_code", "costing_date"],
-        how="left",
+def exceptions(
+    records: nw.LazyFrame[Any],
+    parties: nw.LazyFrame[Any],
+    reference: Reference,
+) -> nw.LazyFrame[Any]:
+    """The `record_id` of each record whose pair has an exception on its costing date.
+
+    With `has_patient_choice_exception` and `has_out_of_area_exception`. Only the records
+    of pairs that have an exception at all are looked at.
+    """
+    pair = ["provider_code", "commissioner_code"]
+    excepted = parties.select(*DELIVERED_PARTIES, *pair).join(
+        reference.lva_exception_days.select(*pair).unique(), on=pair, how="inner"
+    )
+    return (
+        records.select("record_id", "costing_date", *DELIVERED_PARTIES)
+        .join(excepted, on=list(DELIVERED_PARTIES), how="inner")
+        .join(reference.lva_exception_days, on=[*pair, "costing_date"], how="inner")
+        .select("record_id", "has_patient_choice_exception", "has_out_of_area_exception")
     )
 
 
 def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) -> nw.Expr:
-    """Whether the pair's block pays for the record; needs `find_pairs`.
+    """Whether the pair's block pays for the record; needs `exceptions` and the parties.
 
     Outside it, even for a listed pair (¶79): ambulance trusts, out-of-area mental health
     placements that the commissioner arranged, and elective care by patient choice where

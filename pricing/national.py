@@ -10,6 +10,7 @@ Every record comes out exactly once: `priced_lines` and `refusals` share none an
 none out.
 """
 
+from itertools import combinations
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -47,14 +48,19 @@ def price_spells(
     Takes valid spells (`schemas.contracts`) with their `activity_month` and `cut`; gives
     one row for each with every column of the priced line and `refusal_codes`.
     """
-    spells = organisations.resolve_provider(spells, reference)
-    spells = organisations.resolve_commissioner(spells, reference)
-    spells = spells.join(reference.hrg_prices, on="hrg_code", how="left")
     spells = spells.with_columns(
         costing_date=nw.col("end_date"),
+        organisation_code=organisations.payer_as_delivered(),
+    )
+    parties = organisations.find_parties(spells, reference)
+    approved = ebi.approvals(spells, parties, reference, scheme.evidence_based_interventions)
+    excepted = low_volume.exceptions(spells, parties, reference)
+    spells = spells.join(parties, on=list(organisations.DELIVERED_PARTIES), how="left")
+    spells = spells.join(reference.hrg_prices, on="hrg_code", how="left")
+    spells = spells.join(_marks(approved, excepted), on="record_id", how="left")
+    spells = spells.with_columns(
         stay_for_payment_days=long_stay.stay_for_payment_days(),
         national_price_exclusion=national_price.exclusion(scheme.national_price),
-        ebi_type_letter=ebi.ebi_type_letter(),
         attendance_hrg_code=_NO_TEXT,
     )
     spells = spells.with_columns(
@@ -67,14 +73,13 @@ def price_spells(
         excess_bed_days=long_stay.excess_bed_days(),
     )
     spells = spells.with_columns(long_stay_pence=long_stay.long_stay_pence())
-    spells = ebi.find_approvals(spells, reference)
     spells = spells.with_columns(ebi_outcome=ebi.outcome(scheme.evidence_based_interventions))
     spells = _worth(spells, scheme)
     spells = spells.with_columns(
         is_elective_activity=elective_scope.is_elective_spell(scheme.elective_scope)
     )
     is_out_of_area = low_volume.is_out_of_area_spell(scheme.low_volume, scheme.spells)
-    return _pay(spells, reference, scheme, is_out_of_area, dataset="apc")
+    return _pay(spells, scheme, is_out_of_area, dataset="apc")
 
 
 def price_attendances(
@@ -86,15 +91,20 @@ def price_attendances(
     gives one row for each with every column of the priced line and `refusal_codes`.
     """
     rules = scheme.attendances
-    attendances = organisations.resolve_provider(attendances, reference)
-    attendances = organisations.resolve_commissioner(attendances, reference)
+    attendances = attendances.with_columns(
+        costing_date=nw.col("appointment_date"),
+        organisation_code=organisations.payer_as_delivered(),
+    )
+    parties = organisations.find_parties(attendances, reference)
+    excepted = low_volume.exceptions(attendances, parties, reference)
+    attendances = attendances.join(parties, on=list(organisations.DELIVERED_PARTIES), how="left")
     attendances = attendances.join(
         reference.hrg_prices.select("hrg_code", "outpatient_procedure_price_pence"),
         on="hrg_code",
         how="left",
     )
+    attendances = attendances.join(excepted, on="record_id", how="left")
     attendances = attendances.with_columns(
-        costing_date=nw.col("appointment_date"),
         is_attended=nw.col("attended_or_did_not_attend_code").is_in(rules.attended_codes),
         is_administrative_event=nw.col("first_attendance_code") == rules.administrative_event_code,
         national_price_exclusion=national_price.exclusion(scheme.national_price),
@@ -103,6 +113,7 @@ def price_attendances(
     attendances = attendances.with_columns(
         is_procedure=unit_price.is_procedure(rules),
         price_column=unit_price.price_column(rules),
+        attendance_kind=point_of_delivery.attendance_kind(rules),
     )
     attendances = attendances.join(
         reference.attendance_prices, on=["treatment_function_code", "price_column"], how="left"
@@ -119,7 +130,7 @@ def price_attendances(
     attendances = attendances.with_columns(
         is_elective_activity=elective_scope.is_elective_attendance(scheme.elective_scope, rules)
     )
-    return _pay(attendances, reference, scheme, nw.lit(False), dataset="op")
+    return _pay(attendances, scheme, nw.lit(False), dataset="op")
 
 
 def priced_lines(priced: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -130,6 +141,21 @@ def priced_lines(priced: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 def refusals(priced: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """`record_id` and `refusal_codes` (joined by a space) of records that were refused."""
     return priced.filter(~nw.col("refusal_codes").is_null()).select("record_id", "refusal_codes")
+
+
+def _marks(approved: nw.LazyFrame[Any], excepted: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """What the users' lists say of single records, in one frame.
+
+    Joining each list to all records would cost as much as joining the prices.
+    """
+    flags = ("is_approved", "has_patient_choice_exception", "has_out_of_area_exception")
+    no, yes = nw.lit(False), nw.lit(True)
+    approvals = approved.select(
+        "record_id", yes.alias(flags[0]), no.alias(flags[1]), no.alias(flags[2])
+    )
+    exceptions = excepted.select("record_id", no.alias(flags[0]), flags[1], flags[2])
+    every = nw.concat([approvals, exceptions])
+    return every.group_by("record_id").agg(*(nw.col(flag).any() for flag in flags))
 
 
 def _worth(records: nw.LazyFrame[Any], scheme: Scheme) -> nw.LazyFrame[Any]:
@@ -153,22 +179,25 @@ def _refusal_codes() -> nw.Expr:
         Refusal.MFF_MISSING: provider_known & nw.col("mff_ppm").is_null(),
         Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence")),
     }
-    codes = [
-        first_that_fits([(test, refusal.value)], otherwise=None) for refusal, test in tests.items()
+    # Every set of refusals is a row, the larger sets first, so that none is left out.
+    sets = [found for size in range(len(tests), 0, -1) for found in combinations(tests, size)]
+    rows = [
+        (
+            nw.all_horizontal(*(tests[refusal] for refusal in found), ignore_nulls=False),
+            " ".join(found),
+        )
+        for found in sets
     ]
-    joined = nw.concat_str(codes, separator=" ", ignore_nulls=True)
-    return nw.when(joined != "").then(joined)
+    return first_that_fits(rows, otherwise=None)
 
 
 def _pay(
     records: nw.LazyFrame[Any],
-    reference: Reference,
     scheme: Scheme,
     is_out_of_area: nw.Expr,
     dataset: str,
 ) -> nw.LazyFrame[Any]:
     """Adds the mechanism, what it pays, and the columns that name the line."""
-    records = low_volume.find_pairs(records, reference)
     records = records.with_columns(
         is_covered_by_block=low_volume.is_covered(
             scheme.mechanism, scheme.low_volume, is_out_of_area

@@ -10,6 +10,12 @@ from pricing.decision import first_that_fits
 from pricing.reasons import Reason
 from pricing.scheme import NationalPrice
 
+EXCLUSIONS = (
+    Reason.EXCLUDED_FROM_NATIONAL_PRICES,
+    Reason.PROVIDER_EXCLUDED_AGREEMENT,
+    Reason.UNGROUPABLE,
+)
+
 
 def exclusion(rules: NationalPrice) -> nw.Expr:
     """The reason a record has no national price, or null where it has one.
@@ -20,15 +26,15 @@ def exclusion(rules: NationalPrice) -> nw.Expr:
         [
             (
                 nw.col("spell_in_pbr_code") == rules.excluded_spell_in_pbr_code,
-                Reason.EXCLUDED_FROM_NATIONAL_PRICES.value,
+                Reason.EXCLUDED_FROM_NATIONAL_PRICES,
             ),
             (
                 nw.col("agreement_serial_number").str.ends_with(
                     rules.provider_excluded_agreement_suffix
                 ),
-                Reason.PROVIDER_EXCLUDED_AGREEMENT.value,
+                Reason.PROVIDER_EXCLUDED_AGREEMENT,
             ),
-            (nw.col("hrg_code").is_in(rules.ungroupable_hrgs), Reason.UNGROUPABLE.value),
+            (nw.col("hrg_code").is_in(rules.ungroupable_hrgs), Reason.UNGROUPABLE),
         ],
         otherwise=None,
     )

@@ -13,6 +13,7 @@ from pricing.elective_scope import is_excluded_treatment_function, is_terminatio
 from pricing.low_volume import LVA_BLOCK, OUTSIDE_SCHEME
 from pricing.mechanism import ACTIVITY_BASED, API_FIXED, API_VARIABLE
 from pricing.money import apply_ppm
+from pricing.national_price import EXCLUSIONS
 from pricing.reasons import Reason
 from pricing.scheme import Scheme
 
@@ -68,7 +69,7 @@ def reason_code(scheme: Scheme) -> nw.Expr:
     is_spell_or_procedure = nw.col("attendance_hrg_code").is_null() | (
         source == unit_price.PROCEDURE
     )
-    rows: list[tuple[nw.Expr, nw.Expr | str]] = [
+    rows = [
         ((mechanism == OUTSIDE_SCHEME) & is_private, Reason.PRIVATE_PATIENT),
         (mechanism == OUTSIDE_SCHEME, Reason.NOT_NHS_FUNDED),
         (mechanism == LVA_BLOCK, Reason.COVERED_BY_LVA_BLOCK),
@@ -86,10 +87,7 @@ def reason_code(scheme: Scheme) -> nw.Expr:
             Reason.OUTPATIENT_PROCEDURE,
         ),
         (mechanism == API_VARIABLE, Reason.ELECTIVE_SPELL),
-        (
-            ~nw.col("national_price_exclusion").is_null(),
-            nw.col("national_price_exclusion"),
-        ),
+        *((nw.col("national_price_exclusion") == excluded, excluded) for excluded in EXCLUSIONS),
         (mechanism != API_FIXED, Reason.NO_UNIT_PRICE),
         (code.is_in(point_of_delivery.NON_ELECTIVE), Reason.NON_ELECTIVE),
         (code.is_in(point_of_delivery.REGULAR), Reason.REGULAR_ATTENDER),
@@ -103,10 +101,4 @@ def reason_code(scheme: Scheme) -> nw.Expr:
             Reason.EXCLUDED_TREATMENT_FUNCTION,
         ),
     ]
-    return first_that_fits(
-        [
-            (condition, outcome.value if isinstance(outcome, Reason) else outcome)
-            for condition, outcome in rows
-        ],
-        otherwise=Reason.NO_UNIT_PRICE.value,
-    )
+    return first_that_fits(rows, otherwise=Reason.NO_UNIT_PRICE)

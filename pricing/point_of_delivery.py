@@ -6,6 +6,7 @@ what is paid for a point of delivery (`pricing.elective_scope`, `pricing.mechani
 
 import narwhals.stable.v2 as nw
 
+from pricing import unit_price
 from pricing.decision import first_that_fits
 from pricing.scheme import Attendances, Spells
 
@@ -40,12 +41,13 @@ def of_spells(rules: Spells) -> nw.Expr:
 
 
 def of_attendances(rules: Attendances) -> nw.Expr:
-    """The point of delivery of an attendance; needs `is_procedure` and `attendance_hrg_code`.
+    """The point of delivery of an attendance; needs `is_procedure` and `price_source`.
 
     Only an HRG with a procedure price makes a procedure: one without is the attendance
-    it falls back to.
+    it falls back to. An administrative event is a follow-up whatever its HRG.
     """
-    kind = nw.coalesce(nw.col("attendance_hrg_code"), attendance_hrg_by_first_attendance(rules))
+    is_event = nw.col("price_source") == unit_price.ADMINISTRATIVE_EVENT
+    kind = nw.col("attendance_kind")
     first = kind.is_in(rules.first_attendance_hrgs)
     not_face_to_face = kind.is_in(rules.not_face_to_face_hrgs)
     multi_professional = kind.is_in(rules.multi_professional_hrgs)
@@ -55,6 +57,8 @@ def of_attendances(rules: Attendances) -> nw.Expr:
     return first_that_fits(
         [
             (nw.col("is_procedure"), OUTPATIENT_PROCEDURE),
+            (is_event & not_consultant_led, "OPFUPSPNCL"),
+            (is_event, "OPFUPSPCL"),
             (not_face_to_face & first, "NF2FFA"),
             (not_face_to_face, "NF2FFUP"),
             (first & multi_professional & not_consultant_led, "OPFAMPNCL"),
@@ -85,6 +89,11 @@ def attendance_hrg(rules: Attendances) -> nw.Expr:
         ],
         otherwise=attendance_hrg_by_first_attendance(rules),
     )
+
+
+def attendance_kind(rules: Attendances) -> nw.Expr:
+    """The attendance HRG that says how an appointment is counted, priced or not."""
+    return nw.coalesce(nw.col("attendance_hrg_code"), attendance_hrg_by_first_attendance(rules))
 
 
 def attendance_hrg_by_first_attendance(rules: Attendances) -> nw.Expr:

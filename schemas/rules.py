@@ -88,9 +88,7 @@ def _value(column: Column) -> pl.Expr:
         case "pence":
             return parse_pence(text)
         case "timestamp":
-            day = text.str.head(8).str.to_date("%Y%m%d", strict=False)
-            is_moment = text.str.contains(r"^[0-9]{14}$") & day.is_not_null()
-            return pl.when(is_moment).then(text)
+            return pl.when(is_moment(text)).then(text)
         case "text":
             return text
         case "code":
@@ -107,6 +105,12 @@ def parse_date(text: pl.Expr) -> pl.Expr:
     digits = text.str.replace_all("-", "", literal=True)
     is_date = text.str.contains(r"^([0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})$")
     return pl.when(is_date).then(digits).str.to_date("%Y%m%d", strict=False)
+
+
+def is_moment(text: pl.Expr) -> pl.Expr:
+    """Whether the text is `CCYYMMDDhhmmss`, of a day that exists."""
+    day = text.str.head(8).str.to_date("%Y%m%d", strict=False)
+    return text.str.contains(r"^[0-9]{14}$") & day.is_not_null()
 
 
 def parse_pence(pounds: pl.Expr) -> pl.Expr:
@@ -244,7 +248,7 @@ _OP_RULES = (
         "The core healthcare resource group of an attended appointment is missing.",
         pl.col("hrg_code").is_null()
         & pl.col("attended_or_did_not_attend_code").is_in(("5", "6"))
-        & (pl.col("first_attendance_code") != "5"),
+        & pl.col("first_attendance_code").ne_missing("5"),
     ),
 )
 
