@@ -9,6 +9,7 @@ A file that cannot be read fails the months it may hold records of, and leaves w
 taken in before as it was.
 """
 
+import codecs
 import csv
 import gzip
 import hashlib
@@ -45,7 +46,8 @@ _SUFFIXES = (".csv", ".zip", ".gz")
 _SNIFF_BYTES = 1 << 20
 _MONTH_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])(?!\d)")
 _UNDATED = 0
-_SHORT = -1
+_LONGEST_ROW_LINES = 100
+_ALL_BUT_STRUCTURE = bytes(set(range(256)) - set(b'",\n'))
 
 
 class DeliveryError(UserError):
@@ -197,8 +199,9 @@ def months_held(workspace: Workspace, name: str) -> set[str]:
     extract = BY_DATASET[file.kind]
     names = _positions(file, extract)
     with _plain(workspace, file) as plain:
-        filed = _scan(plain, names).select(_filed_under(extract, names[-1])).unique().collect()
-    return {_month(number) for number in filed.to_series() if number > _UNDATED}
+        rows = _rows(file, plain, names)
+        filed = rows.select(_filed_under(extract)).unique().collect()
+    return {_month(number) for number in filed.to_series() if number != _UNDATED}
 
 
 def months_named(name: str) -> tuple[str, str] | None:
@@ -246,11 +249,6 @@ def _take_in(workspace: Workspace, file: Landed, sha256: str) -> Delivery:
     try:
         with _plain(workspace, file) as path:
             _split(file, path, names, extract, delivery_id, holding)
-        if (holding / f"{_SHORT}.parquet").exists():
-            row = pl.scan_parquet(holding / f"{_SHORT}.parquet").select("row_number").min()
-            line = row.collect().item() + 1
-            detail = f"line {line} has fewer fields than the header's {len(file.header)}. "
-            raise _fault(file.name, "FILE_TRUNCATED", detail + "Ask for the file again.")
         months = _file_parts(workspace, file, holding, delivery_id)
     finally:
         discard(holding)
@@ -273,7 +271,7 @@ def _split(
     delivery_id: str,
     holding: Path,
 ) -> None:
-    rows = _scan(path, names)
+    rows = _rows(file, path, names)
     wanted = [column.name for column in extract.columns if column.name in names]
     blank = [column.name for column in extract.columns if column.name not in names]
     records = rows.select(
@@ -281,7 +279,7 @@ def _split(
         *(pl.lit(None, dtype=pl.String).alias(name) for name in blank),
         pl.lit(delivery_id).alias("delivery_id"),
         pl.col("row_number").cast(pl.Int64),
-        _filed_under(extract, names[-1]).alias("filed_under"),
+        _filed_under(extract).alias("filed_under"),
     )
     by_month = pl.PartitionBy(
         holding,
@@ -293,25 +291,72 @@ def _split(
     try:
         records.sink_parquet(by_month, mkdir=True, row_group_size=ROW_GROUP_ROWS)
     except pl.exceptions.ComputeError:
-        raise _fault(file.name, "FILE_MALFORMED", _malformed_line(path, len(names))) from None
+        detail = "it cannot be read as comma-separated text. Ask for the file again."
+        raise _fault(file.name, "FILE_MALFORMED", detail) from None
 
 
-def _scan(path: Path, names: list[str]) -> pl.LazyFrame:
-    return pl.scan_csv(
+def _rows(file: Landed, path: Path, names: list[str]) -> pl.LazyFrame:
+    """The rows below the header, all text. Raises `DeliveryError` for one of another width."""
+    blank = _blank_rows(file, path)
+    rows = pl.scan_csv(
         path,
         has_header=False,
         skip_lines=1,
         schema=dict.fromkeys(names, pl.String),
+        # The width would be taken from the first row, which may be blank.
+        missing_columns="insert",
         encoding="utf8-lossy",
-        # Blank and absent must differ, so that a row cut short is seen.
         empty_string_is_null=False,
         row_index_name="row_number",
         row_index_offset=1,
     )
+    return rows.filter(~pl.col("row_number").is_in(blank)) if blank else rows
 
 
-def _filed_under(extract: Extract, last_column: str) -> pl.Expr:
-    """The month a record is costed in, as the number CCYYMM; 0 for none, -1 for a short row.
+def _blank_rows(file: Landed, path: Path) -> list[int]:
+    """The numbers of the blank rows; every other must have as many fields as the header.
+
+    Polars fills a short row with blanks and drops what a long one has over, and neither
+    may pass: without its last columns an intervention needs no approval. Only commas,
+    quotation marks and line ends are looked at, and rows alike in them only once.
+    """
+    fields = len(file.header)
+    whole: set[bytes] = set()
+    blank: list[int] = []
+    row, opened_on, so_far = 0, 0, b""
+    with path.open("rb", buffering=_SNIFF_BYTES) as stream:
+        stream.readline()
+        for line, text in enumerate(stream, 2):
+            structure = so_far + text.translate(None, _ALL_BUT_STRUCTURE)
+            if structure not in whole:
+                outside_quotes = structure.split(b'"')[::2]
+                if structure.count(b'"') % 2:
+                    opened_on, so_far = opened_on or line, structure
+                    if line - opened_on > _LONGEST_ROW_LINES:
+                        break
+                    continue
+                found = sum(part.count(b",") for part in outside_quotes) + 1
+                if not so_far and not text.strip():
+                    blank.append(row + 1)
+                elif found != fields:
+                    few = found < fields
+                    raise _fault(
+                        file.name,
+                        "FILE_TRUNCATED" if few else "FILE_MALFORMED",
+                        f"line {opened_on or line:,} has {'fewer' if few else 'more'} fields "
+                        f"({found:,}) than the header's {fields:,}. Ask for the file again.",
+                    )
+                else:
+                    whole.add(structure)
+            row, opened_on, so_far = row + 1, 0, b""
+    if so_far:
+        detail = f"line {opened_on:,} opens a quotation mark and does not close it. "
+        raise _fault(file.name, "FILE_MALFORMED", detail + "Ask for the file again.")
+    return blank
+
+
+def _filed_under(extract: Extract) -> pl.Expr:
+    """The month a record is costed in, as the number CCYYMM; 0 for none.
 
     Numbers, since text made for every row would cost as much as reading the file.
     """
@@ -319,13 +364,7 @@ def _filed_under(extract: Extract, last_column: str) -> pl.Expr:
     run_on = parse_date(pl.col("query_timestamp").str.strip_chars().str.head(8))
     in_range = costed_on.is_between(EARLIEST_COSTING_DATE, run_on.fill_null(date.max))
     month = costed_on.dt.year() * 100 + costed_on.dt.month().cast(pl.Int32)
-    return (
-        pl.when(pl.col(last_column).is_null())
-        .then(_SHORT)
-        .when(in_range)
-        .then(month)
-        .otherwise(_UNDATED)
-    )
+    return pl.when(in_range).then(month).otherwise(_UNDATED)
 
 
 def _file_parts(
@@ -419,7 +458,7 @@ def _read_header(path: Path, name: str) -> list[str]:
             start = stream.read(_SNIFF_BYTES)
     except OSError as error:
         raise _fault(name, "FILE_UNREADABLE", f"it cannot be opened: {error.strerror}.") from None
-    if not start.strip():
+    if not start.removeprefix(codecs.BOM_UTF8).strip():
         raise _fault(name, "FILE_EMPTY", "it holds nothing. Ask for the file again.")
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
         detail = "it is not UTF-8 text (it looks like UTF-16). Export it again as UTF-8."
@@ -487,16 +526,6 @@ def _plain(workspace: Workspace, file: Landed) -> Iterator[Path]:
         with _opened(file.path, file.name) as packed, path.open("wb") as plain:
             shutil.copyfileobj(packed, plain, _SNIFF_BYTES)
         yield path
-
-
-def _malformed_line(path: Path, fields: int) -> str:
-    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-        rows = csv.reader(stream)
-        for row in rows:
-            if row and len(row) != fields:
-                more = "more" if len(row) > fields else "fewer"
-                return f"line {rows.line_num} has {more} fields than the header's {fields}."
-    return "a quotation mark is opened and not closed."
 
 
 def _identify(file: Landed, identities: dict[str, list[int | str]]) -> str:

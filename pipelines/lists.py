@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.workspace import UserError
+from pricing.money import LARGEST_PENCE
 
 _POUNDS = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,2})?$|^\d+(\.\d{1,2})?$")
 _NO_PRICE = ("", "-", "–")
@@ -77,7 +78,10 @@ def pence(value: str) -> int | None:
     if not _POUNDS.match(bare):
         raise ValueError("is not a price: pounds such as 1,234 or 12.50, or - for none")
     pounds, _, decimals = bare.replace(",", "").partition(".")
-    return int(pounds) * 100 + int(decimals.ljust(2, "0") or 0)
+    amount = int(pounds) * 100 + int(decimals.ljust(2, "0") or 0)
+    if amount > LARGEST_PENCE:
+        raise ValueError("is over £10 billion, which no price can be")
+    return amount
 
 
 def required_pence(value: str) -> int:

@@ -139,4 +139,4 @@ def _refuse_rows(entries: UserList, incomplete: pl.Expr, wanted: str) -> None:
         bad = entries.rows.filter(fault).select("file", "line").rows()
         if bad:
             where = "\n".join(f"  {name}, line {line}" for name, line in bad[:20])
-            raise UserError(f"An entry {sentence}. {len(bad):,} do not:\n{where}")
+            raise UserError(f"An entry {sentence}. Not so:\n{where}")
