@@ -38,13 +38,16 @@ _NAMED_ORGANISATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class MechanismTotal:
-    """What one mechanism pays for in a dataset's month."""
+    """What one mechanism pays for in a dataset's month.
+
+    An amount is None where no line has one: no price is not zero.
+    """
 
     dataset: str
     payment_mechanism: str
     lines: int
-    value_pence: int
-    payable_pence: int
+    value_pence: int | None
+    payable_pence: int | None
     lines_without_price: int
 
 
@@ -110,6 +113,16 @@ class Account:
         return sum(d.refused_by_validation + d.refused_by_pricing for d in self.datasets)
 
     @property
+    def value_pence(self) -> int:
+        """Worth of every line that has a price."""
+        return sum(m.value_pence or 0 for m in self.mechanisms)
+
+    @property
+    def payable_pence(self) -> int:
+        """Payable for every line that has an amount."""
+        return sum(m.payable_pence or 0 for m in self.mechanisms)
+
+    @property
     def faults(self) -> list[Equality]:
         """The equalities that do not hold."""
         return [equality for equality in self.equalities if not equality.holds]
@@ -124,7 +137,7 @@ def account(workspace: Workspace, month: str) -> Account:
     made = Account(
         activity_month=month,
         scheme_year=rulebook.pack.scheme.scheme_year,
-        pricing_inputs=_inputs(rulebook),
+        pricing_inputs=pricing_inputs(rulebook),
         is_illustrative=rulebook.book.is_illustrative,
         datasets=datasets,
         mechanisms=mechanisms,
@@ -158,8 +171,8 @@ def totals(
     rows = connection.execute(
         f"""
         SELECT dataset, payment_mechanism, count(*)::BIGINT,
-               coalesce(sum(value_pence), 0)::BIGINT,
-               coalesce(sum(payable_pence), 0)::BIGINT,
+               sum(value_pence)::BIGINT,
+               sum(payable_pence)::BIGINT,
                count(*) FILTER (payable_pence IS NULL)::BIGINT,
                {CONTENT_HASH_SQL}
         FROM {lines_sql} GROUP BY ALL ORDER BY ALL
@@ -181,7 +194,7 @@ def _lines_sql(workspace: Workspace, month: str) -> str:
     return f"read_parquet({[str(path) for path in priced_paths(workspace, month).values()]})"
 
 
-def _inputs(rulebook: Rulebook) -> dict[str, str]:
+def pricing_inputs(rulebook: Rulebook) -> dict[str, str]:
     """The sha256 of everything the month was priced with."""
     return {
         f"scheme pack {rulebook.pack.path.name}": rulebook.pack.sha256,
@@ -332,7 +345,7 @@ def _equalities(
             Equality(
                 f"{name}: {amount} = {amount} of its mechanism",
                 total,
-                sum(getattr(m, amount) for m in of_mechanism),
+                sum(getattr(m, amount) or 0 for m in of_mechanism),
             )
             for amount, total in amounts.items()
         ]

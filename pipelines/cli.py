@@ -51,7 +51,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        err.print(f"[bold red]Refused:[/] {escape(str(error))}")
+        err.print(f"[bold red]Refused:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 
 
@@ -194,7 +194,7 @@ def _run_job(workspace: Workspace, month: str) -> bool:
     for failure in dict.fromkeys(failures):
         err.print(f"[bold red]Refused:[/] {escape(failure)}", soft_wrap=True)
     if not result.success:
-        err.print(f"Nothing was published. The run is {run_id} in the Dagster UI.")
+        err.print(f"Nothing was published. The run is {run_id} in the Dagster UI.", soft_wrap=True)
     return bool(result.success)
 
 
@@ -238,7 +238,7 @@ def _progress(title: str, total: int) -> Iterator[Any]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=not err.is_terminal) as progress:
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         task = progress.add_task(title, total=total)
         yield lambda done: progress.advance(task, done)
 
@@ -290,8 +290,8 @@ def _mechanisms_table(account: Any) -> Table:
             m.dataset,
             m.payment_mechanism,
             f"{m.lines:,}",
-            _pounds(m.value_pence, m),
-            _pounds(m.payable_pence, m),
+            _pounds(m.value_pence),
+            _pounds(m.payable_pence),
             f"{m.lines_without_price:,}",
         )
     table.add_section()
@@ -299,15 +299,13 @@ def _mechanisms_table(account: Any) -> Table:
         "all",
         "",
         f"{sum(m.lines for m in account.mechanisms):,}",
-        _pounds(sum(m.value_pence for m in account.mechanisms)),
-        _pounds(sum(m.payable_pence for m in account.mechanisms)),
+        _pounds(account.value_pence),
+        _pounds(account.payable_pence),
         f"{sum(m.lines_without_price for m in account.mechanisms):,}",
     )
     return table
 
 
-def _pounds(pence: int, mechanism: Any = None) -> str:
-    """Pounds; `no price` where every line of a mechanism still needs one, which is not £0."""
-    if mechanism and mechanism.lines == mechanism.lines_without_price:
-        return "no price"
-    return f"£{pence // 100:,}.{pence % 100:02}"
+def _pounds(pence: int | None) -> str:
+    """Pounds; no price is not £0.00."""
+    return "no price" if pence is None else f"£{pence // 100:,}.{pence % 100:02}"

@@ -23,7 +23,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import IO
 
@@ -32,7 +31,7 @@ from filelock import FileLock
 
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
 from schemas.extracts import BY_DATASET, EXTRACTS, Column, Extract
-from schemas.rules import EARLIEST_COSTING_DATE, parse_date
+from schemas.rules import EARLIEST_COSTING_DATE, is_moment, parse_date
 
 PRIOR_APPROVALS = "prior_approvals"
 LVA_EXCEPTIONS = "lva_exceptions"
@@ -218,9 +217,10 @@ def _take_in_all(workspace: Workspace, dataset: str) -> tuple[list[Delivery], li
     landed, faults = _landed(workspace)
     identities = _read_identities(workspace)
     for file in landed:
+        # Of every kind, since a file may have taken the place of one of this dataset.
+        sha256 = _identify(file, identities)
         if file.kind != dataset:
             continue
-        sha256 = _identify(file, identities)
         registered = workspace.deliveries / f"{dataset}-{file.cut}-{sha256[:16]}.json"
         known = _read_registered(registered)
         if any(delivery.name == file.name for delivery in known):
@@ -361,8 +361,10 @@ def _filed_under(extract: Extract) -> pl.Expr:
     Numbers, since text made for every row would cost as much as reading the file.
     """
     costed_on = parse_date(pl.col(extract.costing_date).str.strip_chars())
-    run_on = parse_date(pl.col("query_timestamp").str.strip_chars().str.head(8))
-    in_range = costed_on.is_between(EARLIEST_COSTING_DATE, run_on.fill_null(date.max))
+    moment = pl.col("query_timestamp").str.strip_chars()
+    run_on = moment.str.head(8).str.to_date("%Y%m%d", strict=False)
+    # Unchecked, one record of 2099 would take the undated ones to a month that never runs.
+    in_range = is_moment(moment) & costed_on.is_between(EARLIEST_COSTING_DATE, run_on)
     month = costed_on.dt.year() * 100 + costed_on.dt.month().cast(pl.Int32)
     return pl.when(in_range).then(month).otherwise(_UNDATED)
 
@@ -380,7 +382,8 @@ def _file_parts(
         raise _fault(
             file.name,
             "FILE_UNDATED",
-            "no record has a costing date that can be read, and the name says no month.",
+            "no record has a costing date and a Query Date that can be read, and the name says "
+            "no month.",
         )
     last = max(dated) if dated else named[1] if named else ""
     months: dict[str, MonthPart] = {}

@@ -4,11 +4,13 @@ Belongs here: putting a published line into words, step by step. Does not belong
 rule; nothing is priced again, so what is explained is what was published.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
+from pipelines.accounting import pricing_inputs
 from pipelines.pricing_run import rulebook_for
 from pipelines.workspace import UserError, Workspace
 from pricing import ebi, low_volume, mechanism, unit_price
@@ -104,8 +106,18 @@ def _explain_line(
     ]
     run = runs.get(line["activity_month"])
     if run:
+        steps += _changes(json.loads(run["priced_with"]), pricing_inputs(rulebook))
         steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))
     return f"{kind} {line['record_id']}, line {line['line_number']}", steps
+
+
+def _changes(then: dict[str, str], now: dict[str, str]) -> list[Step]:
+    """A warning where the pack, prices or lists are no longer those of the run."""
+    changed = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    if not changed:
+        return []
+    how = f"{', '.join(changed)}: not as when this was published; run the month again"
+    return [Step("changed since", how, "")]
 
 
 _MECHANISMS = {

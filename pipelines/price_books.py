@@ -109,7 +109,14 @@ _TABLES = (
     "market_forces_factor",
     "lva_payments_schedule",
 )
-_MANIFEST = ("name", "scheme_year", "illustrative", "published_on", "effective_from", "tables")
+_MANIFEST: dict[str, type] = {
+    "name": str,
+    "scheme_year": str,
+    "illustrative": bool,
+    "published_on": date,
+    "effective_from": date,
+    **dict.fromkeys((f"tables.{name}" for name in _TABLES), str),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +213,19 @@ def _manifest(path: Path) -> dict[str, Any]:
         manifest = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path.parent.name}/{path.name} is not a TOML file: {error}") from error
-    missing = [key for key in _MANIFEST if key not in manifest]
-    missing += [f"tables.{key}" for key in _TABLES if key not in manifest.get("tables", {})]
+    tables = manifest.get("tables")
+    in_tables = tables if isinstance(tables, dict) else {}
+    given = {**manifest, **{f"tables.{key}": name for key, name in in_tables.items()}}
+    missing = [key for key in _MANIFEST if key not in given]
     if missing:
         raise UserError(f"{path.parent.name}/{path.name} does not say: {', '.join(missing)}.")
+    wrong = [
+        f"'{key}' must be {kind.__name__}, not {given[key]!r}"
+        for key, kind in _MANIFEST.items()
+        if type(given[key]) is not kind
+    ]
+    if wrong:
+        raise UserError(f"{path.parent.name}/{path.name}: {'; '.join(wrong)}.")
     return manifest
 
 

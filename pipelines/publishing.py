@@ -51,8 +51,10 @@ ACCOUNTING = (
     Field("dataset", "text", "apc or op"),
     Field("payment_mechanism", "text", "Mechanism that pays for the lines"),
     Field("lines", "integer", "Priced lines"),
-    Field("value_pence", "integer", "Worth at unit prices after MFF"),
-    Field("payable_pence", "integer", "What the mechanism pays for the lines"),
+    Field("value_pence", "integer", "Worth at unit prices after MFF; null if no line has a price"),
+    Field(
+        "payable_pence", "integer", "What is payable for the lines; null if no line has an amount"
+    ),
     Field("lines_without_price", "integer", "Lines whose local price is still to be agreed"),
 )
 RUNS = (
@@ -127,6 +129,11 @@ def publish(workspace: Workspace, account: Account, run_id: str) -> dict[str, in
                 if workspace.mart.exists():
                     shutil.copyfile(workspace.mart, writing)
                 rows = _build(workspace, account, run_id, writing, spill)
+        except PermissionError as error:
+            raise UserError(
+                f"{workspace.shown(workspace.mart)} cannot be replaced while somebody has it "
+                "open, as on Windows. Close it and run the month again; nothing was published."
+            ) from error
         finally:
             discard(spill)
             discard(Path(f"{workspace.mart.parent}/.{workspace.mart.name}.writing.wal"))
@@ -151,7 +158,7 @@ def _build(
             ) from error
         connection.execute("USE mart")
         connection.execute("BEGIN")
-        _make_tables(workspace, connection)
+        make_tables(workspace, connection)
         month = account.activity_month
         for name in ("priced_lines", "variable_element", "low_volume", "ebi_challenges"):
             _replace_month(connection, name, month, _source(workspace, name, month))
@@ -172,7 +179,7 @@ def _build(
     return rows
 
 
-def _make_tables(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> None:
+def make_tables(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> None:
     """Makes the tables and views that are not there, and refuses a mart of other columns."""
     for table in TABLES:
         wanted = [(f.name, _SQL_TYPES[f.type]) for f in table.fields]
@@ -292,8 +299,8 @@ def _add_run(connection: duckdb.DuckDBPyConnection, account: Account, run_id: st
         "records_delivered": account.delivered,
         "records_priced": account.priced,
         "records_refused": account.refused,
-        "value_pence": sum(m.value_pence for m in account.mechanisms),
-        "payable_pence": sum(m.payable_pence for m in account.mechanisms),
+        "value_pence": account.value_pence,
+        "payable_pence": account.payable_pence,
         "content_hash": account.content_hash,
         "deliveries": json.dumps(files),
         "priced_with": json.dumps(account.pricing_inputs),

@@ -25,17 +25,13 @@ def reasons(workspace: Workspace) -> list[dict[str, str]]:
         for code, entry in entries.items()
     ]
     kinds = {"record": "refusal", "warning": "warning"}
-    todo = {
-        "record": "Ask the provider to correct the record and send it again.",
-        "warning": "Nothing is refused; look if the count is unexpected.",
-    }
     of_rules = [
         {
             "reason_code": rule.code,
             "kind": kinds[rule.severity],
             "sentence": rule.sentence,
             "citation": "record rule",
-            "what_to_do": todo[rule.severity],
+            "what_to_do": rule.what_to_do,
         }
         for rule in registry().values()
         if rule.severity in kinds

@@ -5,7 +5,6 @@ superseded records, and asserting the contract on what is left. Does not belong 
 rules and the contract (`schemas`).
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from schemas.extracts import BY_DATASET, DELIVERY_COLUMNS, Extract
 from schemas.rules import DELIVERED, Rule, is_moment, record_rules, values, warning_rules
 
 _ROW = list(DELIVERY_COLUMNS)
+_SAMPLED_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +107,40 @@ def contract_failures(
 ) -> tuple[int, list[dict[str, object]]]:
     """How many records were held against the Pandera contract, and every check that failed.
 
-    Counts and check names only: values of records do not leave the lake.
+    Each failure has its column, check, count of records, and the places of a few of them in
+    their deliveries: values of records do not leave the lake.
     """
     cut = settled_cut(workspace, dataset, month)
-    extract = BY_DATASET[dataset]
     scan = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
     checked = int(scan.select(pl.len()).collect().item())
     try:
         # Unless told, Pandera holds a lazy frame against its schema alone.
         with config_context(validation_depth=ValidationDepth.SCHEMA_AND_DATA):
-            contract(extract).validate(scan, lazy=True)
+            contract(BY_DATASET[dataset]).validate(scan, lazy=True)
     except SchemaErrors as errors:
-        failures = Counter(
-            (str(case["column"]), str(case["check"])) for case in errors.failure_cases.to_dicts()
-        )
-        return checked, [
-            {"column": column, "check": check, "records": count}
-            for (column, check), count in failures.most_common()
-        ]
+        return checked, _summary(errors.failure_cases, scan)
     return checked, []
+
+
+def _summary(cases: pl.DataFrame, scan: pl.LazyFrame) -> list[dict[str, object]]:
+    failures = (
+        cases.group_by("column", "check", maintain_order=True)
+        .agg(pl.len().alias("records"), pl.col("index").drop_nulls().head(_SAMPLED_ROWS))
+        .sort("records", descending=True, maintain_order=True)
+    )
+    sampled = failures["index"].explode().drop_nulls().unique().implode()
+    numbered = scan.select(pl.col(name) for name in _ROW if name in scan.collect_schema())
+    found = numbered.with_row_index().filter(pl.col("index").is_in(sampled)).collect()
+    places = {row[0]: ", row ".join(str(value) for value in row[1:]) for row in found.rows()}
+    return [
+        {
+            "column": failure["column"],
+            "check": failure["check"],
+            "records": failure["records"],
+            "rows": [places[index] for index in failure["index"]],
+        }
+        for failure in failures.to_dicts()
+    ]
 
 
 def count_codes(refused: list[Path]) -> dict[str, int]:

@@ -167,6 +167,8 @@ SECTIONS: dict[str, type] = {
 }
 _HEADER = ("scheme_year", "title", "status", "effective_from", "effective_to", "documents")
 _PARAMETER_KEYS = ("says", "value", "unit", "effective_from", "published_on", "document", "basis")
+_BETWEEN = {"rounding.quantum_pence": (1, 100), "variable_element.rate_ppm": (0, 2_000_000)}
+_ANY_NUMBER = (0, 1_000_000)
 
 
 def read_scheme(pack: Mapping[str, Any], on: date) -> Scheme:
@@ -177,6 +179,11 @@ def read_scheme(pack: Mapping[str, Any], on: date) -> Scheme:
     """
     faults = [f"'{key}' is missing" for key in _HEADER if key not in pack]
     faults += [f"'{key}' is not a section" for key in pack if key not in {*_HEADER, *SECTIONS}]
+    faults += [
+        f"'{key}' must be a section, [{key}]"
+        for key in ("documents", *SECTIONS)
+        if not isinstance(pack.get(key, {}), Mapping)
+    ]
     if faults:
         raise SchemePackError(faults)
     sections: dict[str, Any] = {}
@@ -210,12 +217,14 @@ def read_scheme(pack: Mapping[str, Any], on: date) -> Scheme:
 def _in_force(path: str, versions: Any, documents: Mapping[str, Any], on: date) -> Parameter:
     if not versions:
         raise SchemePackError([f"'{path}' has no value"])
+    if not isinstance(versions, list) or not all(isinstance(v, Mapping) for v in versions):
+        raise SchemePackError([f"'{path}' must be given under [[{path}]]"])
     faults = [fault for version in versions for fault in _version_faults(path, version, documents)]
     if faults:
         raise SchemePackError(faults)
     in_effect = [version for version in versions if version["effective_from"] <= on]
     if not in_effect:
-        raise SchemePackError([f"'{path}' has no value in effect on {on:%-d %B %Y}"])
+        raise SchemePackError([f"'{path}' has no value in effect on {on.day} {on:%B %Y}"])
     latest = max(in_effect, key=lambda v: (v["effective_from"], v["published_on"]))
     return Parameter(
         path=path,
@@ -234,10 +243,10 @@ def _version_faults(
         yield f"'{path}' has basis '{version['basis']}', not one of {', '.join(BASES)}"
     if version.get("basis") == "cited" and not version.get("paragraph"):
         yield f"'{path}' is cited but names no paragraph"
-    if "document" in version and version["document"] not in documents:
-        yield f"'{path}' cites '{version['document']}', which is not under [documents]"
+    if "document" in version and "title" not in documents.get(version["document"], {}):
+        yield f"'{path}' cites '{version['document']}', which has no title under [documents]"
     for key in ("effective_from", "published_on"):
-        if key in version and not isinstance(version[key], date):
+        if key in version and type(version[key]) is not date:
             yield f"'{path}' has a '{key}' that is not a date"
 
 
@@ -253,9 +262,12 @@ def _citation(version: Mapping[str, Any], documents: Mapping[str, Any]) -> str:
 def _typed(path: str, value: Any, wanted: Any) -> Any:
     """`value` as the field wants it: lists become tuples, all else must match exactly."""
     if wanted in (int, str, bool):
-        if type(value) is wanted:
-            return value
-        raise SchemePackError([f"'{path}' must be {wanted.__name__}, not {value!r}"])
+        if type(value) is not wanted:
+            raise SchemePackError([f"'{path}' must be {wanted.__name__}, not {value!r}"])
+        low, high = _BETWEEN.get(path, _ANY_NUMBER)
+        if wanted is int and not low <= value <= high:
+            raise SchemePackError([f"'{path}' must be from {low:,} to {high:,}, not {value:,}"])
+        return value
     texts = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(texts, list) or not texts or any(type(text) is not str for text in texts):
         raise SchemePackError([f"'{path}' must be a list or table of text, not {value!r}"])

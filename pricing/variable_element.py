@@ -23,28 +23,29 @@ def statement(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Activity, value and payable of the API variable element, and what counts to target.
 
     Takes priced lines; gives the columns of `schemas.priced_line.VARIABLE_ELEMENT`. Lines
-    that need a locally agreed price are counted and add nothing.
+    that need a locally agreed price are counted and add nothing; an amount is null where
+    every line needs one.
     """
     in_target = nw.col("is_in_activity_target")
+    has_a_price = nw.col("lines_for_local_price") < nw.col("activity")
+    amounts = ("value_pence", "payable_pence", "target_value_pence")
     return (
         lines.filter(nw.col("payment_mechanism") == API_VARIABLE)
         .with_columns(
             one=nw.lit(1, dtype=nw.Int64),
             target_one=nw.when(in_target).then(1).otherwise(0),
-            target_pence=nw.when(in_target).then(nw.col("value_pence")).otherwise(0),
+            target_value_pence=nw.when(in_target).then(nw.col("value_pence")),
             local_one=nw.when(nw.col("payable_pence").is_null()).then(1).otherwise(0),
         )
         .group_by(*_CONTRACT_MONTH)
         .agg(
             nw.col("one").sum().cast(nw.Int64).alias("activity"),
-            _pence("value_pence"),
-            _pence("payable_pence"),
             nw.col("target_one").sum().cast(nw.Int64).alias("target_activity"),
-            _pence("target_pence").alias("target_value_pence"),
             nw.col("local_one").sum().cast(nw.Int64).alias("lines_for_local_price"),
+            # A sum of nothing is 0 on one engine and null on another.
+            *(nw.col(amount).fill_null(0).sum().cast(nw.Int64).alias(amount) for amount in amounts),
+        )
+        .with_columns(
+            *(nw.when(has_a_price).then(nw.col(amount)).alias(amount) for amount in amounts)
         )
     )
-
-
-def _pence(column: str) -> nw.Expr:
-    return nw.col(column).fill_null(0).sum().cast(nw.Int64).alias(column)

@@ -44,6 +44,11 @@ class Column:
     optional: bool = False
 
     @property
+    def subject(self) -> str:
+        """What a sentence about the column calls it: what it means, without the detail."""
+        return self.means.partition(":")[0].partition(",")[0]
+
+    @property
     def nullable(self) -> bool:
         """Whether a valid record may leave the column blank."""
         return self.missing is None
@@ -109,7 +114,7 @@ def _shared(agreement_header: str, administrative_category_header: str) -> tuple
         Column(
             name="spell_in_pbr_code",
             header="Spell In PbR/Not In PbR",
-            means="whether SUS+ prices the record: 0 in, 1 partly, 2 not",
+            means="Spell In PbR code: 0 priced by SUS+, 1 partly, 2 not",
             kind="code",
             stem="SPELL_IN_PBR",
             missing="SPELL_IN_PBR_UNKNOWN",
@@ -267,7 +272,7 @@ ADMITTED_PATIENT_CARE = Extract(
         Column(
             name="open_spell_indicator",
             header="Open Spell Indicator",
-            means="whether the spell is still open (in the Plus extracts)",
+            means="open spell indicator, in the Plus extracts",
             kind="code",
             optional=True,
         ),
@@ -286,7 +291,7 @@ OUTPATIENTS = Extract(
         Column(
             name="attended_or_did_not_attend_code",
             header="Attended Or Did Not Attend",
-            means="whether the patient was seen: 5 or 6",
+            means="attended or did not attend code: 5 and 6 were seen",
             kind="code",
             stem="ATTENDED",
             missing="ATTENDED_MISSING",
@@ -296,7 +301,7 @@ OUTPATIENTS = Extract(
         Column(
             name="first_attendance_code",
             header="First Attendance",
-            means="first attendance: 1 and 3 first, 2 and 4 follow-up, 5 administrative event",
+            means="first attendance code: 1 and 3 first, 2 and 4 follow-up, 5 administrative event",
             kind="code",
             stem="FIRST_ATTENDANCE",
             missing="FIRST_ATTENDANCE_MISSING",

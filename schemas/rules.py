@@ -20,6 +20,7 @@ from schemas.extracts import ADMITTED_PATIENT_CARE, EXTRACTS, Column, Extract
 Severity = Literal["record", "file", "warning"]
 
 EARLIEST_COSTING_DATE = date(2018, 4, 1)
+_EARLIEST = f"{EARLIEST_COSTING_DATE.day} {EARLIEST_COSTING_DATE:%B %Y}"
 _PARSED = frozenset({"date", "integer", "pence", "timestamp"})
 DELIVERED = "delivered_"
 
@@ -35,6 +36,7 @@ class Rule:
     severity: Severity
     sentence: str
     expression: pl.Expr | None = None
+    what_to_do: str = "Ask the provider to correct the record and send it again."
 
 
 FILE_RULES = (
@@ -116,14 +118,15 @@ def is_moment(text: pl.Expr) -> pl.Expr:
 def parse_pence(pounds: pl.Expr) -> pl.Expr:
     """Int64 pence from pounds written with at most two decimals; null where they are not.
 
-    >>> frame = pl.DataFrame({"p": ["12.5", "7", "-0.05", "1,000", "0.005", "1.", ".5"]})
+    >>> frame = pl.DataFrame({"p": ["12.5", "7", "-0.05", "1,000", "0.005", "1.", ".5", "9" * 17]})
     >>> frame.select(parse_pence(pl.col("p")))["p"].to_list()
-    [1250, 700, -5, None, None, None, None]
+    [1250, 700, -5, None, None, None, None, None]
     """
     point = pounds.str.find(".", literal=True)
     decimals = (pounds.str.len_bytes() - point - 1).cast(pl.Int64)
     digits = pounds.str.replace(".", "", literal=True).cast(pl.Int64, strict=False)
-    is_money = pounds.str.contains(r"^-?[0-9]{1,10}")
+    # Ten figures of pounds, since Int64 wraps without a word.
+    is_money = pounds.str.contains(r"^-?[0-9]{1,10}(\.|$)")
     pence = (
         pl.when(point.is_null())
         .then(digits * 100)
@@ -149,6 +152,7 @@ def warning_rules(extract: Extract) -> tuple[Rule, ...]:
         "warning",
         "The record carries unbundled HRGs; only its core HRG is priced.",
         pl.col("unbundled_hrg_code").is_not_null(),
+        "Price the unbundled activity apart until it can be priced here.",
     )
     return (unbundled, *(_APC_WARNINGS if extract is ADMITTED_PATIENT_CARE else ()))
 
@@ -164,27 +168,27 @@ def registry() -> dict[str, Rule]:
 
 
 def _column_rules(column: Column) -> Iterator[Rule]:
-    value, means = pl.col(column.name), column.means
+    value, subject = pl.col(column.name), column.subject
     present = delivered(column.name)
     if column.missing:
-        sentence = f"The {means} is missing."
+        sentence = f"The {subject} is missing."
         yield Rule(column.missing, "record", sentence, present.is_null())
     if column.kind in _PARSED:
         unparseable = present.is_not_null() & value.is_null()
         code = f"{column.stem}_UNPARSEABLE"
-        yield Rule(code, "record", f"The {means} cannot be read.", unparseable)
+        yield Rule(code, "record", f"The {subject} cannot be read.", unparseable)
     if column.pattern:
         code = f"{column.stem}_MALFORMED"
-        sentence = f"The {means} is not in the form of its codes."
+        sentence = f"The {subject} is not in the form of its codes."
         yield Rule(code, "record", sentence, ~value.str.contains(column.pattern))
     if column.known:
         code = f"{column.stem}_UNKNOWN"
-        sentence = f"The {means} is not a code of the NHS Data Dictionary."
+        sentence = f"The {subject} is not a code of the NHS Data Dictionary."
         yield Rule(code, "record", sentence, ~value.is_in(column.known))
     if column.between:
         low, high = column.between
         code = f"{column.stem}_OUT_OF_RANGE"
-        sentence = f"The {means} is not between {low:,} and {high:,}."
+        sentence = f"The {subject} is not between {low:,} and {high:,}."
         yield Rule(code, "record", sentence, ~value.is_between(low, high))
 
 
@@ -202,8 +206,8 @@ def _shared_rules(extract: Extract) -> tuple[Rule, ...]:
         Rule(
             "COSTING_DATE_OUT_OF_RANGE",
             "record",
-            f"The {extract.column(extract.costing_date).means}, is before "
-            f"{EARLIEST_COSTING_DATE:%-d %B %Y} or after the extract was run.",
+            f"The {extract.column(extract.costing_date).subject} is before {_EARLIEST} or after "
+            "the extract was run.",
             (costing_date < EARLIEST_COSTING_DATE) | (costing_date > query_date),
         ),
         Rule(
@@ -211,6 +215,7 @@ def _shared_rules(extract: Extract) -> tuple[Rule, ...]:
             "record",
             "The same record was delivered again in this cut with a later Query Date.",
             pl.col("is_superseded"),
+            "Nothing: the later one stands.",
         ),
     )
 
@@ -225,6 +230,7 @@ _APC_RULES = (
             pl.col("open_spell_indicator").is_not_null()
             & ~pl.col("open_spell_indicator").is_in(("N", "0"))
         ),
+        "Nothing: it is priced in the month of its discharge, when SUS+ delivers it.",
     ),
     Rule(
         "END_BEFORE_START",
@@ -259,12 +265,14 @@ _APC_WARNINGS = (
         "The length of stay is not the days between admission and discharge.",
         pl.col("length_of_stay_days")
         != (pl.col("end_date") - pl.col("start_date")).dt.total_days(),
+        "Ask the provider if the count is unexpected; the length of stay given is used.",
     ),
     Rule(
         "DAY_CASE_WITH_STAY",
         "warning",
         "A day case with a stay over 0 days is priced as an ordinary elective.",
         (pl.col("patient_classification_code") == "2") & (pl.col("length_of_stay_days") > 0),
+        "Ask the provider whether the patient classification is right.",
     ),
 )
 

@@ -1,0 +1,143 @@
+"""`docs/data-dictionary.md`: what is taken in, and what is published.
+
+Belongs here: setting out the extract columns and the tables and views of the mart, and
+where each is used. Does not belong here: the columns (`schemas`), or the tables
+(`pipelines.publishing`).
+"""
+
+import duckdb
+
+from docs.builders.markdown import code, lines, page, table, yes_or_no
+from pipelines import publishing
+from pipelines.workspace import PROJECT, Workspace
+from schemas.extracts import DIRECT_IDENTIFIERS, EXTRACTS, Column, Extract
+from schemas.rules import record_rules
+
+_USED = {
+    "priced_lines": (
+        "The statements are made from it. `sus-pricing explain` reads it. Join it to `reasons`."
+    ),
+    "variable_element": "Statement to settle the API variable element of a month.",
+    "low_volume": "Statement of each LVA block, and of what was paid outside it.",
+    "ebi_challenges": "List for commissioners to raise with providers.",
+    "refused_records": "List to send back to providers. `sus-pricing explain` reads it.",
+    "accounting": "The table that a run ends with.",
+    "runs": "What made each month, to reproduce it and to show an auditor.",
+    "reasons": "To be joined to `reason_code` and `refusal_codes`. `sus-pricing explain` reads it.",
+}
+_KINDS = {
+    "text": "text",
+    "code": "text, in capitals",
+    "date": "date, from CCYYMMDD or CCYY-MM-DD",
+    "integer": "whole number",
+    "pence": "pence, from pounds",
+    "timestamp": "text, CCYYMMDDhhmmss",
+}
+
+
+def build() -> str:
+    """The page."""
+    return page(
+        "Data dictionary",
+        "`schemas/` and `pipelines/publishing.py`",
+        "What is taken in, what each column becomes, and what is published. Codes are text, with "
+        "leading zeros as the NHS Data Dictionary has them. Amounts are whole pence. Blank is "
+        "null, and null is not 0.",
+        "## Taken in",
+        "Columns are found by header, in any order, whatever the case. Those not named here are "
+        "left at the door. Every value is trimmed.",
+        *(_extract(extract) for extract in EXTRACTS),
+        "### Never read",
+        "No column of ours may be read from these, and a test holds us to it: "
+        + ", ".join(code(header) for header in DIRECT_IDENTIFIERS)
+        + ".",
+        "## Published: marts/outputs.duckdb",
+        *_tables(),
+    )
+
+
+def _extract(extract: Extract) -> str:
+    rows = [
+        [
+            code(column.header),
+            code(column.name),
+            _becomes(column),
+            column.means,
+            yes_or_no(column.nullable),
+            lines(code(found) for found in _codes(column, extract)),
+        ]
+        for column in extract.columns
+    ]
+    header = ["delivered as", "becomes", "type", "what it is", "may be blank", "refused for"]
+    return (
+        f"### {extract.title.capitalize()} (`{extract.dataset}`)\n\n"
+        f"Costed by `{extract.costing_date}`. Recognised by the headers "
+        f"{' and '.join(code(header) for header in extract.recognised_by)}.\n\n"
+        f"{table(header, rows)}"
+    )
+
+
+def _becomes(column: Column) -> str:
+    said = [_KINDS[column.kind]]
+    if column.pad_to:
+        said.append(f"zeros put before it to {column.pad_to} digits")
+    if column.strip_zeros:
+        said.append("leading zeros taken off")
+    if column.known:
+        said.append("one of " + " ".join(column.known))
+    if column.between:
+        said.append("{:,} to {:,}".format(*column.between))
+    if column.optional:
+        said.append("the column may be absent")
+    return "; ".join(said)
+
+
+def _codes(column: Column, extract: Extract) -> list[str]:
+    """The codes of the rules made from a column; rules that weigh several are in Reasons."""
+    made = {column.missing} if column.missing else set()
+    endings = ("UNPARSEABLE", "MALFORMED", "UNKNOWN", "OUT_OF_RANGE")
+    made |= {f"{column.stem}_{ending}" for ending in endings} if column.stem else set()
+    return [rule.code for rule in record_rules(extract) if rule.code in made]
+
+
+def _tables() -> list[str]:
+    """The tables and views of a mart just made, as DuckDB describes them."""
+    with duckdb.connect() as connection:
+        connection.execute("ATTACH ':memory:' AS mart")
+        connection.execute("USE mart")
+        publishing._make_tables(Workspace.at(PROJECT), connection)
+        columns = connection.execute(
+            "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
+            "WHERE database_name = 'mart' AND NOT internal ORDER BY table_name, column_index"
+        ).fetchall()
+        views = connection.execute(
+            "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'mart' "
+            "AND NOT internal ORDER BY view_name"
+        ).fetchall()
+    parts = []
+    for made in publishing.TABLES:
+        rows = [
+            [code(name), kind, comment or ""]
+            for of, name, kind, comment in columns
+            if of == made.name
+        ]
+        parts += [
+            f"### {made.name}",
+            f"{made.comment}. *Used:* {_USED[made.name]}",
+            table(["column", "type", "what it is"], rows),
+        ]
+    rows = [
+        [
+            code(view),
+            comment or "",
+            ", ".join(code(name) for of, name, _, _ in columns if of == view and "_gbp" in name),
+        ]
+        for view, comment in views
+    ]
+    return [
+        *parts,
+        "### Views in pounds",
+        "Each has the columns of its table, with `_gbp` (`DECIMAL(18,2)`) for every `_pence`. "
+        "*Used:* by people. What is settled is summed in pence.",
+        table(["view", "what it is", "columns in pounds"], rows),
+    ]
