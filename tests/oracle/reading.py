@@ -95,7 +95,6 @@ LEADING_ZEROS_REMOVED = (
     "attended_or_did_not_attend_code",
     "first_attendance_code",
 )
-NOT_UPPER_CASED = ("ebi_type_code",)
 
 
 class SpellRecord(TypedDict):
@@ -219,21 +218,21 @@ def parse_date(text: str) -> date | None:
 
 
 def parse_int(text: str) -> int | None:
-    """A whole number, with or without a minus sign; otherwise None.
+    """A whole number of at most 18 figures, with or without a minus sign; otherwise None.
 
-    >>> parse_int("12"), parse_int("-1"), parse_int("1.0"), parse_int("+1")
-    (12, -1, None, None)
+    >>> parse_int("12"), parse_int("-1"), parse_int("1.0"), parse_int("+1"), parse_int("9" * 19)
+    (12, -1, None, None, None)
     """
-    return int(text) if re.fullmatch(r"-?[0-9]+", text) else None
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 
 
 def parse_money(text: str) -> int | None:
-    """Pounds, with no decimals or one or two, to pence; otherwise None.
+    """Pounds, of at most ten figures and one or two decimals or none, to pence; otherwise None.
 
     >>> parse_money("12"), parse_money("-12.5"), parse_money("0.05"), parse_money("1,200")
     (1200, -1250, 5, None)
     """
-    if re.fullmatch(r"-?[0-9]+(\.[0-9]{1,2})?", text) is None:
+    if re.fullmatch(r"-?[0-9]{1,10}(\.[0-9]{1,2})?", text) is None:
         return None
     whole, _, decimals = text.lstrip("-").partition(".")
     pence = int(whole) * 100 + int(decimals.ljust(2, "0"))
@@ -241,18 +240,20 @@ def parse_money(text: str) -> int | None:
 
 
 def is_query_timestamp(text: str | None) -> bool:
-    """Fourteen digits, CCYYMMDDhhmmss."""
-    return text is not None and re.fullmatch(r"[0-9]{14}", text) is not None
+    """Fourteen digits, CCYYMMDDhhmmss, of a day that exists; the time of day is not looked at."""
+    if text is None or re.fullmatch(r"[0-9]{14}", text) is None:
+        return False
+    return parse_date(text[:8]) is not None
 
 
 def clean(column: str, text: str) -> str | None:
-    """One delivered value as its column holds it."""
+    """One delivered value as its column holds it.
+
+    Capitals are not supplied: a code in small letters is no code of the NHS Data Dictionary.
+    """
     value = blank_to_none(text)
     if value is None:
         return None
-    is_coded = column.endswith("_code") or column.startswith("organisation_code")
-    if (is_coded or column == "open_spell_indicator") and column not in NOT_UPPER_CASED:
-        value = value.upper()
     if column in PADDED_TO_TWO:
         value = pad_to_two(value)
     if column in LEADING_ZEROS_REMOVED:
@@ -338,10 +339,7 @@ def rule_query_date(fields: Fields) -> list[str]:
 
 
 def rule_costing_date(fields: Fields, costing_date_column: str) -> list[str]:
-    """The costing date is not before April 2018, nor after the day of extraction.
-
-    The two days are compared as CCYYMMDD, since a Query Date need only be fourteen digits.
-    """
+    """The costing date is not before April 2018, nor after the day of extraction."""
     costing_date = date_in(fields, costing_date_column)
     if costing_date is None:
         return []
@@ -616,9 +614,14 @@ def read_file(path: str | Path, cut: str, dataset: str) -> list[DeliveredRow]:
 
 
 def own_month(row: DeliveredRow) -> str | None:
-    """The month of the row's costing date; None where that is blank, no date, or out of range."""
+    """The month of the row's costing date; None where that is blank, no date, or out of range.
+
+    Nor has a row a month whose Query Date cannot be read: its date might be of any century.
+    """
     costing_date = date_in(row.fields, COSTING_DATE_COLUMN[row.dataset])
     if costing_date is None or "COSTING_DATE_OUT_OF_RANGE" in row.codes:
+        return None
+    if "QUERY_DATE_UNPARSEABLE" in row.codes:
         return None
     return f"{costing_date.year:04d}-{costing_date.month:02d}"
 

@@ -1,0 +1,322 @@
+"""The engine against the oracle, which was written from the policy and not from the engine.
+
+Belongs here: that both give the same answer to every record, as hospitals send them and as
+badly as they can be sent, and that the oracle stands on nothing of ours. Does not belong
+here: what the answer to any one record is (`tests/cases/`).
+"""
+
+import ast
+import csv
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import polars as pl
+import pytest
+from oracle import pricing as oracle
+from oracle.books import Books, read_books
+from oracle.reading import HEADERS
+from oracle.run import price_month
+from support import BOOK, Case, cases, records_frame
+
+from pipelines import synth
+from pipelines.deliveries import take_in
+from pipelines.price_books import price_book_for
+from pipelines.pricing_run import price, priced_path
+from pipelines.validation import refused_path, validate
+from pipelines.workspace import PROJECT, Workspace
+from schemas.extracts import BY_DATASET
+from schemas.priced_line import PRICED_LINE_COLUMNS
+
+ORACLE = PROJECT / "tests" / "oracle"
+DATASETS = ("apc", "op")
+MONTH = "2024-07"
+ROWS = 10_000
+DIRTY_PPM = 30_000
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Priced lines by dataset and record; refused rows by dataset, file and row."""
+
+    lines: dict[tuple[str, str], dict[str, Any]]
+    refused: dict[tuple[str, str, int], list[str]]
+
+
+def by_engine(workspace: Workspace, month: str) -> Answers:
+    answers = Answers({}, {})
+    for dataset in DATASETS:
+        files = {d.delivery_id: d.name for d in take_in(workspace, dataset, month)}
+        validate(workspace, dataset, month)
+        price(workspace, dataset, month)
+        for line in pl.read_parquet(priced_path(workspace, dataset, month, "freeze")).to_dicts():
+            answers.lines[dataset, line["record_id"]] = line
+        for by in ("validation", "pricing"):
+            rows = pl.read_parquet(refused_path(workspace, dataset, month, "freeze", by))
+            for row in rows.iter_rows(named=True):
+                key = (dataset, files[row["delivery_id"]], row["row_number"])
+                assert key not in answers.refused
+                answers.refused[key] = sorted(row["refusal_codes"])
+    return answers
+
+
+def by_oracle(workspace: Workspace, month: str, books: Books) -> Answers:
+    deliveries = [
+        (path, "freeze", "apc" if path.name.startswith("apc") else "op")
+        for path in sorted((workspace.landing / "freeze").glob("*.csv"))
+    ]
+    lines, refused = price_month(deliveries, month, books)
+    return Answers(
+        lines,
+        {
+            (dataset, Path(path).relative_to(workspace.landing).as_posix(), number): codes
+            for dataset, path, number, codes in refused
+        },
+    )
+
+
+def books_of(workspace: Workspace) -> Books:
+    return read_books(
+        price_book_for(workspace, "2024-25").folder,
+        workspace.data / "organisations",
+        approvals=workspace.landing / "prior_approvals.csv",
+        exceptions=workspace.landing / "lva_exceptions.csv",
+    )
+
+
+def assert_same(engine: Answers, expected: Answers) -> None:
+    for ours, theirs in ((engine.refused, expected.refused), (engine.lines, expected.lines)):
+        differing = [
+            f"{key}: engine {ours.get(key)}, oracle {theirs.get(key)}"
+            for key in sorted({*ours, *theirs})
+            if ours.get(key) != theirs.get(key)
+        ]
+        assert not differing, f"{len(differing)} differ; the first: {differing[0]}"
+    assert {tuple(line) for line in expected.lines.values()} == {PRICED_LINE_COLUMNS}
+
+
+# --- As hospitals send them ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = Workspace.at(tmp_path_factory.mktemp("synthetic"))
+    book = price_book_for(made, "2024-25").folder
+    reference = synth.Reference.read(made.data / "organisations", book)
+    synth.write_extracts([MONTH], ROWS, ROWS, 7, made.landing, reference, DIRTY_PPM)
+    return made
+
+
+def test_a_synthetic_month_has_the_same_answers(synthetic: Workspace) -> None:
+    engine = by_engine(synthetic, MONTH)
+    assert len(engine.lines) + len(engine.refused) == len(DATASETS) * ROWS
+    assert len(engine.refused) == len(DATASETS) * ROWS * DIRTY_PPM // 1_000_000
+    assert_same(engine, by_oracle(synthetic, MONTH, books_of(synthetic)))
+    assert_worth_comparing(engine)
+
+
+def assert_worth_comparing(answers: Answers) -> None:
+    """Every mechanism, price source and planted code occurs, and nearly every reason."""
+
+    def found(name: str) -> set[Any]:
+        return {line[name] for line in answers.lines.values()}
+
+    assert len(found("payment_mechanism")) == 6
+    assert len(found("price_source")) == 10
+    assert len(found("ebi_outcome")) == 3
+    assert len(found("reason_code")) >= 18
+    assert len(found("long_stay_pence")) > 10
+    assert len({code for codes in answers.refused.values() for code in codes}) >= 40
+
+
+# --- As badly as they can be sent ----------------------------------------------------------
+
+AWKWARD = {
+    "organisation_code_of_provider": [
+        *("RRV", "RTD", "RX3", "RX8", "RGT", "NT313", "NVC", "NVC01", "RRV01", "  RRV "),
+        *("rrv", "X99", "RCF", ""),
+    ],
+    "provider_site_code": ["RRV01", ""],
+    "organisation_code_of_commissioner": ["QHM", "QMJ", "QHL", "00L", "13Q", "ZZZ", "qhm", ""],
+    "derived_commissioner_code": ["", "QHM", "QHL", "93C", "00L", "13Q", " ", "ZZZ"],
+    "agreement_serial_number": ["", "000001", "00001=", "=", "1= ", "=1"],
+    "administrative_category_code": [
+        *("", "1", "01", "02", "2", "03", "4", "98", "99"),
+        *("001", "5", "0", "1 "),
+    ],
+    "patient_classification_code": ["1", "2", "01", "02", "3", "4", "5", "002", "0", "00", "a", ""],
+    "admission_method_code": ["11", "12", "21", "2A", "31", "82", "2a", "99", "1", "011", ""],
+    "start_date": [
+        *("20240701", "2024-07-01", "20240630", "20240731", " 20240702 ", "00010101"),
+        *("2024-6-30", "2024-0701", "20240231", "01/07/2024", "99991231", ""),
+    ],
+    "end_date": [
+        *("20240701", "2024-07-01", "20240731", "20240901", "20240918", "20240919", "20240920"),
+        *("20240231", "2024-07-1", "2024071", "20180331", "20991231", ""),
+    ],
+    "length_of_stay_days": [
+        *("0", "1", "2", "5", "30", "36525", "-0", "007", " 3 "),
+        *("", "-1", "36526", "2.5", "+1", "1e2", "9" * 20, "٣"),
+    ],
+    "adjusted_length_of_stay_days": ["", "0", "1", "30", "100", "36525", "-1", "x", "1 0"],
+    "age_years": ["18", "19", "45", "0", "130", "019", "131", "-1", "45y", ""],
+    "spell_in_pbr_code": ["0", "1", "2", "3", "00", "Y", ""],
+    "main_specialty_code": ["100", "560", "950", ""],
+    "treatment_function_code": [
+        *("100", "110", "130", "501", "650", "710", " 100"),
+        *("10", "&01", "1000", ""),
+    ],
+    "hrg_code": [
+        *("FE30Z", "BZ34C", "BZ34A", "DZ11U", "LA97A", "MA52A", "MA55B", "EB10E", "WJ06J"),
+        *("WF01A", "WF01B", "WF02B", "WF01D", "WF01C", "WF03A", "UZ01Z", "UZ02Z", "EC10A"),
+        *("XX99Z", "fe30z", "FE3", ""),
+    ],
+    "unbundled_hrg_code": ["", "SB97Z"],
+    "ebi_category_code": ["", "1", "01", "2", "3", "A", "0"],
+    "ebi_type_code": [
+        *("", "A_snoring", "B_menstr_D&C", "D_low_back_pain_inj"),
+        *("E_x", "A", "_", "a_snoring", "snoring"),
+    ],
+    "sus_price_pence": [
+        *("", "1.00", "5", "0", "12.3", "-0.05", "9999999999.99"),
+        *(
+            "1,234.00",
+            "12.345",
+            "n/a",
+            "1.",
+            "-",
+            "£3",
+            ".5",
+            "+1",
+            "1e3",
+            "1.2.3",
+            "--1",
+            "-1-",
+            "9" * 17,
+        ),
+    ],
+    "open_spell_indicator": ["", "N", "0", "Y", "n", "1"],
+    "query_timestamp": [
+        *("20240919063000", "20240918063000", "20240919996099"),
+        *("20240230000000", "99999999999999", "2024-09-19", "20240919", "not run", ""),
+    ],
+    "attended_or_did_not_attend_code": ["5", "6", "05", "0", "00", "2", "7", "1", "Y", ""],
+    "first_attendance_code": ["1", "2", "3", "4", "5", "01", "6", "0", "F", ""],
+    "appointment_date": [
+        *("20240701", "2024-07-31", "20240919", "20240920"),
+        *("20240231", "20180331", "20991231", ""),
+    ],
+}
+AWKWARD_ROWS = 1_500
+LATER_ROWS = 300
+
+
+def awkward_rows(dataset: str, share: float, rng: Random) -> Iterator[list[str]]:
+    """Rows that say the first of the values above, but for a share of their cells.
+
+    A few rows of each thousand repeat the identifier of the row before.
+    """
+    for number in range(AWKWARD_ROWS):
+        own = f"{number}"
+        yield [
+            rng.choices([own, f" {number - 1} ", " "], [97, 2, 1])[0]
+            if column == "record_id"
+            else rng.choice(AWKWARD[column])
+            if rng.random() < share
+            else AWKWARD[column][0]
+            for column in HEADERS[dataset].values()
+        ]
+
+
+def sent_again(dataset: str, rows: list[list[str]], rng: Random) -> Iterator[list[str]]:
+    """Some of the rows from a later run of the query, or from an earlier one."""
+    at = list(HEADERS[dataset].values()).index("query_timestamp")
+    for row in rng.sample(rows, LATER_ROWS):
+        run_at = rng.choice(("20240919063001", "20240919062959", ""))
+        yield [*row[:at], run_at, *row[at + 1 :]]
+
+
+def deliver(workspace: Workspace, dataset: str, name: str, rows: list[list[str]]) -> None:
+    others = [h for h in BY_DATASET[dataset].recognised_by if h not in HEADERS[dataset]]
+    path = workspace.landing / "freeze" / f"{dataset}_{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow([*HEADERS[dataset], *others])
+        lines.writerows([*row, *others] for row in rows)
+
+
+@pytest.fixture(scope="module", params=[0.03, 0.3], ids=["some_awkward", "most_awkward"])
+def awkward(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Two deliveries of each dataset, priced with the book of the cases."""
+    root = tmp_path_factory.mktemp("awkward")
+    shutil.copytree(PROJECT / "data" / "schemes", root / "data" / "schemes")
+    shutil.copytree(BOOK, root / "data" / "price_books" / "cases")
+    shutil.copytree(BOOK, root / "data" / "organisations")
+    made = Workspace.at(root)
+    rng = Random(f"{request.param}")
+    for dataset in DATASETS:
+        rows = list(awkward_rows(dataset, request.param, rng))
+        deliver(made, dataset, MONTH, rows)
+        deliver(made, dataset, f"{MONTH}_again", list(sent_again(dataset, rows, rng)))
+    for name in ("prior_approvals.csv", "lva_exceptions.csv"):
+        shutil.copy(BOOK / name, made.landing / name)
+    return made
+
+
+@pytest.mark.parametrize("month", [MONTH, "2024-09"])
+def test_awkward_records_have_the_same_answers(awkward: Workspace, month: str) -> None:
+    """Undated records are in the last month that each delivery holds, which is September."""
+    engine = by_engine(awkward, month)
+    assert_same(engine, by_oracle(awkward, month, books_of(awkward)))
+    assert engine.refused
+
+
+# --- As an analyst writes them down --------------------------------------------------------
+
+
+@cache
+def case_books() -> Books:
+    return read_books(BOOK, BOOK, BOOK / "prior_approvals.csv", BOOK / "lva_exceptions.csv")
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.file}: {case.name}")
+def test_the_oracle_gives_what_the_case_expects(case: Case) -> None:
+    books = case_books()
+    record: Any = records_frame(case.dataset, [case.record]).row(0, named=True)
+    record["dataset"] = case.dataset
+    if case.dataset == "apc":
+        outcome, answer = oracle.price_spell(record, books)
+    else:
+        outcome, answer = oracle.price_attendance(record, books)
+    if case.refused:
+        assert (outcome, answer) == ("refused", case.refused)
+    else:
+        assert outcome == "priced"
+        assert {name: answer[name] for name in case.expect} == case.expect
+
+
+# --- That the oracle is on its own ---------------------------------------------------------
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """The top of every absolute import; a relative one must stay in its own folder."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level <= 1, f"{path.name} imports from outside its folder"
+            if node.level == 0 and node.module:
+                yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("path", sorted(ORACLE.glob("**/*.py")), ids=lambda path: path.name)
+def test_the_oracle_uses_the_standard_library_alone(path: Path) -> None:
+    assert set(imported_by(path)) <= sys.stdlib_module_names
+    for way_round in ("importlib", "__import__", "exec(", "eval(", "subprocess", ".toml"):
+        assert way_round not in path.read_text("utf-8")

@@ -1,0 +1,69 @@
+"""Reasons: one closed list, in the code, in the data and in the cases alike.
+
+Belongs here: that no code is without its sentence, or without a case. Does not belong here:
+which record has which reason (`tests/cases/`).
+"""
+
+import tomllib
+from collections import Counter
+
+from support import cases
+
+from pipelines.reasons import reasons
+from pipelines.workspace import PROJECT, Workspace
+from pricing.reasons import Reason, Refusal
+from schemas.priced_line import REASONS
+from schemas.rules import registry
+
+DATA = tomllib.loads((PROJECT / "data" / "reasons.toml").read_text("utf-8"))
+
+
+def test_the_data_explains_the_reasons_and_refusals_of_the_code() -> None:
+    assert set(DATA) == {"payment", "refusal"}
+    assert set(DATA["payment"]) == set(Reason)
+    assert set(DATA["refusal"]) == set(Refusal)
+
+
+def test_every_reason_is_expected_of_some_case() -> None:
+    expected = {case.expect.get("reason_code") for case in cases()}
+    assert set(Reason) - expected == set()
+
+
+def test_every_refusal_is_expected_of_some_case() -> None:
+    expected = {code for case in cases() for code in case.refused}
+    assert expected == set(Refusal)
+
+
+def test_no_code_means_two_things() -> None:
+    codes = [*Reason, *Refusal, *registry()]
+    assert [code for code, times in Counter(codes).items() if times > 1] == []
+
+
+def test_every_code_is_in_the_registry_under_its_own_name() -> None:
+    for code, rule in registry().items():
+        assert code == rule.code
+        assert rule.sentence.endswith("."), code
+
+
+def test_every_row_of_the_reasons_table_is_whole() -> None:
+    rows = reasons(Workspace.at(PROJECT))
+    for row in rows:
+        assert list(row) == [field.name for field in REASONS]
+        assert all(text.strip() for text in row.values()), row
+        assert row["sentence"].endswith("."), row
+        assert row["what_to_do"].endswith("."), row
+    assert len({row["reason_code"] for row in rows}) == len(rows)
+
+
+def test_every_code_that_a_record_may_get_is_in_the_reasons_table() -> None:
+    kinds = {row["reason_code"]: row["kind"] for row in reasons(Workspace.at(PROJECT))}
+    of_rules = {"record": "refusal", "warning": "warning"}
+    assert kinds == {
+        **dict.fromkeys(Reason, "payment"),
+        **dict.fromkeys(Refusal, "refusal"),
+        **{
+            code: of_rules[rule.severity]
+            for code, rule in registry().items()
+            if rule.severity in of_rules
+        },
+    }
