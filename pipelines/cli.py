@@ -11,12 +11,13 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -43,6 +44,7 @@ err = Console(stderr=True, highlight=False)
 
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 _SHOWN_CODES = 12
+_COMMAND_LINE = {"sus-pricing/started-by": "command line"}
 
 
 def main() -> None:
@@ -155,11 +157,8 @@ def synth(
 
 def _run_job(workspace: Workspace, month: str) -> bool:
     """Runs the month's Dagster job in this process; tells what failed. True if it published."""
-    os.environ["DAGSTER_HOME"] = str(_dagster_home(workspace))
     os.environ["SUS_PRICING_HOME"] = str(workspace.root)
     with err.status("Starting"):
-        import dagster as dg
-
         from pipelines.assets import MONTHS
         from pipelines.automation import monthly_pricing
         from pipelines.definitions import defs
@@ -171,7 +170,12 @@ def _run_job(workspace: Workspace, month: str) -> bool:
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     failures: list[str] = []
     total = sum(1 for _ in job.nodes)
-    with dg.DagsterInstance.get() as instance, _progress(f"Pricing {month}", total) as advance:
+    with (
+        _instance(workspace) as instance,
+        _alive(run_id),
+        _progress(f"Pricing {month}", total) as advance,
+    ):
+        _give_up_killed_runs(instance)
 
         def listen(entry: Any) -> None:
             event = entry.dagster_event
@@ -190,6 +194,7 @@ def _run_job(workspace: Workspace, month: str) -> bool:
             partition_key=month,
             raise_on_error=False,
             run_id=run_id,
+            tags=_COMMAND_LINE,
         )
     for failure in dict.fromkeys(failures):
         err.print(f"[bold red]Refused:[/] {escape(failure)}", soft_wrap=True)
@@ -211,7 +216,8 @@ def _failure(event: Any) -> str | None:
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:
         return str(failure.user_failure_data.description)
-    message = failure.error.message.strip() if failure.error else "no message"
+    cause = failure.error and (failure.error.cause or failure.error)
+    message = cause.message.strip() if cause else "no message"
     if "DagsterAssetCheckFailedError" in message:
         return None
     return (
@@ -220,13 +226,41 @@ def _failure(event: Any) -> str | None:
     )
 
 
-def _dagster_home(workspace: Workspace) -> Path:
-    """The workspace's own folder, with the project's dagster.yaml if it has none."""
-    home = Path(os.environ.get("DAGSTER_HOME") or workspace.root)
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
-    return home
+def _instance(workspace: Workspace) -> Any:
+    """The Dagster instance in DAGSTER_HOME, else in the workspace's own folder.
+
+    It has the project's dagster.yaml if it has none. One at a time, since two first runs
+    that make its history at once would trip over each other.
+    """
+    import dagster as dg
+
+    home = Path(os.environ.get("DAGSTER_HOME") or workspace.root).resolve()
+    (home / "storage").mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(home)
+    with FileLock(home / "storage" / ".lock"):
+        if not (home / "dagster.yaml").exists():
+            shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+        return dg.DagsterInstance.get()
+
+
+def _give_up_killed_runs(instance: Any) -> None:
+    """Ends runs of this command whose process is gone: they hold their place in a pool."""
+    import dagster as dg
+
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=_COMMAND_LINE)
+    for run in instance.get_runs(started):
+        with suppress(Timeout), _alive(run.run_id):
+            instance.report_run_failed(run, "The process of this run was killed.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+@contextmanager
+def _alive(run_id: str) -> Iterator[None]:
+    """Holds a lock that ends with the process, however it ends; `Timeout` if it is held."""
+    lock = FileLock(Path(os.environ["DAGSTER_HOME"]) / "storage" / f".{run_id}.lock")
+    with lock.acquire(timeout=0):
+        yield
+    Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager

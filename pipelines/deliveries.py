@@ -20,7 +20,8 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from typing import IO
 import polars as pl
 from filelock import FileLock
 
+from pipelines.lists import folded
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
 from schemas.extracts import BY_DATASET, EXTRACTS, Column, Extract
 from schemas.rules import EARLIEST_COSTING_DATE, is_moment, parse_date
@@ -43,6 +45,7 @@ ROW_GROUP_ROWS = 100_000
 
 _SUFFIXES = (".csv", ".zip", ".gz")
 _SNIFF_BYTES = 1 << 20
+_BLOCK_BYTES = 8 << 20
 _MONTH_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])(?!\d)")
 _UNDATED = 0
 _LONGEST_ROW_LINES = 100
@@ -198,7 +201,8 @@ def months_held(workspace: Workspace, name: str) -> set[str]:
     extract = BY_DATASET[file.kind]
     names = _positions(file, extract)
     with _plain(workspace, file) as plain:
-        rows = _rows(file, plain, names)
+        is_even = _every_row_has(len(names), plain)
+        rows = _rows(plain, names, () if is_even else _blank_rows(file, plain))
         filed = rows.select(_filed_under(extract)).unique().collect()
     return {_month(number) for number in filed.to_series() if number != _UNDATED}
 
@@ -222,7 +226,7 @@ def _take_in_all(workspace: Workspace, dataset: str) -> tuple[list[Delivery], li
         if file.kind != dataset:
             continue
         registered = workspace.deliveries / f"{dataset}-{file.cut}-{sha256[:16]}.json"
-        known = _read_registered(registered)
+        known = [d for d in _read_registered(registered) if _is_in_lake(workspace, d)]
         if any(delivery.name == file.name for delivery in known):
             continue
         try:
@@ -237,6 +241,14 @@ def _take_in_all(workspace: Workspace, dataset: str) -> tuple[list[Delivery], li
     with replacing(workspace.deliveries / "identities.json") as writing:
         writing.write_text(json.dumps(identities, indent=1, sort_keys=True))
     return deliveries_of(workspace, dataset), faults
+
+
+def _is_in_lake(workspace: Workspace, delivery: Delivery) -> bool:
+    return all(
+        (workspace.lake / name).is_file()
+        for part in delivery.months.values()
+        for name in part.files
+    )
 
 
 def _take_in(workspace: Workspace, file: Landed, sha256: str) -> Delivery:
@@ -271,12 +283,28 @@ def _split(
     delivery_id: str,
     holding: Path,
 ) -> None:
-    rows = _rows(file, path, names)
+    """Splits a file by month; its rows are checked beside, for they are seldom at fault."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        is_even = beside.submit(_every_row_has, len(names), path)
+        is_read = _sink_by_month(_rows(path, names), names, extract, delivery_id, holding)
+    if is_even.result() and is_read:
+        return
+    discard(holding)
+    rows = _rows(path, names, _blank_rows(file, path))
+    if not _sink_by_month(rows, names, extract, delivery_id, holding):
+        detail = "it cannot be read as comma-separated text. Ask for the file again."
+        raise _fault(file.name, "FILE_MALFORMED", detail)
+
+
+def _sink_by_month(
+    rows: pl.LazyFrame, names: list[str], extract: Extract, delivery_id: str, holding: Path
+) -> bool:
+    """One streamed pass into a file for each month; False where it is not CSV."""
     wanted = [column.name for column in extract.columns if column.name in names]
-    blank = [column.name for column in extract.columns if column.name not in names]
+    absent = [column.name for column in extract.columns if column.name not in names]
     records = rows.select(
         *wanted,
-        *(pl.lit(None, dtype=pl.String).alias(name) for name in blank),
+        *(pl.lit(None, dtype=pl.String).alias(name) for name in absent),
         pl.lit(delivery_id).alias("delivery_id"),
         pl.col("row_number").cast(pl.Int64),
         _filed_under(extract).alias("filed_under"),
@@ -290,14 +318,13 @@ def _split(
     )
     try:
         records.sink_parquet(by_month, mkdir=True, row_group_size=ROW_GROUP_ROWS)
-    except pl.exceptions.ComputeError:
-        detail = "it cannot be read as comma-separated text. Ask for the file again."
-        raise _fault(file.name, "FILE_MALFORMED", detail) from None
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+        return False
+    return True
 
 
-def _rows(file: Landed, path: Path, names: list[str]) -> pl.LazyFrame:
-    """The rows below the header, all text. Raises `DeliveryError` for one of another width."""
-    blank = _blank_rows(file, path)
+def _rows(path: Path, names: list[str], blank: Sequence[int] = ()) -> pl.LazyFrame:
+    """The rows below the header, all text, without those that are `blank`."""
     rows = pl.scan_csv(
         path,
         has_header=False,
@@ -310,15 +337,40 @@ def _rows(file: Landed, path: Path, names: list[str]) -> pl.LazyFrame:
         row_index_name="row_number",
         row_index_offset=1,
     )
-    return rows.filter(~pl.col("row_number").is_in(blank)) if blank else rows
+    return rows.filter(~pl.col("row_number").is_in(list(blank))) if blank else rows
+
+
+def _every_row_has(fields: int, path: Path) -> bool:
+    """Whether every row surely has that many fields; a block of the file at a time.
+
+    Polars fills a short row with blanks and drops what a long one has over, and neither
+    may pass: without its last columns an intervention needs no approval. Only commas,
+    quotation marks and line ends are looked at, and rows alike in them only once.
+    """
+    whole: set[bytes] = set()
+    begun = b""
+    with path.open("rb") as stream:
+        stream.readline()
+        while block := stream.read(_BLOCK_BYTES):
+            rows = (begun + block.translate(None, _ALL_BUT_STRUCTURE)).split(b"\n")
+            begun = rows.pop()
+            unknown = set(rows) - whole
+            if not all(_is_whole(structure, fields) for structure in unknown):
+                return False
+            whole |= unknown
+    return not begun or _is_whole(begun, fields)
+
+
+def _is_whole(structure: bytes, fields: int) -> bool:
+    outside_quotes = structure.split(b'"')[::2]
+    commas = sum(part.count(b",") for part in outside_quotes)
+    return structure.count(b'"') % 2 == 0 and commas + 1 == fields
 
 
 def _blank_rows(file: Landed, path: Path) -> list[int]:
     """The numbers of the blank rows; every other must have as many fields as the header.
 
-    Polars fills a short row with blanks and drops what a long one has over, and neither
-    may pass: without its last columns an intervention needs no approval. Only commas,
-    quotation marks and line ends are looked at, and rows alike in them only once.
+    Slow and exact: for a file that `_every_row_has` doubts, to name the line at fault.
     """
     fields = len(file.header)
     whole: set[bytes] = set()
@@ -410,11 +462,11 @@ def _positions(file: Landed, extract: Extract) -> list[str]:
 
     Headers may stand in any order, and those we do not use may be repeated.
     """
-    ours = {_folded(column.header): column for column in extract.columns}
+    ours = {folded(column.header): column for column in extract.columns}
     found: dict[str, list[int]] = {}
     for position, header in enumerate(file.header):
-        if _folded(header) in ours:
-            found.setdefault(_folded(header), []).append(position)
+        if folded(header) in ours:
+            found.setdefault(folded(header), []).append(position)
     missing = [c.header for h, c in ours.items() if h not in found and not c.optional]
     if missing:
         detail = f"the header has no column {_quoted(missing)}."
@@ -471,12 +523,12 @@ def _read_header(path: Path, name: str) -> list[str]:
 
 
 def _recognise(header: list[str], name: str) -> str:
-    folded = {_folded(field) for field in header}
+    found = {folded(field) for field in header}
     for extract in EXTRACTS:
-        if folded.issuperset(map(_folded, extract.recognised_by)):
+        if found.issuperset(map(folded, extract.recognised_by)):
             return extract.dataset
     for kind, fields in LIST_HEADERS.items():
-        if folded.issuperset(fields):
+        if found.issuperset(fields):
             return kind
     for delimiter, word in {";": "semicolons", "\t": "tabs", "|": "bars"}.items():
         if len(header) < 3 and header[0].count(delimiter) > 2:
@@ -558,10 +610,6 @@ def _read_registered(path: Path) -> list[Delivery]:
         Delivery(**{**entry, "months": {m: MonthPart(**p) for m, p in entry["months"].items()}})
         for entry in json.loads(path.read_text())
     ]
-
-
-def _folded(header: str) -> str:
-    return " ".join(header.split()).casefold()
 
 
 def _quoted(names: list[str]) -> str:

@@ -134,20 +134,31 @@ def day(value: str) -> date | None:
         raise ValueError("is not a date such as 2024-07-01") from None
 
 
+def folded(header: str) -> str:
+    """A header as it is compared: without regard to case, or to blanks in number."""
+    return " ".join(header.split()).casefold()
+
+
 def read_list(
-    path: Path, cells: Sequence[Cell], key: Sequence[str] = (), content: bytes | None = None
+    path: Path,
+    cells: Sequence[Cell],
+    key: Sequence[str] = (),
+    content: bytes | None = None,
+    *,
+    numbered: bool = False,
 ) -> pl.DataFrame:
     """The rows of a CSV list, parsed; columns in the order of `cells`.
 
+    `numbered` puts the line of the file that each row is on before them, as `line`.
     Raises `UserError` that names every faulty line: a missing column, a cell that cannot
     be read, or two rows with the same `key`.
     """
     rows = _rows(path, path.read_bytes() if content is None else content)
-    header = [name.strip() for name in rows[0][1]] if rows else []
-    missing = [cell.header for cell in cells if cell.header not in header]
+    header = [folded(name) for name in rows[0][1]] if rows else []
+    missing = [cell.header for cell in cells if folded(cell.header) not in header]
     if missing:
         raise UserError(f"{path.name}: the header has no column {_quoted(missing)}.")
-    wanted = [(cell, header.index(cell.header)) for cell in cells]
+    wanted = [(cell, header.index(folded(cell.header))) for cell in cells]
     parsed: dict[str, list[Any]] = {cell.name: [] for cell, _ in wanted}
     faults: list[str] = []
     for line, row in rows[1:]:
@@ -165,7 +176,11 @@ def read_list(
         shown = "\n".join(f"  {path.name}, {fault}" for fault in faults[:20])
         more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
         raise UserError(f"{path.name} cannot be used:\n{shown}{more}")
-    return pl.DataFrame(parsed, schema={cell.name: cell.dtype for cell, _ in wanted})
+    frame = pl.DataFrame(parsed, schema={cell.name: cell.dtype for cell, _ in wanted})
+    if not numbered:
+        return frame
+    lines = pl.Series("line", [line for line, _ in rows[1:]], dtype=pl.Int64)
+    return frame.insert_column(0, lines)
 
 
 def _rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:

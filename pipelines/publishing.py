@@ -126,6 +126,11 @@ def publish(workspace: Workspace, account: Account, run_id: str) -> dict[str, in
     with FileLock(workspace.mart.parent / ".lock"):
         try:
             with replacing(workspace.mart) as writing:
+                if workspace.mart.is_dir():
+                    raise UserError(
+                        f"{workspace.shown(workspace.mart)} is a folder. Move it away and run "
+                        "every month again."
+                    )
                 if workspace.mart.exists():
                     shutil.copyfile(workspace.mart, writing)
                 rows = _build(workspace, account, run_id, writing, spill)
@@ -153,7 +158,7 @@ def _build(
             )
         except duckdb.Error as error:
             raise UserError(
-                f"{workspace.shown(workspace.mart)} cannot be opened ({error}). Move it away "
+                f"{workspace.shown(workspace.mart)} is damaged or no DuckDB file. Move it away "
                 "and run every month again."
             ) from error
         connection.execute("USE mart")

@@ -124,11 +124,11 @@ def _read_all(workspace: Workspace, kind: str, cells: tuple[Cell, ...]) -> UserL
     frames, files = [], {}
     for file in landed_lists(workspace, kind):
         content = read_landed(file)
-        rows = read_list(file.path, cells, content=content)
-        frames.append(rows.with_row_index("line", offset=2).with_columns(file=pl.lit(file.name)))
+        rows = read_list(file.path, cells, content=content, numbered=True)
+        frames.append(rows.with_columns(file=pl.lit(file.name)))
         files[file.name] = hashlib.sha256(content).hexdigest()
     empty = pl.DataFrame(
-        schema={"line": pl.UInt32, **{c.name: c.dtype for c in cells}, "file": pl.String}
+        schema={"line": pl.Int64, **{c.name: c.dtype for c in cells}, "file": pl.String}
     )
     return UserList(pl.concat([empty, *frames]), files)
 

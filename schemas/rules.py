@@ -61,7 +61,6 @@ FILE_RULES = (
     ),
     Rule("FILE_MALFORMED", "file", "A row has more fields than the header or an open quote."),
     Rule("FILE_UNDATED", "file", "No record of the file has a costing date that can be read."),
-    Rule("FILE_LIST_VALUE", "file", "A row of a list (approvals, exceptions) cannot be read."),
 )
 
 

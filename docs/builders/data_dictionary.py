@@ -105,7 +105,7 @@ def _tables() -> list[str]:
     with duckdb.connect() as connection:
         connection.execute("ATTACH ':memory:' AS mart")
         connection.execute("USE mart")
-        publishing._make_tables(Workspace.at(PROJECT), connection)
+        publishing.make_tables(Workspace.at(PROJECT), connection)
         columns = connection.execute(
             "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
             "WHERE database_name = 'mart' AND NOT internal ORDER BY table_name, column_index"
