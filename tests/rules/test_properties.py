@@ -9,7 +9,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support import ENGINES, case_tables, price_on, records_frame
@@ -28,7 +28,7 @@ APPROVED_RECORD = "RECORD-WITH-IFR-1"
 FIRST_DAY, DAYS = date(2024, 4, 1), 365
 
 # A call of the pricing costs more than its rows, so few examples, of many records.
-FEW = settings(max_examples=10, deadline=None)
+FEW = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def column(table: str, name: str) -> list[str]:
@@ -127,7 +127,7 @@ def lines_of(priced: pl.DataFrame) -> pl.DataFrame:
     return priced.filter(pl.col("refusal_codes").is_null())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(FEW, max_examples=20)
 @given(batch=batches())
 def test_what_holds_of_any_records(batch: Batch) -> None:
     dataset, records = batch
@@ -185,7 +185,7 @@ def only_spells_are_interventions(line: Record) -> None:
     assert line["dataset"] == APC or line["ebi_outcome"] == NOT_APPLICABLE, line
 
 
-@settings(max_examples=5, deadline=None)
+@settings(FEW, max_examples=5)
 @given(batch=batches())
 def test_engines_agree(batch: Batch) -> None:
     """So that what holds of one holds of the other; DuckDB takes too long to ask often."""

@@ -1,0 +1,155 @@
+"""The benchmarks' command: measures, prints a table, and writes JSON and Markdown.
+
+Belongs here: what is measured, against what, in which order, and the goals. Does not belong
+here: the work itself (`benchmarks.work`) or how results look (`benchmarks.report`).
+
+Nothing is asserted of a time: a goal that is missed is reported. What is asserted is that the
+SQL which pricing is held against gives the same lines, since a ratio to it says nothing else.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks import report, work
+from benchmarks.child import in_child
+from benchmarks.timing import Comparison, seconds
+from pipelines.workspace import PROJECT, Workspace, discard
+
+INTAKE_GOAL = 1.5
+PRICING_GOAL = 1.8
+SQL_GOAL = 1.0
+MONTH_GOAL = 3.0
+MEMORY_MULTIPLES = (1, 4, 16)
+_OUT = PROJECT / "benchmarks" / "results.json"
+
+
+class Ticker:
+    """Tells what is being measured."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("Starting", total=total)
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Shows what is being done, and counts it when it is."""
+        self._progress.update(self._task, description=what)
+        yield
+        self._progress.advance(self._task)
+
+
+def main(
+    rows: Annotated[int, typer.Option(help="Spells, and as many attendances.")] = 500_000,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes; Markdown beside it.")] = _OUT,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each measurement.")] = 3,
+    memory_rows: Annotated[int, typer.Option(help="Rows of the smallest memory run.")] = 100_000,
+    skip_memory: Annotated[bool, typer.Option(help="Leave the memory runs out.")] = False,
+) -> None:
+    """Measures the pipeline against plain copies and hand-written SQL on the same files."""
+    sizes = [] if skip_memory else [memory_rows * multiple for multiple in MEMORY_MULTIPLES]
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with (
+        Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress,
+        tempfile.TemporaryDirectory(prefix="sus-pricing-benchmarks-") as folder,
+    ):
+        ticker = Ticker(progress, len(sizes) + 2 + repetitions + 2 * (repetitions + 1))
+        results = measure(Path(folder), rows, repetitions, sizes, ticker)
+    report.show(results, console)
+    report.write(results, out)
+
+
+def measure(
+    folder: Path, rows: int, repetitions: int, sizes: list[int], ticker: Ticker
+) -> report.Results:
+    """Everything in its order: memory first, while the disk and this process are quiet."""
+    memory = [measure_memory(folder / str(size), size, ticker) for size in sizes]
+    root = folder / "timed"
+    workspace = work.open_workspace(root)
+    with ticker.doing(f"Making {rows:,} spells and {rows:,} attendances"):
+        in_child("extracts", root, rows)
+    whole_month, months = compare_month(root, repetitions, ticker)
+    with ticker.doing("Pricing by hand-written SQL, to compare every line"):
+        sql, lines = priced_alike(workspace)
+    pricing = compare_pricing(workspace, sql, repetitions, ticker)
+    intake = compare_intake(workspace, repetitions, ticker)
+    comparisons = [intake, *pricing, whole_month]
+    return report.Results(rows, repetitions, comparisons, months, memory, lines)
+
+
+def measure_memory(root: Path, rows: int, ticker: Ticker) -> dict[str, Any]:
+    """Peak memory of a fresh process that runs the whole month."""
+    with ticker.doing(f"Memory of {rows:,} spells and {rows:,} attendances"):
+        in_child("extracts", root, rows)
+        month = in_child("month", root)
+        discard(root)
+    return {"spells": rows, "attendances": rows, **month}
+
+
+def compare_month(
+    root: Path, repetitions: int, ticker: Ticker
+) -> tuple[Comparison, list[dict[str, Any]]]:
+    """The whole month against the copy of the extracts, each in a fresh process."""
+    compared = Comparison("d", "whole month, landing to mart", "CSV copy of (a)", MONTH_GOAL)
+    months = []
+    for repetition in range(repetitions):
+        with ticker.doing(f"Whole month, {repetition + 1} of {repetitions}"):
+            months.append(in_child("month", root))
+            compared.ours.append(months[-1]["seconds"])
+            compared.theirs.append(in_child("copy", root)["seconds"])
+    return compared, months
+
+
+def priced_alike(workspace: Workspace) -> tuple[work.SqlPricing, int]:
+    """The SQL, once it has given the same lines as ours; fails where it does not."""
+    sql = work.SqlPricing(workspace)
+    sql.price()
+    differences = sql.differences()
+    if differences:
+        raise RuntimeError(f"The SQL and ours do not price alike: {differences}")
+    return sql, sql.lines()
+
+
+def compare_pricing(
+    workspace: Workspace, sql: work.SqlPricing, repetitions: int, ticker: Ticker
+) -> list[Comparison]:
+    """Pricing against a copy of its output, and against the SQL; the first turn is dropped."""
+    name = "pricing, Parquet to Parquet"
+    copied = Comparison("b", name, "copy of the priced lines", PRICING_GOAL)
+    by_sql = Comparison("c", name, "one SQL statement a dataset", SQL_GOAL)
+    for repetition in range(repetitions + 1):
+        with ticker.doing(f"Pricing, {repetition + 1} of {repetitions + 1}"):
+            ours = seconds(lambda: work.price(workspace))
+            copy = seconds(lambda: work.copy_priced(workspace))
+            statement = seconds(sql.price)
+        if repetition:
+            copied.ours.append(ours)
+            by_sql.ours.append(ours)
+            copied.theirs.append(copy)
+            by_sql.theirs.append(statement)
+    return [copied, by_sql]
+
+
+def compare_intake(workspace: Workspace, repetitions: int, ticker: Ticker) -> Comparison:
+    """Intake against a copy of the columns we use; the first turn is dropped."""
+    compared = Comparison("a", "intake", "CSV copy of the columns used", INTAKE_GOAL)
+    for repetition in range(repetitions + 1):
+        with ticker.doing(f"Intake, {repetition + 1} of {repetitions + 1}"):
+            work.forget(workspace)
+            ours = seconds(lambda: work.take_in(workspace))
+            copy = seconds(lambda: work.copy_extracts(workspace))
+        if repetition:
+            compared.ours.append(ours)
+            compared.theirs.append(copy)
+    return compared
+
+
+if __name__ == "__main__":
+    typer.run(main)
