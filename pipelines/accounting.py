@@ -133,7 +133,9 @@ def account(workspace: Workspace, month: str) -> Account:
     rulebook = rulebook_for(workspace, month)
     datasets = [_dataset(workspace, extract, month) for extract in EXTRACTS]
     with duckdb.connect() as connection:
-        mechanisms, content_hash = totals(_lines_sql(workspace, month), connection)
+        lines_sql = _lines_sql(workspace, month)
+        mechanisms, content_hash = totals(lines_sql, connection)
+        distinct = _distinct_lines(lines_sql, connection)
     made = Account(
         activity_month=month,
         scheme_year=rulebook.pack.scheme.scheme_year,
@@ -144,7 +146,7 @@ def account(workspace: Workspace, month: str) -> Account:
         content_hash=content_hash,
         notices=_notices(workspace, rulebook, month),
         versions=versions(),
-        equalities=_equalities(workspace, month, datasets, mechanisms),
+        equalities=_equalities(workspace, month, datasets, mechanisms, distinct),
     )
     with replacing(workspace.accounting(month)) as writing:
         writing.write_text(json.dumps(asdict(made), indent=1, ensure_ascii=False), "utf-8")
@@ -181,6 +183,16 @@ def totals(
     content_hash = sum(int(row[-1]) for row in rows) % (1 << 64)
     return [MechanismTotal(*row[:-1]) for row in rows], (
         f"duckdb-{duckdb.__version__}:{content_hash:016x}"
+    )
+
+
+def _distinct_lines(lines_sql: str, connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Distinct lines by dataset; by their hashes, which keeps memory small."""
+    return dict(
+        connection.execute(
+            "SELECT dataset, count(DISTINCT hash(record_id, line_number)) "
+            f"FROM {lines_sql} GROUP BY ALL"
+        ).fetchall()
     )
 
 
@@ -297,6 +309,7 @@ def _equalities(
     month: str,
     datasets: list[DatasetAccount],
     mechanisms: list[MechanismTotal],
+    distinct: Mapping[str, int],
 ) -> list[Equality]:
     variable = pl.read_parquet(workspace.statement("variable_element", month))
     low_volume = pl.read_parquet(workspace.statement("low_volume", month))
@@ -319,6 +332,11 @@ def _equalities(
                 f"{d.dataset}: priced records = lines of all mechanisms",
                 d.priced,
                 sum(m.lines for m in mechanisms if m.dataset == d.dataset),
+            ),
+            Equality(
+                f"{d.dataset}: priced records = distinct records among the lines",
+                d.priced,
+                distinct.get(d.dataset, 0),
             ),
         ]
     statement_totals: list[tuple[str, Mapping[str, int], list[MechanismTotal]]] = [

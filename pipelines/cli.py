@@ -172,6 +172,7 @@ def _run_job(workspace: Workspace, month: str) -> bool:
     total = sum(1 for _ in job.nodes)
     with (
         _instance(workspace) as instance,
+        _only_run_of(month),
         _alive(run_id),
         _progress(f"Pricing {month}", total) as advance,
     ):
@@ -252,6 +253,17 @@ def _give_up_killed_runs(instance: Any) -> None:
         with suppress(Timeout), _alive(run.run_id):
             instance.report_run_failed(run, "The process of this run was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+@contextmanager
+def _only_run_of(month: str) -> Iterator[None]:
+    """Two runs of one month at once would write the same files."""
+    lock = FileLock(Path(os.environ["DAGSTER_HOME"]) / "storage" / f".month-{month}.lock")
+    try:
+        with lock.acquire(timeout=0):
+            yield
+    except Timeout:
+        raise UserError(f"{month} is being run already. Wait for that run to end.") from None
 
 
 @contextmanager

@@ -66,11 +66,9 @@ def read_prior_approvals(workspace: Workspace) -> UserList:
     incomplete = pl.col("record_id").is_null() & pl.any_horizontal(
         pl.col(name).is_null() for name in by_period
     )
-    _refuse_rows(
-        approvals,
-        incomplete,
-        "must name a record_id, or all of " + ", ".join(by_period),
-    )
+    _refuse_rows(approvals, incomplete, "must name a record_id, or all of " + ", ".join(by_period))
+    no_letter = ~pl.col("ebi_type_code").str.contains(r"^[A-Z]_").fill_null(True)
+    _refuse_rows(approvals, no_letter, "must give the type as SUS+ does, such as A_snoring")
     return approvals
 
 

@@ -141,10 +141,18 @@ def test_the_hash_does_not_change_with_the_order_of_rows(workspace: Workspace) -
 # --- What must be the same -----------------------------------------------------------------
 
 
+def test_a_line_lost_and_another_doubled_does_not_tie_out(workspace: Workspace) -> None:
+    path = priced_path(workspace, "apc", MONTH, "freeze")
+    lines = pl.read_parquet(path)
+    pl.concat([lines.head(lines.height - 1), lines.head(1)]).write_parquet(path)
+    faults = accounting.account(workspace, MONTH).faults
+    assert any("distinct records" in fault.says for fault in faults)
+
+
 def test_all_equalities_hold(made: Workspace) -> None:
     account = read_account(made, MONTH)
     assert account.faults == []
-    assert len(account.equalities) == 11
+    assert len(account.equalities) == 13
     assert {e.left for e in account.equalities if e.says.startswith("variable element")} == {
         3,
         56_173 + 22_469,

@@ -304,7 +304,7 @@ def test_a_folder_named_like_a_file_is_named_and_fails_its_month(
 
 def test_a_link_to_nothing_is_named_and_fails_its_month(workspace: Workspace, run: Run) -> None:
     (workspace.landing / f"{BESIDE}.csv").symlink_to("gone.csv")
-    assert_refused(workspace, run, f"{BESIDE}.csv: FILE_UNREADABLE", "is damaged or no DuckDB file")
+    assert_refused(workspace, run, f"{BESIDE}.csv: FILE_UNREADABLE", "cannot be opened")
 
 
 def test_records_without_any_date_fail_where_the_name_says_no_month(
@@ -716,7 +716,10 @@ MARTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         ("is damaged or no DuckDB file",),
     ),
     "empty": (lambda w: w.mart.write_bytes(b"") and None, ("is damaged or no DuckDB file",)),
-    "cut off": (lambda w: w.mart.write_bytes(w.mart.read_bytes()[:5_000]) and None, ("is damaged",)),
+    "cut off": (
+        lambda w: w.mart.write_bytes(w.mart.read_bytes()[:5_000]) and None,
+        ("is damaged",),
+    ),
     "other columns": (other_tables, ("its table priced_lines has other columns",)),
 }
 
