@@ -8,6 +8,8 @@ DEMO_MONTH := 2024-07
 
 .PHONY: demo test test-fast lint ui bench docs lock clean
 
+demo: export SUS_PRICING_HOME := $(CURDIR)
+demo: export DAGSTER_HOME := $(CURDIR)
 demo: $(READY)
 	$(BIN)/sus-pricing synth --months $(DEMO_MONTH)..$(DEMO_MONTH) --seed 1 --out data/landing
 	$(BIN)/sus-pricing run --month $(DEMO_MONTH)
@@ -35,7 +37,7 @@ docs: $(READY)
 lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet setuptools -e '.[dev]'
+	build/lock/bin/python -m pip install --quiet --upgrade setuptools -e '.[dev]'
 	echo '# Exact versions of everything the project runs and is tested with; made by `make lock`.' > requirements.lock
 	build/lock/bin/python -m pip freeze --all --exclude-editable | grep -v '^pip==' >> requirements.lock
 

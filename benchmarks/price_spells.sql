@@ -3,6 +3,7 @@
 -- ${valid} and ${lines} are the Parquet files of valid spells and of priced lines. The reference
 -- tables are tables of the same names and columns that `pricing` joins to. Spells that pricing
 -- refuses (provider or commissioner unknown, no MFF, amount too large) are left out.
+-- The file that is written is compressed and grouped as ours is.
 COPY (
 WITH resolved AS (
     SELECT

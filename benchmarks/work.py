@@ -39,7 +39,7 @@ def open_workspace(root: Path) -> Workspace:
 def make_extracts(workspace: Workspace, rows: int) -> None:
     """Writes `rows` synthetic spells and as many attendances, with the users' own lists."""
     scheme_year = scheme_for_month(workspace, MONTH).scheme.scheme_year
-    book = price_book_for(workspace, scheme_year)
+    book = price_book_for(workspace, scheme_year, MONTH)
     reference = SyntheticReference.read(workspace.data / "organisations", book.folder)
     write_extracts([MONTH], rows, rows, SEED, workspace.landing, reference)
 
@@ -100,8 +100,6 @@ class SqlPricing:
         self._workspace = workspace
         self._cuts = {name: deliveries.settled_cut(workspace, name, MONTH) for name in DATASETS}
         self._connection = duckdb.connect()
-        # Our files need not keep the order of the records either.
-        self._connection.execute("SET preserve_insertion_order = false")
         for name, table in self._reference_tables().items():
             self._connection.register("given", table.to_arrow())
             self._connection.execute(f"CREATE TABLE {name} AS FROM given")

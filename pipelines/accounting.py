@@ -16,12 +16,18 @@ import duckdb
 import polars as pl
 
 from pipelines.deliveries import deliveries_of, settled_cut
-from pipelines.pricing_run import Rulebook, priced_path, priced_paths, rulebook_for
+from pipelines.pricing_run import (
+    Rulebook,
+    priced_path,
+    priced_paths,
+    refuse_unless_priced_with,
+    rulebook_for,
+)
 from pipelines.validation import count_codes, refused_path, rule_expression, valid_path
 from pipelines.workspace import Workspace, replacing
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_VARIABLE
-from schemas.extracts import EXTRACTS, Extract
+from schemas.extracts import EXTRACTS, ORGANISATION_CODE, Extract
 from schemas.priced_line import PRICED_LINE_COLUMNS
 from schemas.rules import warning_rules
 
@@ -131,6 +137,7 @@ class Account:
 def account(workspace: Workspace, month: str) -> Account:
     """Counts a month from what is in the lake, and keeps the account beside it."""
     rulebook = rulebook_for(workspace, month)
+    refuse_unless_priced_with(workspace, month, rulebook)
     datasets = [_dataset(workspace, extract, month) for extract in EXTRACTS]
     with duckdb.connect() as connection:
         lines_sql = _lines_sql(workspace, month)
@@ -139,7 +146,7 @@ def account(workspace: Workspace, month: str) -> Account:
     made = Account(
         activity_month=month,
         scheme_year=rulebook.pack.scheme.scheme_year,
-        pricing_inputs=pricing_inputs(rulebook),
+        pricing_inputs=rulebook.inputs(),
         is_illustrative=rulebook.book.is_illustrative,
         datasets=datasets,
         mechanisms=mechanisms,
@@ -206,17 +213,6 @@ def _lines_sql(workspace: Workspace, month: str) -> str:
     return f"read_parquet({[str(path) for path in priced_paths(workspace, month).values()]})"
 
 
-def pricing_inputs(rulebook: Rulebook) -> dict[str, str]:
-    """The sha256 of everything the month was priced with."""
-    return {
-        f"scheme pack {rulebook.pack.path.name}": rulebook.pack.sha256,
-        f"price book {rulebook.book.name}": rulebook.book.sha256,
-        "organisations": rulebook.organisations.sha256,
-        **{f"prior approvals {n}": sha256 for n, sha256 in rulebook.approvals.files.items()},
-        **{f"LVA exceptions {n}": sha256 for n, sha256 in rulebook.exceptions.files.items()},
-    }
-
-
 def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccount:
     dataset = extract.dataset
     cut = settled_cut(workspace, dataset, month)
@@ -264,8 +260,9 @@ def _refused_organisations(refused: Path) -> dict[str, dict[str, int]]:
     named = blanks_null.with_columns(coalesced_commissioner_code=coalesced)
     found = {}
     for code, column in _NAMED_ORGANISATIONS.items():
+        is_code = pl.col(column).str.contains(ORGANISATION_CODE)
         counts = (
-            named.filter(pl.col("refusal_codes").list.contains(code))
+            named.filter(pl.col("refusal_codes").list.contains(code) & is_code)
             .group_by(column)
             .len()
             .sort("len", column, descending=[True, False])
@@ -283,25 +280,54 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
             f"ILLUSTRATIVE: the prices of '{rulebook.book.name}' are made up. "
             "Do not pay on these figures."
         )
-    approvals = rulebook.approvals.rows
-    cut = settled_cut(workspace, "apc", month)
-    ids = pl.scan_parquet(valid_path(workspace, "apc", month, cut)).select("record_id")
+    notices += _unknown_approvals(workspace, rulebook.approvals.rows)
+    notices += _unknown_hrgs(workspace, rulebook, month)
+    return notices
+
+
+def _unknown_approvals(workspace: Workspace, approvals: pl.DataFrame) -> list[str]:
+    """Approvals that name a record which is no valid spell of any month in the lake."""
+    valid = sorted((workspace.lake / "valid" / "apc").glob("*/*/records.parquet"))
     unknown = (
         approvals.filter(pl.col("record_id").is_not_null())
         .lazy()
-        .join(ids, on="record_id", how="anti")
+        .join(pl.scan_parquet(valid).select("record_id"), on="record_id", how="anti")
         .select("file", "line")
         .sort("file", "line")
         .collect()
     )
+    notices = []
     for (name,), rows in unknown.group_by("file", maintain_order=True):
         lines = ", ".join(str(line) for line in rows["line"].head(10))
         more = f" and {rows.height - 10:,} more" if rows.height > 10 else ""
         notices.append(
-            f"{name}: {rows.height:,} approvals name a record that is not a valid spell of "
-            f"{month} (lines {lines}{more})."
+            f"{name}: approvals that name a record which is no valid spell of any month run so "
+            f"far: {rows.height:,} (lines {lines}{more})."
         )
     return notices
+
+
+def _unknown_hrgs(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
+    """HRGs without a price because the book does not hold them at all, which it may lack."""
+    groups_of_attendances = pl.col("hrg_code").str.contains("^(WF|UZ)")
+    unknown = (
+        pl.scan_parquet(list(priced_paths(workspace, month).values()))
+        .filter(pl.col("hrg_code").is_not_null() & ~groups_of_attendances)
+        .select("hrg_code")
+        .join(rulebook.book.hrg_prices.lazy(), on="hrg_code", how="anti")
+        .group_by("hrg_code")
+        .len()
+        .sort("len", "hrg_code", descending=[True, False])
+        .collect()
+    )
+    if unknown.is_empty():
+        return []
+    shown = ", ".join(f"{hrg} ({count:,})" for hrg, count in unknown.head(10).rows())
+    more = f" and {unknown.height - 10:,} more" if unknown.height > 10 else ""
+    return [
+        f"The price book holds no row for {unknown.height:,} HRGs of {unknown['len'].sum():,} "
+        f"records, which have no price for that: {shown}{more}. Check that it is whole."
+    ]
 
 
 def _equalities(

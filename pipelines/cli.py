@@ -86,6 +86,7 @@ def run(
     if not _run_job(workspace, month):
         raise typer.Exit(1)
     from pipelines.accounting import read_account
+    from pipelines.publishing import published_notices
 
     account = read_account(workspace, month)
     for table in (
@@ -95,7 +96,7 @@ def run(
     ):
         out.print(table)
         out.print()
-    for notice in account.notices:
+    for notice in published_notices(workspace, month):
         out.print(f"[bold yellow]{escape(notice)}[/]")
     out.print(f"Content hash {account.content_hash}")
     out.print(f"Published in [bold]{escape(workspace.shown(workspace.mart))}[/]", soft_wrap=True)
@@ -144,7 +145,7 @@ def synth(
     wanted = _months(months)
     workspace = Workspace.at()
     year = scheme_for_month(workspace, wanted[0]).scheme.scheme_year
-    book = price_book_for(workspace, year)
+    book = price_book_for(workspace, year, wanted[0])
     reference = Reference.read(workspace.data / "organisations", book.folder)
     with _progress("Writing synthetic extracts", spells + attendances) as advance:
         write_extracts(wanted, spells, attendances, seed, out_dir, reference, dirty_ppm, advance)

@@ -18,6 +18,7 @@ import json
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -45,8 +46,10 @@ ROW_GROUP_ROWS = 100_000
 
 _SUFFIXES = (".csv", ".zip", ".gz")
 _SNIFF_BYTES = 1 << 20
+_UNPACKED = ".unpacked-"
+_ABANDONED_SECONDS = 3_600
 _BLOCK_BYTES = 8 << 20
-_MONTH_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])(?!\d)")
+_MONTH_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])(?!\d|[-_]\d\d(?!\d))")
 _UNDATED = 0
 _LONGEST_ROW_LINES = 100
 _ALL_BUT_STRUCTURE = bytes(set(range(256)) - set(b'",\n'))
@@ -110,6 +113,7 @@ def take_in(workspace: Workspace, dataset: str, month: str) -> list[Delivery]:
     """
     workspace.deliveries.mkdir(parents=True, exist_ok=True)
     with FileLock(workspace.deliveries / ".lock"):
+        _discard_unpacked(workspace)
         taken, faults = _take_in_all(workspace, dataset)
     for fault in faults:
         if fault.may_hold(month):
@@ -147,14 +151,31 @@ def deliveries_of(workspace: Workspace, dataset: str) -> list[Delivery]:
 
 
 def settled_cut(workspace: Workspace, dataset: str, month: str) -> str:
-    """The cut that prices a month: freeze where one was delivered, else flex."""
-    cuts = {
-        delivery.cut for delivery in deliveries_of(workspace, dataset) if month in delivery.months
-    }
+    """The cut that prices a month: freeze where one was delivered for it, else flex.
+
+    A delivery whose name says other months may hold a few records of this one; they do
+    not settle it while another delivery does.
+    """
+    holding = [d for d in deliveries_of(workspace, dataset) if month in d.months]
+    meant = [d for d in holding if _is_for(d, month)] or holding
     for cut in CUTS:
-        if cut in cuts:
+        if any(delivery.cut == cut for delivery in meant):
             return cut
     raise UserError(f"{BY_DATASET[dataset].title.capitalize()} of {month} are not taken in yet.")
+
+
+def settled_parts(workspace: Workspace, dataset: str) -> dict[str, list[Path]]:
+    """The files of a dataset in the lake, by month, each month in its settled cut."""
+    months = {month for d in deliveries_of(workspace, dataset) for month in d.months}
+    by_cut = {cut: parts_of(workspace, dataset, cut) for cut in CUTS}
+    return {
+        month: by_cut[settled_cut(workspace, dataset, month)][month] for month in sorted(months)
+    }
+
+
+def _is_for(delivery: Delivery, month: str) -> bool:
+    named = months_named(delivery.name)
+    return named is None or named[0] <= month <= named[1]
 
 
 def parts_of(workspace: Workspace, dataset: str, cut: str) -> dict[str, list[Path]]:
@@ -212,6 +233,10 @@ def months_named(name: str) -> tuple[str, str] | None:
 
     >>> months_named("freeze/apc_2024-07.csv"), months_named("op 202404_202503.zip")
     (('2024-07', '2024-07'), ('2024-04', '2025-03'))
+
+    A day, such as that of the extraction, is not a month:
+
+    >>> months_named("freeze/apc_2024-10-19.csv")
     """
     months = sorted(f"{year}-{month}" for year, month in _MONTH_IN_NAME.findall(name))
     return (months[0], months[-1]) if months else None
@@ -327,6 +352,7 @@ def _rows(path: Path, names: list[str], blank: Sequence[int] = ()) -> pl.LazyFra
     """The rows below the header, all text, without those that are `blank`."""
     rows = pl.scan_csv(
         path,
+        glob=False,
         has_header=False,
         skip_lines=1,
         schema=dict.fromkeys(names, pl.String),
@@ -500,8 +526,14 @@ def _landed(workspace: Workspace) -> tuple[list[Landed], list[DeliveryError]]:
             header = _read_header(path, name)
             landed.append(Landed(path, name, _recognise(header, name), header))
         except DeliveryError as error:
+            if not _is_among_extracts(name):
+                error.months = None  # it may be a list, which counts for every month
             faults.append(error)
     return landed, faults
+
+
+def _is_among_extracts(name: str) -> bool:
+    return any(part.lower() in CUTS for part in Path(name).parts[:-1])
 
 
 def _read_header(path: Path, name: str) -> list[str]:
@@ -519,7 +551,13 @@ def _read_header(path: Path, name: str) -> list[str]:
         detail = "it is not UTF-8 text (it looks like UTF-16). Export it again as UTF-8."
         raise _fault(name, "FILE_ENCODING", detail)
     first_line = start.decode("utf-8-sig", errors="replace").splitlines()[0]
-    return next(csv.reader([first_line]))
+    try:
+        header = next(csv.reader([first_line]))
+    except csv.Error:
+        header = []
+    if not any(header):
+        raise _fault(name, "FILE_DATASET_UNKNOWN", "its first line is not a header.")
+    return header
 
 
 def _recognise(header: list[str], name: str) -> str:
@@ -566,6 +604,14 @@ def _opened(path: Path, name: str) -> Iterator[IO[bytes]]:
         raise _fault(name, "FILE_ARCHIVE", detail) from None
 
 
+def _discard_unpacked(workspace: Workspace) -> None:
+    """What a killed process unpacked; one that is at work has touched its own lately."""
+    long_ago = time.time() - _ABANDONED_SECONDS
+    for folder in workspace.landing.glob(f"{_UNPACKED}*"):
+        if folder.stat().st_mtime < long_ago:
+            discard(folder)
+
+
 @contextmanager
 def _plain(workspace: Workspace, file: Landed) -> Iterator[Path]:
     """The file as a plain CSV: itself, or unpacked for as long as it is read.
@@ -576,7 +622,7 @@ def _plain(workspace: Workspace, file: Landed) -> Iterator[Path]:
     if file.path.suffix.lower() == ".csv":
         yield file.path
         return
-    with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=workspace.landing) as folder:
+    with tempfile.TemporaryDirectory(prefix=_UNPACKED, dir=workspace.landing) as folder:
         path = Path(folder) / "extract.csv"
         with _opened(file.path, file.name) as packed, path.open("wb") as plain:
             shutil.copyfileobj(packed, plain, _SNIFF_BYTES)

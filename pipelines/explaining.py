@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 
-from pipelines.accounting import pricing_inputs
 from pipelines.pricing_run import rulebook_for
 from pipelines.workspace import UserError, Workspace
 from pricing import ebi, low_volume, mechanism, unit_price
@@ -106,7 +105,7 @@ def _explain_line(
     ]
     run = runs.get(line["activity_month"])
     if run:
-        steps += _changes(json.loads(run["priced_with"]), pricing_inputs(rulebook))
+        steps += _changes(json.loads(run["priced_with"]), rulebook.inputs())
         steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))
     return f"{kind} {line['record_id']}, line {line['line_number']}", steps
 

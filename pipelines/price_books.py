@@ -144,20 +144,39 @@ class Organisations:
     sha256: str
 
 
-def price_book_for(workspace: Workspace, scheme_year: str) -> PriceBook:
-    """The book that prices a scheme year: official before illustrative, then the latest."""
+def price_book_for(workspace: Workspace, scheme_year: str, month: str) -> PriceBook:
+    """The book in effect that prices a month: official before illustrative, then the latest.
+
+    Raises `UserError` where there is none, or two that nothing tells apart.
+    """
     folder = workspace.data / "price_books"
+    first = date.fromisoformat(f"{month}-01")
     manifests = [(_manifest(path), path.parent) for path in sorted(folder.glob("*/manifest.toml"))]
-    of_year = [(m, path) for m, path in manifests if m["scheme_year"] == scheme_year]
-    if not of_year:
+    in_effect = [
+        (manifest, path)
+        for manifest, path in manifests
+        if manifest["scheme_year"] == scheme_year and manifest["effective_from"] <= first
+    ]
+    if not in_effect:
         raise UserError(
-            f"There is no price book for {scheme_year}. Put one, with its manifest.toml, in a "
-            f"folder under {workspace.shown(folder)}."
+            f"There is no price book for {scheme_year} in effect in {month}. Put one, with its "
+            f"manifest.toml, in a folder under {workspace.shown(folder)}."
         )
-    manifest, chosen = max(
-        of_year, key=lambda book: (not book[0]["illustrative"], book[0]["published_on"])
-    )
-    return read_price_book(chosen, manifest)
+
+    def rank(manifest: dict[str, Any]) -> tuple[bool, date, date]:
+        return (
+            not manifest["illustrative"],
+            manifest["effective_from"],
+            manifest["published_on"],
+        )
+
+    best = max(rank(manifest) for manifest, _ in in_effect)
+    chosen = [(manifest, path) for manifest, path in in_effect if rank(manifest) == best]
+    if len(chosen) > 1:
+        names = " and ".join(path.name for _, path in chosen)
+        raise UserError(f"{names} were published and take effect on the same days. Keep one.")
+    manifest, path = chosen[0]
+    return read_price_book(path, manifest)
 
 
 def read_price_book(folder: Path, manifest: dict[str, Any] | None = None) -> PriceBook:

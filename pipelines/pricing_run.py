@@ -5,6 +5,7 @@ lists, running the pure functions of `pricing` over them in one streamed pass, a
 what comes out. Does not belong here: any rule.
 """
 
+import json
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date
@@ -29,9 +30,10 @@ from pipelines.user_lists import (
     exception_days,
     read_lva_exceptions,
     read_prior_approvals,
+    refuse_unknown_organisations,
 )
 from pipelines.validation import count_codes, valid_path, write_refused
-from pipelines.workspace import Workspace, discard, replacing
+from pipelines.workspace import UserError, Workspace, discard, replacing
 from pricing import ebi, low_volume, variable_element
 from pricing.national import price_attendances, price_spells
 from pricing.reference import Reference
@@ -51,6 +53,16 @@ class Rulebook:
     organisations: Organisations
     approvals: UserList
     exceptions: UserList
+
+    def inputs(self) -> dict[str, str]:
+        """The sha256 of everything a month is priced with."""
+        return {
+            f"scheme pack {self.pack.path.name}": self.pack.sha256,
+            f"price book {self.book.name}": self.book.sha256,
+            "organisations": self.organisations.sha256,
+            **{f"prior approvals {n}": sha256 for n, sha256 in self.approvals.files.items()},
+            **{f"LVA exceptions {n}": sha256 for n, sha256 in self.exceptions.files.items()},
+        }
 
     def reference(self, month: str, earliest_admission: date | None = None) -> Reference:
         """The reference tables for one month's records, as Polars frames."""
@@ -87,12 +99,20 @@ class Priced:
 def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
     """The rules, prices and lists that price a month."""
     pack = scheme_for_month(workspace, month)
+    organisations = read_organisations(workspace.data / "organisations")
+    approvals, exceptions = read_prior_approvals(workspace), read_lva_exceptions(workspace)
+    for entries in (approvals, exceptions):
+        refuse_unknown_organisations(
+            entries,
+            organisations.providers["provider_code"],
+            organisations.commissioners["commissioner_code"],
+        )
     return Rulebook(
         pack=pack,
-        book=price_book_for(workspace, pack.scheme.scheme_year),
-        organisations=read_organisations(workspace.data / "organisations"),
-        approvals=read_prior_approvals(workspace),
-        exceptions=read_lva_exceptions(workspace),
+        book=price_book_for(workspace, pack.scheme.scheme_year, month),
+        organisations=organisations,
+        approvals=approvals,
+        exceptions=exceptions,
     )
 
 
@@ -109,6 +129,16 @@ def priced_paths(workspace: Workspace, month: str) -> dict[str, Path]:
         )
         for extract in EXTRACTS
     }
+
+
+def refuse_unless_priced_with(workspace: Workspace, month: str, rulebook: Rulebook) -> None:
+    """Raises `UserError` where a month's lines were priced with other rules, prices or lists."""
+    for path in priced_paths(workspace, month).values():
+        if json.loads(path.with_name("priced_with.json").read_text("utf-8")) != rulebook.inputs():
+            raise UserError(
+                f"The scheme pack, price book or lists have changed since {month} was priced. "
+                "Run the whole month again."
+            )
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -145,6 +175,8 @@ def price(workspace: Workspace, dataset: str, month: str) -> Priced:
             made.replace(writing)
         else:
             pl.DataFrame(schema=empty).write_parquet(writing)
+    with replacing(lines_here.with_name("priced_with.json")) as writing:
+        writing.write_text(json.dumps(rulebook.inputs(), indent=1), "utf-8")
     refused = _refused(valid, parts)
     refused_here = write_refused(workspace, dataset, month, cut, refused)
     discard(holding)

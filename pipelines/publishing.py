@@ -169,8 +169,9 @@ def _build(
             _replace_month(connection, name, month, _source(workspace, name, month))
         _replace_refused(workspace, connection, account)
         _replace_accounting(connection, account)
-        _add_run(connection, account, run_id)
-        _replace_reasons(workspace, connection)
+        notices = [*account.notices, *_take_out_stale(connection, month)]
+        _add_run(connection, account, run_id, notices)
+        _replace_reasons(connection)
         _refuse_unless_it_ties(connection, account)
         connection.execute("COMMIT")
         rows = {
@@ -287,7 +288,9 @@ def _replace_accounting(connection: duckdb.DuckDBPyConnection, account: Account)
         )
 
 
-def _add_run(connection: duckdb.DuckDBPyConnection, account: Account, run_id: str) -> None:
+def _add_run(
+    connection: duckdb.DuckDBPyConnection, account: Account, run_id: str, notices: list[str]
+) -> None:
     connection.execute(
         "UPDATE runs SET is_current = false WHERE activity_month = ?", [account.activity_month]
     )
@@ -310,20 +313,20 @@ def _add_run(connection: duckdb.DuckDBPyConnection, account: Account, run_id: st
         "deliveries": json.dumps(files),
         "priced_with": json.dumps(account.pricing_inputs),
         "versions": json.dumps(account.versions),
-        "notices": "\n".join(account.notices),
+        "notices": "\n".join(notices),
     }
     marks = ", ".join("?" for _ in RUNS)
     connection.execute(f"INSERT INTO runs VALUES ({marks})", [row[f.name] for f in RUNS])
 
 
-def _replace_reasons(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> None:
+def _replace_reasons(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DELETE FROM reasons")
-    rows = [[row[f.name] for f in REASONS] for row in reasons(workspace)]
+    rows = [[row[f.name] for f in REASONS] for row in reasons()]
     connection.executemany("INSERT INTO reasons VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def _refuse_unless_it_ties(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
-    """The mart's own rows must give the account to the penny, and no record twice."""
+    """The mart's own rows must give the account to the penny."""
     month = account.activity_month
     lines = f"(SELECT * FROM priced_lines WHERE activity_month = '{month}')"
     mechanisms, content_hash = totals(lines, connection)
@@ -338,20 +341,44 @@ def _refuse_unless_it_ties(connection: duckdb.DuckDBPyConnection, account: Accou
             f"The new mart holds {refused:,} refused records of {month}, the account "
             f"{account.refused:,}, so it was not published. Run the month again."
         )
-    twice = connection.execute(
-        f"""
-        SELECT other.activity_month, count(*) FROM {lines} AS here
-        JOIN priced_lines AS other USING (dataset, record_id, line_number)
-        WHERE other.activity_month <> '{month}' GROUP BY ALL ORDER BY ALL
-        """
-    ).fetchall()
-    if twice:
-        months = ", ".join(f"{count:,} in {other}" for other, count in twice)
-        raise PublicationError(
-            f"Records of {month} are published under another month too ({months}), and would "
-            f"be paid twice. They were delivered again with another date: run {twice[0][0]} "
-            "again, which will refuse the superseded ones."
-        )
+
+
+def _take_out_stale(connection: duckdb.DuckDBPyConnection, month: str) -> list[str]:
+    """Takes out other months that hold records of this one, and tells which.
+
+    A record's later delivery stands, and it has another month: what was published of its
+    earlier month is out of date as a whole, and would pay for the record twice.
+    """
+    stale = [
+        row[0]
+        for row in connection.execute(
+            """
+            SELECT DISTINCT other.activity_month FROM priced_lines AS here
+            JOIN priced_lines AS other USING (dataset, record_id, line_number)
+            WHERE here.activity_month = $1 AND other.activity_month <> $1 ORDER BY ALL
+            """,
+            [month],
+        ).fetchall()
+    ]
+    for other in stale:
+        for table in TABLES:
+            if table.name not in ("runs", "reasons"):
+                connection.execute(f"DELETE FROM {table.name} WHERE activity_month = ?", [other])
+        connection.execute("UPDATE runs SET is_current = false WHERE activity_month = ?", [other])
+    return [
+        f"{other} was taken out of the mart: records of it were delivered again as {month}. "
+        f"Run {other} again."
+        for other in stale
+    ]
+
+
+def published_notices(workspace: Workspace, month: str) -> list[str]:
+    """What whoever reads a published month must know."""
+    with duckdb.connect(str(workspace.mart), read_only=True) as connection:
+        row = connection.execute(
+            "SELECT notices FROM runs WHERE is_current AND activity_month = ?", [month]
+        ).fetchone()
+    return row[0].splitlines() if row else []
 
 
 def _count(connection: duckdb.DuckDBPyConnection, name: str, month: str) -> int:

@@ -6,13 +6,13 @@ rules. Does not belong here: the sentences themselves.
 
 import tomllib
 
-from pipelines.workspace import Workspace
+from pipelines.workspace import PROJECT
 from schemas.rules import registry
 
 
-def reasons(workspace: Workspace) -> list[dict[str, str]]:
+def reasons() -> list[dict[str, str]]:
     """Every reason, refusal and warning, as rows of the reasons table, by kind and code."""
-    text = (workspace.data / "reasons.toml").read_text("utf-8")
+    text = (PROJECT / "data" / "reasons.toml").read_text("utf-8")
     of_pricing = [
         {
             "reason_code": code,

@@ -68,6 +68,10 @@ def read_prior_approvals(workspace: Workspace) -> UserList:
     )
     _refuse_rows(approvals, incomplete, "must name a record_id, or all of " + ", ".join(by_period))
     no_letter = ~pl.col("ebi_type_code").str.contains(r"^[A-Z]_").fill_null(True)
+    both = pl.col("record_id").is_not_null() & pl.any_horizontal(
+        pl.col(name).is_not_null() for name in by_period
+    )
+    _refuse_rows(approvals, both, "must name a record_id or a period approval, not both")
     _refuse_rows(approvals, no_letter, "must give the type as SUS+ does, such as A_snoring")
     return approvals
 
@@ -78,6 +82,21 @@ def read_lva_exceptions(workspace: Workspace) -> UserList:
     no_period = pl.any_horizontal(pl.col(name).is_null() for name in _PERIOD)
     _refuse_rows(exceptions, no_period, "must give valid_from and valid_to")
     return exceptions
+
+
+def refuse_unknown_organisations(
+    entries: UserList, providers: pl.Series, commissioners: pl.Series
+) -> None:
+    """Raises `UserError` for an entry whose provider or payer is no organisation we know.
+
+    A list names organisations as they come out, `RRV` and not its site `RRV01`, the ICB
+    and not its sub-ICB location: any other code would match nothing, without a word.
+    """
+    for column, known in (("provider_code", providers), ("commissioner_code", commissioners)):
+        unknown = ~pl.col(column).is_in(known.implode()).fill_null(True)
+        kind = column.removesuffix("_code")
+        wanted = f"must name a {kind} of data/organisations as the outputs do (not a site or part)"
+        _refuse_rows(entries, unknown, wanted)
 
 
 def approved_records(approvals: pl.DataFrame) -> pl.DataFrame:

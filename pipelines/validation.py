@@ -12,7 +12,14 @@ import polars as pl
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 
-from pipelines.deliveries import ROW_GROUP_ROWS, Delivery, deliveries_of, parts_of, settled_cut
+from pipelines.deliveries import (
+    ROW_GROUP_ROWS,
+    Delivery,
+    deliveries_of,
+    parts_of,
+    settled_cut,
+    settled_parts,
+)
 from pipelines.workspace import Workspace, discard, replacing
 from schemas.contracts import contract, valid_schema
 from schemas.extracts import BY_DATASET, DELIVERY_COLUMNS, Extract
@@ -52,7 +59,7 @@ def validate(workspace: Workspace, dataset: str, month: str) -> Validated:
     """
     extract = BY_DATASET[dataset]
     cut = settled_cut(workspace, dataset, month)
-    parts = parts_of(workspace, dataset, cut)
+    parts = settled_parts(workspace, dataset)
     superseded = _superseded(parts, month)
     rows = _as_delivered(pl.scan_parquet(parts[month]), superseded)
     refused_here = refused_path(workspace, dataset, month, cut, "validation")
@@ -236,7 +243,7 @@ def _with_codes(rows: pl.LazyFrame, extract: Extract) -> pl.LazyFrame:
 
 
 def _superseded(parts: dict[str, list[Path]], month: str) -> pl.DataFrame:
-    """Rows of the month whose record was delivered again in the cut, in any month.
+    """Rows of the month whose record was delivered again, in any month's settled cut.
 
     The later Query Date stands; of two alike, the row delivered last.
     """

@@ -37,7 +37,7 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
             ),
             (
                 mechanism == API_VARIABLE,
-                apply_ppm(value, scheme.variable_element.rate_ppm),
+                apply_ppm(value, scheme.variable_element.rate_ppm, scheme.rounding.quantum_pence),
             ),
             (mechanism == ACTIVITY_BASED, value),
         ],

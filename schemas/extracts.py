@@ -14,7 +14,8 @@ from typing import Literal
 
 Kind = Literal["text", "code", "date", "integer", "pence", "timestamp"]
 
-ORGANISATION_CODE = r"^[A-Z0-9]{3,12}$"
+ORGANISATION_CODE = r"^[A-Z0-9]{3,6}$"
+"""Only text of this form is ever shown as an organisation: a shifted row may hold a name."""
 ADMINISTRATIVE_CATEGORIES = ("01", "02", "03", "04", "98", "99")
 SPELL_IN_PBR_CODES = ("0", "1", "2")
 LONGEST_STAY_DAYS = 36_525

@@ -205,14 +205,14 @@ def _shared_rules(extract: Extract) -> tuple[Rule, ...]:
         Rule(
             "COSTING_DATE_OUT_OF_RANGE",
             "record",
-            f"The {extract.column(extract.costing_date).subject} is before {_EARLIEST} or after "
-            "the extract was run.",
+            f"The date that costs the record (discharge or appointment) is before {_EARLIEST} or "
+            "after the extract was run.",
             (costing_date < EARLIEST_COSTING_DATE) | (costing_date > query_date),
         ),
         Rule(
             "SUPERSEDED",
             "record",
-            "The same record was delivered again in this cut with a later Query Date.",
+            "The same record was delivered again, with a later Query Date or as late and after.",
             pl.col("is_superseded"),
             "Nothing: the later one stands.",
         ),
@@ -250,7 +250,7 @@ _OP_RULES = (
     Rule(
         "HRG_MISSING",
         "record",
-        "The core healthcare resource group of an attended appointment is missing.",
+        "The core healthcare resource group is missing.",
         pl.col("hrg_code").is_null()
         & pl.col("attended_or_did_not_attend_code").is_in(("5", "6"))
         & pl.col("first_attendance_code").ne_missing("5"),

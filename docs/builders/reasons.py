@@ -6,7 +6,6 @@ here: the codes and their sentences (`data/reasons.toml`, `schemas.rules`).
 
 from docs.builders.markdown import code, page, table
 from pipelines.reasons import reasons
-from pipelines.workspace import PROJECT, Workspace
 from schemas.extracts import EXTRACTS
 from schemas.rules import FILE_RULES, record_rules, warning_rules
 
@@ -15,7 +14,7 @@ _RECORD_RULE = "record rule"
 
 def build() -> str:
     """The page."""
-    rows = reasons(Workspace.at(PROJECT))
+    rows = reasons()
     payment = [row for row in rows if row["kind"] == "payment"]
     refusals = [row for row in rows if row["kind"] == "refusal"]
     warnings = [row for row in rows if row["kind"] == "warning"]

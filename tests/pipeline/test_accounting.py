@@ -21,7 +21,7 @@ from pipelines.deliveries import take_in
 from pipelines.price_books import price_book_for
 from pipelines.pricing_run import priced_path
 from pipelines.validation import refused_path, valid_path, validate
-from pipelines.workspace import Workspace
+from pipelines.workspace import UserError, Workspace
 
 MONTH = "2024-07"
 APPROVALS = "record_id,provider_code,commissioner_code,ebi_type_code,valid_from,valid_to"
@@ -237,7 +237,9 @@ def test_an_official_book_is_not_said_to_be_made_up(workspace: Workspace) -> Non
     manifest = workspace.data / "price_books" / "cases" / "manifest.toml"
     text = manifest.read_text("utf-8").replace("illustrative = true", "illustrative = false")
     manifest.write_text(text, "utf-8")
-    account = accounting.account(workspace, MONTH)
+    with pytest.raises(UserError, match="have changed since 2024-07 was priced"):
+        accounting.account(workspace, MONTH)
+    account = making.publish(workspace, MONTH)
     assert not account.is_illustrative
     assert account.notices == []
 
@@ -246,9 +248,10 @@ def test_approvals_of_records_that_are_not_there_are_told_by_line(workspace: Wor
     rows = ["S1", "S4", *(f"GONE-{number}" for number in range(20))]
     lines = "".join(f"{record_id},,,,,,REF\n" for record_id in rows)
     land(workspace, "prior_approvals.csv", f"{APPROVALS},approval_reference\n{lines}")
-    told = [n for n in accounting.account(workspace, MONTH).notices if "approvals" in n]
+    told = [n for n in making.publish(workspace, MONTH).notices if "approvals" in n]
     assert len(told) == 1
-    assert told[0].startswith("prior_approvals.csv: 21 approvals name a record")
+    assert told[0].startswith("prior_approvals.csv: approvals that name a record")
+    assert "run so far: 21 " in told[0]
     assert "(lines 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 11 more)" in told[0]
 
 
@@ -258,7 +261,7 @@ def test_approvals_of_records_that_are_not_there_are_told_by_line(workspace: Wor
 @pytest.fixture(scope="module")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace.at(tmp_path_factory.mktemp("synthetic"))
-    book = price_book_for(workspace, "2024-25").folder
+    book = price_book_for(workspace, "2024-25", "2024-07").folder
     reference = synth.Reference.read(workspace.data / "organisations", book)
     synth.write_extracts([MONTH], 3_000, 3_000, 3, workspace.landing, reference, 60_000)
     for dataset in ("apc", "op"):

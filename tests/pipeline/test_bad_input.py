@@ -35,6 +35,7 @@ from pipeline.making import (
 )
 
 from pipelines import cli
+from pipelines.price_books import price_book_for
 from pipelines.pricing_run import rulebook_for
 from pipelines.workspace import PROJECT, UserError, Workspace
 
@@ -409,8 +410,8 @@ def test_approvals_of_records_that_are_not_there_are_a_notice_with_their_lines(
     said = run()
     assert said.code == 0
     assert (
-        "our approvals.csv: 2 approvals name a record that is not a valid spell of 2024-07 "
-        "(lines 3, 6)" in said.text
+        "our approvals.csv: approvals that name a record which is no valid spell of any month "
+        "run so far: 2 (lines 3, 6)" in said.text
     )
     with duckdb.connect(str(workspace.mart), read_only=True) as mart:
         (notices,) = mart.execute("SELECT notices FROM runs WHERE is_current").fetchall()
@@ -450,6 +451,22 @@ LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "an exception without a period": (
         EXCEPTIONS + "RTD,QMJ,out_of_area_mental_health,,2024-08-01\n",
         ("must give valid_from and valid_to", "list.csv, line 2"),
+    ),
+    "a record and a period at once": (
+        APPROVALS + "S1,RGT,QMJ,A_snoring,2024-07-01,2024-08-01,A1\n",
+        ("a record_id or a period approval, not both", "list.csv, line 2"),
+    ),
+    "a type without its letter": (
+        APPROVALS + ",RGT,QMJ,snoring,2024-07-01,2024-08-01,A1\n",
+        ("must give the type as SUS+ does, such as A_snoring", "list.csv, line 2"),
+    ),
+    "a site for a provider": (
+        APPROVALS + ",RGT01,QMJ,A_snoring,2024-07-01,2024-08-01,A1\n",
+        ("must name a provider of data/organisations", "list.csv, line 2"),
+    ),
+    "a sub-ICB location for a payer": (
+        EXCEPTIONS + "RTD,93C,out_of_area_mental_health,2024-07-01,2024-08-01\n",
+        ("must name a commissioner of data/organisations", "list.csv, line 2"),
     ),
     "an exception of no provider": (
         EXCEPTIONS + ",QMJ,out_of_area_mental_health,2024-07-01,2024-08-01\n",
@@ -762,3 +779,39 @@ def test_the_command_ends_with_1_and_a_sentence_and_writes_nothing_others_can_re
     assert written
     open_to_others = {p.name for p in written if stat.S_IMODE(p.stat().st_mode) & 0o077}
     assert open_to_others == set()
+
+
+def test_an_unreadable_list_fails_every_month_whatever_its_name_says(
+    workspace: Workspace, run: Run
+) -> None:
+    approvals = APPROVALS.replace(",", ";") + "S1;;;;;;A1\n"
+    land(workspace, "prior_approvals_2024-04.csv", approvals)
+    assert_refused(workspace, run, "prior_approvals_2024-04.csv: FILE_DELIMITER")
+
+
+def test_a_first_line_that_is_no_header_is_named(workspace: Workspace, run: Run) -> None:
+    land(workspace, f"{BESIDE}.csv", b"\n" + extract([spell("S9")]))
+    assert_refused(workspace, run, f"{BESIDE}.csv: FILE_DATASET_UNKNOWN", "not a header")
+
+
+def test_an_hrg_the_price_book_does_not_hold_is_told(workspace: Workspace, run: Run) -> None:
+    land(workspace, f"{BESIDE}.csv", [spell("S9", {SPELL_HRG: "BZ99Z"})])
+    said = run()
+    assert said.code == 0
+    assert "The price book holds no row for 1 HRGs of 1 records" in said.text
+    assert "BZ99Z (1)" in said.text
+
+
+def test_a_price_book_counts_from_the_day_it_takes_effect(workspace: Workspace) -> None:
+    shipped = workspace.data / "price_books" / "cases"
+    later = shipped.with_name("later")
+    shutil.copytree(shipped, later)
+    manifest = later / "manifest.toml"
+    text = manifest.read_text("utf-8").replace('name = "cases"', 'name = "later"')
+    text = text.replace("effective_from = 2024-04-01", "effective_from = 2025-01-01")
+    manifest.write_text(text, "utf-8")
+    assert price_book_for(workspace, "2024-25", "2024-12").name == "cases"
+    assert price_book_for(workspace, "2024-25", "2025-01").name == "later"
+    manifest.write_text(text.replace("2025-01-01", "2024-04-01"), "utf-8")
+    with pytest.raises(UserError, match=r"cases and later.*Keep one"):
+        price_book_for(workspace, "2024-25", "2024-12")

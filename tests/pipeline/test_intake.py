@@ -509,3 +509,49 @@ def test_every_record_of_mixed_deliveries_comes_out_exactly_once(workspace: Work
     expected = [r.get(SPELL_ID) or None for r in [*july, *corrected, *refused, *unpriced]]
     expected += [f"A{n}" for n in range(8)]
     assert sorted(str(row[0]) for row in out) == sorted(map(str, expected))
+
+
+def test_a_stray_record_in_a_freeze_of_another_month_does_not_settle_the_month(
+    workspace: Workspace,
+) -> None:
+    august = {START: "20240801", END: "20240801", QUERY_DATE: "20240920063000"}
+    land(workspace, "freeze/apc_2024-07.csv", [spell("S1"), spell("STRAY", august)])
+    land(workspace, "flex/apc_2024-08.csv", [spell("S2", august), spell("S3", august)])
+    take_in(workspace, "apc", "2024-08")
+    assert settled_cut(workspace, "apc", "2024-08") == "flex"
+    assert settled_cut(workspace, "apc", "2024-07") == "freeze"
+
+
+def test_a_record_of_a_freeze_supersedes_itself_in_the_flex_of_the_next_month(
+    workspace: Workspace,
+) -> None:
+    later = {START: "20240801", END: "20240801", QUERY_DATE: "20241020063000"}
+    land(workspace, "freeze/apc_2024-07.csv", [spell("S1"), spell("S2")])
+    land(workspace, "flex/apc_2024-08.csv", [spell("S1", later), spell("S3", later)])
+    assert set(price(workspace, "apc", "2024-08")) == {"S1", "S3"}
+    assert set(price(workspace, "apc", "2024-07")) == {"S2"}
+    assert refusals(workspace) == {"S1": ["SUPERSEDED"]}
+
+
+def test_a_name_with_the_day_of_extraction_may_hold_any_month(workspace: Workspace) -> None:
+    land(workspace, "freeze/apc_a.csv", SPELLS)
+    land(workspace, "freeze/apc_2024-10-19.csv", extract(SPELLS)[:-40])
+    with pytest.raises(DeliveryError, match="FILE_TRUNCATED"):
+        take_in(workspace)
+
+
+def test_a_name_with_brackets_is_that_file_alone(workspace: Workspace) -> None:
+    land(workspace, "freeze/apc1.csv", [spell("OTHER")])
+    land(workspace, "freeze/apc[1].csv", [spell("S1"), spell("S2")])
+    take_in(workspace)
+    assert set(filed(workspace)) == {"OTHER", "S1", "S2"}
+
+
+def test_what_a_killed_process_unpacked_is_removed(workspace: Workspace) -> None:
+    left = workspace.landing / ".unpacked-killed"
+    left.mkdir(parents=True)
+    (left / "extract.csv").write_bytes(extract(SPELLS))
+    os.utime(left, (0, 0))
+    land(workspace, "freeze/apc_2024-07.csv", SPELLS)
+    take_in(workspace)
+    assert not left.exists()

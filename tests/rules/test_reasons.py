@@ -10,7 +10,7 @@ from collections import Counter
 from support import cases
 
 from pipelines.reasons import reasons
-from pipelines.workspace import PROJECT, Workspace
+from pipelines.workspace import PROJECT
 from pricing.reasons import Reason, Refusal
 from schemas.priced_line import REASONS
 from schemas.rules import registry
@@ -46,7 +46,7 @@ def test_every_code_is_in_the_registry_under_its_own_name() -> None:
 
 
 def test_every_row_of_the_reasons_table_is_whole() -> None:
-    rows = reasons(Workspace.at(PROJECT))
+    rows = reasons()
     for row in rows:
         assert list(row) == [field.name for field in REASONS]
         assert all(text.strip() for text in row.values()), row
@@ -56,7 +56,7 @@ def test_every_row_of_the_reasons_table_is_whole() -> None:
 
 
 def test_every_code_that_a_record_may_get_is_in_the_reasons_table() -> None:
-    kinds = {row["reason_code"]: row["kind"] for row in reasons(Workspace.at(PROJECT))}
+    kinds = {row["reason_code"]: row["kind"] for row in reasons()}
     of_rules = {"record": "refusal", "warning": "warning"}
     assert kinds == {
         **dict.fromkeys(Reason, "payment"),
