@@ -238,6 +238,12 @@ _APC_RULES = (
         pl.col("end_date") < pl.col("start_date"),
     ),
     Rule(
+        "EBI_CATEGORY_UNKNOWN",
+        "record",
+        "The evidence-based intervention category is not a code of SUS+, or a type has none.",
+        pl.col("ebi_category_code").is_null() & pl.col("ebi_type_code").is_not_null(),
+    ),
+    Rule(
         "EBI_TYPE_UNKNOWN",
         "record",
         "A category 1 evidence-based intervention must give its type, as in A_snoring.",

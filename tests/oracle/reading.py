@@ -438,9 +438,11 @@ def rule_age(fields: Fields) -> list[str]:
 
 
 def rule_ebi_category(fields: Fields) -> list[str]:
-    """An EBI category, where given, is 1 or 2 (000 ¶38)."""
+    """An EBI category is 1 or 2 where it is given, and it is given with a type (000 ¶38, ¶42)."""
     category = fields["ebi_category_code"]
-    return ["EBI_CATEGORY_UNKNOWN"] if category is not None and category not in ("1", "2") else []
+    if category is None:
+        return ["EBI_CATEGORY_UNKNOWN"] if fields["ebi_type_code"] is not None else []
+    return [] if category in ("1", "2") else ["EBI_CATEGORY_UNKNOWN"]
 
 
 def rule_ebi_type(fields: Fields) -> list[str]:

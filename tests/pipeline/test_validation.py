@@ -112,7 +112,7 @@ APC: dict[str, list[Changes]] = {
     "AGE_MISSING": each(AGE, ""),
     "AGE_UNPARSEABLE": each(AGE, "n/k", "45y", "4.5"),
     "AGE_OUT_OF_RANGE": each(AGE, "-1", "131", "999"),
-    "EBI_CATEGORY_UNKNOWN": each(EBI_CATEGORY, "3", "A"),
+    "EBI_CATEGORY_UNKNOWN": [*each(EBI_CATEGORY, "3", "A"), {EBI_TYPE: "C_knee_arth"}],
     "EBI_TYPE_UNKNOWN": [
         {EBI_CATEGORY: "1"},
         {EBI_CATEGORY: "01", EBI_TYPE: "snoring"},
@@ -323,9 +323,8 @@ LIMITS: dict[str, tuple[list[Changes], list[Changes]]] = {
             {EBI_CATEGORY: "1", EBI_TYPE: "Z_other"},
             {EBI_CATEGORY: "2"},
             {EBI_CATEGORY: "02", EBI_TYPE: "whatever"},
-            {EBI_TYPE: "A_snoring"},
         ],
-        [{EBI_CATEGORY: "1", EBI_TYPE: "_A"}],
+        [{EBI_CATEGORY: "1", EBI_TYPE: "_A"}, {EBI_TYPE: "A_snoring"}],
     ),
     "price of SUS": (each(SUS_PRICE, "", "0", "-5.25", "9" * 10), each(SUS_PRICE, "9" * 11)),
     "one commissioner is enough": (
