@@ -167,7 +167,13 @@ def price(workspace: Workspace, dataset: str, month: str) -> Priced:
         approximate_bytes_per_file=None,
         file_path_provider=lambda part: f"{part.partition_keys.item(0, 0) or _PRICED}.parquet",
     )
-    priced.to_native().sink_parquet(by_refusal, mkdir=True, row_group_size=ROW_GROUP_ROWS)
+    priced.to_native().sink_parquet(
+        by_refusal,
+        mkdir=True,
+        row_group_size=ROW_GROUP_ROWS,
+        # Shared, the records would be held in memory between their readers.
+        optimizations=pl.QueryOptFlags(comm_subplan_elim=False),
+    )
     parts = {path.stem: path for path in sorted(holding.glob("*.parquet"))}
     with replacing(lines_here) as writing:
         made = parts.pop(_PRICED, None)

@@ -23,7 +23,15 @@ from pipelines.deliveries import (
 from pipelines.workspace import Workspace, discard, replacing
 from schemas.contracts import contract, valid_schema
 from schemas.extracts import BY_DATASET, DELIVERY_COLUMNS, Extract
-from schemas.rules import DELIVERED, Rule, is_moment, record_rules, values, warning_rules
+from schemas.rules import (
+    DELIVERED,
+    Rule,
+    is_moment,
+    record_rules,
+    stripped,
+    values,
+    warning_rules,
+)
 
 _ROW = list(DELIVERY_COLUMNS)
 _SAMPLED_ROWS = 5
@@ -201,8 +209,10 @@ def _sort_rows(rows: pl.LazyFrame, extract: Extract, holding: Path) -> None:
     """One pass: every row's values, and whether any rule refuses it."""
     rules = record_rules(extract)
     is_refused = pl.any_horizontal(rule_expression(rule) for rule in rules)
-    sorted_rows = rows.with_columns(values(extract)).select(
-        *valid_schema(extract), is_refused.alias("is_refused")
+    sorted_rows = (
+        stripped(rows, extract)
+        .with_columns(values(extract))
+        .select(*valid_schema(extract), is_refused.alias("is_refused"))
     )
     by_outcome = pl.PartitionBy(
         holding,
@@ -235,10 +245,15 @@ def _with_codes(rows: pl.LazyFrame, extract: Extract) -> pl.LazyFrame:
     codes = pl.concat_list(
         pl.when(rule_expression(rule)).then(pl.lit(rule.code)) for rule in record_rules(extract)
     ).list.drop_nulls()
+    kept = rows.with_columns(pl.col(name).alias("_" + name) for name in delivered_columns)
     return (
-        rows.with_columns(values(extract))
-        .select(*delivered_columns, *_ROW, codes.alias("refusal_codes"))
-        .rename({name: name.removeprefix(DELIVERED) for name in delivered_columns})
+        stripped(kept, extract)
+        .with_columns(values(extract))
+        .select(
+            *(pl.col("_" + name).alias(name.removeprefix(DELIVERED)) for name in delivered_columns),
+            *_ROW,
+            codes.alias("refusal_codes"),
+        )
     )
 
 

@@ -64,15 +64,26 @@ FILE_RULES = (
 )
 
 
+def stripped(rows: pl.LazyFrame, extract: Extract) -> pl.LazyFrame:
+    """Rows whose delivered texts have no blanks at either end, and are null if empty.
+
+    In two steps of plain expressions: `replace` would hold a whole column in memory, and
+    every rule that looks at a text would strip it again.
+    """
+    names = [DELIVERED + column.name for column in extract.columns]
+    bare = rows.with_columns(pl.col(name).str.strip_chars() for name in names)
+    return bare.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)) for name in names)
+
+
 def delivered(name: str) -> pl.Expr:
-    """The text of a column as delivered, without blanks at either end; null if empty."""
-    return pl.col(DELIVERED + name).str.strip_chars().replace("", None)
+    """The text of a column as delivered, `stripped`."""
+    return pl.col(DELIVERED + name)
 
 
 def values(extract: Extract) -> list[pl.Expr]:
     """Each column's value under our name: codes cleaned, dates, days and pence parsed.
 
-    Takes a frame whose columns as delivered are named `delivered_...`. A value that
+    Takes `stripped` rows, whose columns as delivered are named `delivered_...`. A value that
     cannot be parsed is null; its rule then looks at the text it was made from.
     """
     return [_value(column).alias(column.name) for column in extract.columns]
@@ -97,7 +108,8 @@ def _value(column: Column) -> pl.Expr:
             if column.pad_to:
                 code = code.str.zfill(column.pad_to)
             if column.strip_zeros:
-                code = code.str.strip_chars_start("0").replace("", "0")
+                bare = code.str.strip_chars_start("0")
+                code = pl.when(bare == "").then(pl.lit("0")).otherwise(bare)
             return code
 
 
