@@ -36,7 +36,6 @@ class Column:
     kind: Kind = "text"
     stem: str = ""
     missing: str | None = None
-    malformed: str | None = None
     pattern: str | None = None
     known: tuple[str, ...] | None = None
     between: tuple[int, int] | None = None
