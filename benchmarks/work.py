@@ -15,8 +15,9 @@ import duckdb
 import polars as pl
 
 from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines.basis import OWN_YEAR
 from pipelines.price_books import price_book_for
-from pipelines.scheme_packs import scheme_for_month
+from pipelines.scheme_packs import scheme_for
 from pipelines.synth import Reference as SyntheticReference
 from pipelines.synth import write_extracts
 from pipelines.workspace import PROJECT, Workspace, discard
@@ -38,8 +39,8 @@ def open_workspace(root: Path) -> Workspace:
 
 def make_extracts(workspace: Workspace, rows: int) -> None:
     """Writes `rows` synthetic spells and as many attendances, with the users' own lists."""
-    scheme_year = scheme_for_month(workspace, MONTH).scheme.scheme_year
-    book = price_book_for(workspace, scheme_year, MONTH)
+    scheme_year = scheme_for(workspace, OWN_YEAR.rules_day(MONTH)).scheme.scheme_year
+    book = price_book_for(workspace, scheme_year, OWN_YEAR.rules_day(MONTH))
     reference = SyntheticReference.read(workspace.data / "organisations", book.folder)
     write_extracts([MONTH], rows, rows, SEED, workspace.landing, reference)
 

@@ -7,7 +7,6 @@ Exit codes: 0 all done, 1 refused to publish (or nothing to show), 2 wrong usage
 """
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,18 +17,13 @@ from uuid import uuid4
 
 import typer
 from filelock import FileLock, Timeout
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
+from pipelines.basis import OWN_YEAR
+from pipelines.commands.console import err, out, pounds, progress
+from pipelines.commands.console import month as valid_month
+from pipelines.commands.console import months as valid_months
 from pipelines.workspace import PROJECT, UserError, Workspace, keep_private
 
 app = typer.Typer(
@@ -38,11 +32,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_PIPED_WIDTH = 110
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-err = Console(stderr=True, highlight=False)
-
-_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 _SHOWN_CODES = 12
 _COMMAND_LINE = {"sus-pricing/started-by": "command line"}
 
@@ -57,31 +46,12 @@ def main() -> None:
         sys.exit(1)
 
 
-def _month(value: str) -> str:
-    if not _MONTH.fullmatch(value):
-        raise typer.BadParameter(f"'{value}' is not a month such as 2024-07.")
-    return value
-
-
-def _months(value: str) -> list[str]:
-    first, _, last = value.partition("..")
-    first, last = _month(first), _month(last or first)
-    if last < first:
-        raise typer.BadParameter(f"'{value}' ends before it starts.")
-    months, month = [], first
-    while month <= last:
-        months.append(month)
-        year, number = int(month[:4]), int(month[5:])
-        month = f"{year + number // 12}-{number % 12 + 1:02}"
-    return months
-
-
 @app.command()
 def run(
     month: Annotated[str, typer.Option(help="Month of activity, such as 2024-07.")],
 ) -> None:
     """Takes in, validates, prices and publishes one month; ends with the accounting."""
-    _month(month)
+    valid_month(month)
     workspace = Workspace.at()
     if not _run_job(workspace, month):
         raise typer.Exit(1)
@@ -139,15 +109,16 @@ def synth(
 ) -> None:
     """Writes synthetic SUS+ extracts, prior approvals and what to expect of them."""
     from pipelines.price_books import price_book_for
-    from pipelines.scheme_packs import scheme_for_month
+    from pipelines.scheme_packs import scheme_for
     from pipelines.synth import Reference, write_extracts
 
-    wanted = _months(months)
+    wanted = valid_months(months)
     workspace = Workspace.at()
-    year = scheme_for_month(workspace, wanted[0]).scheme.scheme_year
-    book = price_book_for(workspace, year, wanted[0])
+    on = OWN_YEAR.rules_day(wanted[0])
+    year = scheme_for(workspace, on).scheme.scheme_year
+    book = price_book_for(workspace, year, on)
     reference = Reference.read(workspace.data / "organisations", book.folder)
-    with _progress("Writing synthetic extracts", spells + attendances) as advance:
+    with progress("Writing synthetic extracts", spells + attendances) as advance:
         write_extracts(wanted, spells, attendances, seed, out_dir, reference, dirty_ppm, advance)
     out.print(
         f"{spells:,} spells and {attendances:,} attendances in [bold]{escape(str(out_dir))}[/]; "
@@ -175,7 +146,7 @@ def _run_job(workspace: Workspace, month: str) -> bool:
         _instance(workspace) as instance,
         _only_run_of(month),
         _alive(run_id),
-        _progress(f"Pricing {month}", total) as advance,
+        progress(f"Pricing {month}", total) as advance,
     ):
         _give_up_killed_runs(instance)
 
@@ -276,20 +247,6 @@ def _alive(run_id: str) -> Iterator[None]:
     Path(lock.lock_file).unlink(missing_ok=True)
 
 
-@contextmanager
-def _progress(title: str, total: int) -> Iterator[Any]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda done: progress.advance(task, done)
-
-
 def _records_table(account: Any) -> Table:
     table = Table(title=f"Records of {account.activity_month}", title_justify="left")
     table.add_column("dataset")
@@ -337,8 +294,8 @@ def _mechanisms_table(account: Any) -> Table:
             m.dataset,
             m.payment_mechanism,
             f"{m.lines:,}",
-            _pounds(m.value_pence),
-            _pounds(m.payable_pence),
+            pounds(m.value_pence),
+            pounds(m.payable_pence),
             f"{m.lines_without_price:,}",
         )
     table.add_section()
@@ -346,13 +303,8 @@ def _mechanisms_table(account: Any) -> Table:
         "all",
         "",
         f"{sum(m.lines for m in account.mechanisms):,}",
-        _pounds(account.value_pence),
-        _pounds(account.payable_pence),
+        pounds(account.value_pence),
+        pounds(account.payable_pence),
         f"{sum(m.lines_without_price for m in account.mechanisms):,}",
     )
     return table
-
-
-def _pounds(pence: int | None) -> str:
-    """Pounds; no price is not £0.00."""
-    return "no price" if pence is None else f"£{pence // 100:,}.{pence % 100:02}"

@@ -1,8 +1,8 @@
-"""Price books and organisations: what NHS England published, read as published.
+"""Price books: what NHS England published, read as published.
 
-Belongs here: the layout of the tables of a price book (Annex A) and of the organisation
-lists, and which book prices a scheme year. Does not belong here: prices, or which of
-them a record takes (`pricing.unit_price`).
+Belongs here: the layout of the tables of a price book (Annex A), and which book prices a
+scheme year. Does not belong here: prices, or which of them a record takes
+(`pricing.unit_price`).
 """
 
 import hashlib
@@ -18,12 +18,10 @@ from pipelines.lists import (
     Cell,
     code,
     days,
-    one_of,
     pence,
     ppm,
     read_list,
     required_pence,
-    text,
     yes_or_no,
 )
 from pipelines.workspace import UserError, Workspace
@@ -87,22 +85,6 @@ _LVA_SCHEDULE = (
     Cell("commissioner_code", "commissioner_code", pl.String, code),
     Cell("block_value", "block_value_pence", pl.Int64, required_pence),
 )
-_PROVIDERS = (
-    Cell("provider_code", "provider_code", pl.String, code),
-    Cell("provider_name", "provider_name", pl.String, text),
-    Cell(
-        "provider_kind",
-        "provider_kind",
-        pl.String,
-        one_of("nhs_trust", "ambulance_trust", "independent"),
-    ),
-)
-_COMMISSIONERS = (
-    Cell("organisation_code", "organisation_code", pl.String, code),
-    Cell("organisation_name", "organisation_name", pl.String, text),
-    Cell("commissioner_code", "commissioner_code", pl.String, code),
-    Cell("commissioner_kind", "commissioner_kind", pl.String, one_of("icb", "nhs_england")),
-)
 _TABLES = (
     "apc_and_outpatient_procedures",
     "outpatient_attendances",
@@ -135,31 +117,21 @@ class PriceBook:
     lva_schedule: pl.DataFrame
 
 
-@dataclass(frozen=True, slots=True)
-class Organisations:
-    """Providers and commissioners."""
-
-    providers: pl.DataFrame
-    commissioners: pl.DataFrame
-    sha256: str
-
-
-def price_book_for(workspace: Workspace, scheme_year: str, month: str) -> PriceBook:
-    """The book in effect that prices a month: official before illustrative, then the latest.
+def price_book_for(workspace: Workspace, scheme_year: str, on: date) -> PriceBook:
+    """The book in effect on a day: official before illustrative, then the latest.
 
     Raises `UserError` where there is none, or two that nothing tells apart.
     """
     folder = workspace.data / "price_books"
-    first = date.fromisoformat(f"{month}-01")
     manifests = [(_manifest(path), path.parent) for path in sorted(folder.glob("*/manifest.toml"))]
     in_effect = [
         (manifest, path)
         for manifest, path in manifests
-        if manifest["scheme_year"] == scheme_year and manifest["effective_from"] <= first
+        if manifest["scheme_year"] == scheme_year and manifest["effective_from"] <= on
     ]
     if not in_effect:
         raise UserError(
-            f"There is no price book for {scheme_year} in effect in {month}. Put one, with its "
+            f"There is no price book for {scheme_year} in effect in {on:%Y-%m}. Put one, with its "
             f"manifest.toml, in a folder under {workspace.shown(folder)}."
         )
 
@@ -196,7 +168,7 @@ def read_price_book(folder: Path, manifest: dict[str, Any] | None = None) -> Pri
         scheme_year=manifest["scheme_year"],
         is_illustrative=manifest["illustrative"],
         published_on=manifest["published_on"],
-        sha256=_sha256([folder / "manifest.toml", *paths.values()]),
+        sha256=sha256_of([folder / "manifest.toml", *paths.values()]),
         folder=folder,
         hrg_prices=hrg_prices,
         attendance_prices=attendances.unpivot(
@@ -211,19 +183,6 @@ def read_price_book(folder: Path, manifest: dict[str, Any] | None = None) -> Pri
         lva_schedule=read_list(
             paths["lva_payments_schedule"], _LVA_SCHEDULE, ["provider_code", "commissioner_code"]
         ),
-    )
-
-
-def read_organisations(folder: Path) -> Organisations:
-    """Reads the providers and commissioners in a folder."""
-    providers, commissioners = folder / "providers.csv", folder / "commissioners.csv"
-    for path in (providers, commissioners):
-        if not path.is_file():
-            raise UserError(f"{path.name} is not in {folder}.")
-    return Organisations(
-        providers=read_list(providers, _PROVIDERS, ["provider_code"]),
-        commissioners=read_list(commissioners, _COMMISSIONERS, ["organisation_code"]),
-        sha256=_sha256([providers, commissioners]),
     )
 
 
@@ -260,7 +219,8 @@ def _refuse_combined_and_split(prices: pl.DataFrame, path: Path) -> None:
         raise UserError(f"{path.name}: {', '.join(both)} has a combined price and a split one.")
 
 
-def _sha256(paths: list[Path]) -> str:
+def sha256_of(paths: list[Path]) -> str:
+    """The sha256 of some files, one after the other."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())

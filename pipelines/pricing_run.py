@@ -16,13 +16,9 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from pipelines.deliveries import ROW_GROUP_ROWS, settled_cut
-from pipelines.price_books import (
-    Organisations,
-    PriceBook,
-    price_book_for,
-    read_organisations,
-)
-from pipelines.scheme_packs import SchemePack, scheme_for_month
+from pipelines.organisations import Organisations, read_organisations
+from pipelines.price_books import PriceBook, price_book_for
+from pipelines.scheme_packs import SchemePack, scheme_for
 from pipelines.user_lists import (
     UserList,
     approved_days,
@@ -98,7 +94,8 @@ class Priced:
 
 def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
     """The rules, prices and lists that price a month."""
-    pack = scheme_for_month(workspace, month)
+    on = workspace.basis.rules_day(month)
+    pack = scheme_for(workspace, on)
     organisations = read_organisations(workspace.data / "organisations")
     approvals, exceptions = read_prior_approvals(workspace), read_lva_exceptions(workspace)
     for entries in (approvals, exceptions):
@@ -109,7 +106,7 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         )
     return Rulebook(
         pack=pack,
-        book=price_book_for(workspace, pack.scheme.scheme_year, month),
+        book=price_book_for(workspace, pack.scheme.scheme_year, on),
         organisations=organisations,
         approvals=approvals,
         exceptions=exceptions,
@@ -118,7 +115,7 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
 
 def priced_path(workspace: Workspace, dataset: str, month: str, cut: str) -> Path:
     """The priced lines of a month and cut."""
-    return workspace.month(_PRICED, dataset, month, cut) / "lines.parquet"
+    return workspace.priced_month(_PRICED, dataset, month, cut) / "lines.parquet"
 
 
 def priced_paths(workspace: Workspace, month: str) -> dict[str, Path]:

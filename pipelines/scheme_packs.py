@@ -24,9 +24,8 @@ class SchemePack:
     sha256: str
 
 
-def scheme_for_month(workspace: Workspace, month: str) -> SchemePack:
-    """The scheme whose year holds `month` (`CCYY-MM`), as in force on its first day."""
-    on = date.fromisoformat(f"{month}-01")
+def scheme_for(workspace: Workspace, on: date) -> SchemePack:
+    """The scheme whose year holds a day, as in force on it."""
     paths = sorted((workspace.data / "schemes").glob("*.toml"))
     for path in paths:
         content = path.read_bytes()
@@ -43,7 +42,7 @@ def scheme_for_month(workspace: Workspace, month: str) -> SchemePack:
             return SchemePack(scheme, path, hashlib.sha256(content).hexdigest())
     years = ", ".join(path.stem for path in paths) or "none"
     raise UserError(
-        f"No scheme pack covers {month}. There are packs for: {years}. "
+        f"No scheme pack covers {on:%Y-%m}. There are packs for: {years}. "
         f"Add one to {workspace.shown(workspace.data / 'schemes')}."
     )
 

@@ -8,8 +8,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pipelines.basis import OWN_YEAR, PricingBasis
 
 PROJECT = Path(__file__).resolve().parents[1]
 CUTS = ("freeze", "flex")
@@ -25,11 +27,13 @@ class Workspace:
     """The folders of one installation.
 
     `root` holds what users put in and what the pipeline makes; `data` holds scheme packs,
-    price books and organisations.
+    price books and organisations. What is priced on another `basis` than its own year's has
+    folders of its own.
     """
 
     root: Path
     data: Path
+    basis: PricingBasis = OWN_YEAR
 
     @classmethod
     def at(cls, root: Path | None = None) -> "Workspace":
@@ -38,6 +42,15 @@ class Workspace:
         own_data = chosen / "data"
         data = own_data if (own_data / "schemes").is_dir() else PROJECT / "data"
         return cls(chosen.resolve(), data.resolve())
+
+    def on(self, basis: PricingBasis) -> "Workspace":
+        """The same workspace, pricing on another basis."""
+        return replace(self, basis=basis)
+
+    @property
+    def imported(self) -> Path:
+        """Price books and organisations that users imported."""
+        return self.root / "data" / "imported"
 
     @property
     def landing(self) -> Path:
@@ -59,21 +72,36 @@ class Workspace:
         """What is known of each file that was taken in."""
         return self.lake / "deliveries"
 
+    @property
+    def results(self) -> Path:
+        """What pricing made: apart from the month's own where the basis is another."""
+        if self.basis.is_own_year:
+            return self.lake
+        return self.lake / "repriced" / f"basis={self.basis.name}"
+
     def month(self, stage: str, dataset: str, month: str, cut: str) -> Path:
-        """The folder of one dataset's month and cut at one stage of the flow."""
-        return self.lake / stage / dataset / f"month={month}" / f"cut={cut}"
+        """The folder of one dataset's month and cut at one stage before pricing."""
+        return _month(self.lake, stage, dataset, month, cut)
+
+    def priced_month(self, stage: str, dataset: str, month: str, cut: str) -> Path:
+        """The folder of one dataset's month and cut at one stage that pricing makes."""
+        return _month(self.results, stage, dataset, month, cut)
 
     def statement(self, name: str, month: str) -> Path:
         """The file of one statement of a month."""
-        return self.lake / "statements" / name / f"month={month}.parquet"
+        return self.results / "statements" / name / f"month={month}.parquet"
 
     def accounting(self, month: str) -> Path:
         """The total accounting of a month's run."""
-        return self.lake / "accounting" / f"month={month}.json"
+        return self.results / "accounting" / f"month={month}.json"
 
     def shown(self, path: Path) -> str:
         """`path` as messages show it: from the workspace where it is inside it."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def _month(root: Path, stage: str, dataset: str, month: str, cut: str) -> Path:
+    return root / stage / dataset / f"month={month}" / f"cut={cut}"
 
 
 def keep_private() -> None:

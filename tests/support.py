@@ -18,8 +18,9 @@ import polars as pl
 import yaml
 
 from pipelines.lists import read_list
-from pipelines.price_books import read_organisations, read_price_book
-from pipelines.scheme_packs import scheme_for_month
+from pipelines.organisations import read_organisations
+from pipelines.price_books import read_price_book
+from pipelines.scheme_packs import scheme_for
 from pipelines.user_lists import (
     APPROVALS,
     EXCEPTIONS,
@@ -120,7 +121,7 @@ def _row(dataset: str, record: dict[str, Any], place: int) -> dict[str, Any]:
 @cache
 def scheme() -> Scheme:
     """The 2024/25 scheme as shipped."""
-    return scheme_for_month(Workspace.at(PROJECT), "2024-07").scheme
+    return scheme_for(Workspace.at(PROJECT), date(2024, 7, 1)).scheme
 
 
 @cache

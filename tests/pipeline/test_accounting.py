@@ -8,6 +8,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -261,7 +262,7 @@ def test_approvals_of_records_that_are_not_there_are_told_by_line(workspace: Wor
 @pytest.fixture(scope="module")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace.at(tmp_path_factory.mktemp("synthetic"))
-    book = price_book_for(workspace, "2024-25", "2024-07").folder
+    book = price_book_for(workspace, "2024-25", date(2024, 7, 1)).folder
     reference = synth.Reference.read(workspace.data / "organisations", book)
     synth.write_extracts([MONTH], 3_000, 3_000, 3, workspace.landing, reference, 60_000)
     for dataset in ("apc", "op"):

@@ -16,6 +16,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -810,8 +811,8 @@ def test_a_price_book_counts_from_the_day_it_takes_effect(workspace: Workspace) 
     text = manifest.read_text("utf-8").replace('name = "cases"', 'name = "later"')
     text = text.replace("effective_from = 2024-04-01", "effective_from = 2025-01-01")
     manifest.write_text(text, "utf-8")
-    assert price_book_for(workspace, "2024-25", "2024-12").name == "cases"
-    assert price_book_for(workspace, "2024-25", "2025-01").name == "later"
+    assert price_book_for(workspace, "2024-25", date(2024, 12, 1)).name == "cases"
+    assert price_book_for(workspace, "2024-25", date(2025, 1, 1)).name == "later"
     manifest.write_text(text.replace("2025-01-01", "2024-04-01"), "utf-8")
     with pytest.raises(UserError, match=r"cases and later.*Keep one"):
-        price_book_for(workspace, "2024-25", "2024-12")
+        price_book_for(workspace, "2024-25", date(2024, 12, 1))

@@ -6,6 +6,7 @@ between them: only one scheme year can be priced yet. What each rule pays is wor
 `tests/cases/`; here it is whether the text gets there unharmed.
 """
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ from pipeline.making import (
     take_in,
 )
 
-from pipelines.scheme_packs import scheme_for_month
+from pipelines.scheme_packs import scheme_for
 from pipelines.workspace import UserError, Workspace
 from schemas.extracts import ADMITTED_PATIENT_CARE
 
@@ -306,7 +307,7 @@ def test_trap_the_scheme_year_ends_on_31_march(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="No scheme pack covers 2025-04"):
         price(workspace, month="2025-04")
     with pytest.raises(UserError, match="No scheme pack covers 2024-03"):
-        scheme_for_month(workspace, "2024-03")
+        scheme_for(workspace, date(2024, 3, 1))
 
 
 def test_trap_an_open_spell_is_not_priced(workspace: Workspace) -> None:

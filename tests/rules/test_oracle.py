@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -82,7 +83,7 @@ def by_oracle(workspace: Workspace, month: str, books: Books) -> Answers:
 
 def books_of(workspace: Workspace) -> Books:
     return read_books(
-        price_book_for(workspace, "2024-25", "2024-07").folder,
+        price_book_for(workspace, "2024-25", date(2024, 7, 1)).folder,
         workspace.data / "organisations",
         approvals=workspace.landing / "prior_approvals.csv",
         exceptions=workspace.landing / "lva_exceptions.csv",
@@ -106,7 +107,7 @@ def assert_same(engine: Answers, expected: Answers) -> None:
 @pytest.fixture(scope="module")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     made = Workspace.at(tmp_path_factory.mktemp("synthetic"))
-    book = price_book_for(made, "2024-25", "2024-07").folder
+    book = price_book_for(made, "2024-25", date(2024, 7, 1)).folder
     reference = synth.Reference.read(made.data / "organisations", book)
     synth.write_extracts([MONTH], ROWS, ROWS, 7, made.landing, reference, DIRTY_PPM)
     return made

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.scheme_packs import scheme_for_month
+from pipelines.scheme_packs import scheme_for
 from pipelines.workspace import PROJECT, UserError, Workspace
 from pricing.scheme import BASES, SECTIONS, SchemePackError, read_scheme
 
@@ -42,13 +42,16 @@ def test_the_shipped_pack_reads_for_every_month_of_its_year() -> None:
     months = [f"2024-{number:02}" for number in range(4, 13)]
     months += [f"2025-{number:02}" for number in range(1, 4)]
     for month in months:
-        assert scheme_for_month(Workspace.at(PROJECT), month).scheme.scheme_year == "2024-25"
+        assert (
+            scheme_for(Workspace.at(PROJECT), date.fromisoformat(f"{month}-01")).scheme.scheme_year
+            == "2024-25"
+        )
 
 
 @pytest.mark.parametrize("month", ["2024-03", "2025-04"])
 def test_a_month_either_side_of_the_year_has_no_pack(month: str) -> None:
     with pytest.raises(UserError, match=f"No scheme pack covers {month}.*2024-25"):
-        scheme_for_month(Workspace.at(PROJECT), month)
+        scheme_for(Workspace.at(PROJECT), date.fromisoformat(f"{month}-01"))
 
 
 def test_excluded_treatment_functions_are_those_of_paragraph_117() -> None:
@@ -290,21 +293,21 @@ def workspace_with(root: Path, text: str) -> Workspace:
 def test_a_faulty_file_is_named_with_each_of_its_faults(tmp_path: Path) -> None:
     text = SHIPPED.read_text("utf-8").replace("[[rounding.", "[[roundings.")
     with pytest.raises(UserError) as raised:
-        scheme_for_month(workspace_with(tmp_path, text), "2024-07")
+        scheme_for(workspace_with(tmp_path, text), date(2024, 7, 1))
     assert "2024-25.toml: 'roundings' is not a section" in str(raised.value)
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"2024-25\.toml is not a TOML file"):
-        scheme_for_month(workspace_with(tmp_path, "scheme_year = "), "2024-07")
+        scheme_for(workspace_with(tmp_path, "scheme_year = "), date(2024, 7, 1))
 
 
 def test_a_file_without_its_year_is_named(tmp_path: Path) -> None:
     text = SHIPPED.read_text("utf-8").replace("effective_to = 2025-03-31", "")
     with pytest.raises(UserError, match="'effective_from' and 'effective_to' must be dates"):
-        scheme_for_month(workspace_with(tmp_path, text), "2024-07")
+        scheme_for(workspace_with(tmp_path, text), date(2024, 7, 1))
 
 
 def test_the_hash_is_that_of_the_file() -> None:
-    found = scheme_for_month(Workspace.at(PROJECT), "2024-07")
+    found = scheme_for(Workspace.at(PROJECT), date(2024, 7, 1))
     assert found.sha256 == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()

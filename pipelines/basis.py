@@ -1,0 +1,64 @@
+"""The pricing basis: under which year's rules a month is priced, and as known on which day.
+
+Belongs here: the choice of rule year and publication day, and its name in paths and tables.
+Does not belong here: the rules (`pipelines.scheme_packs`) or prices (`pipelines.price_books`).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+_NAME = re.compile(r"(?P<year>own_year|20\d\d-\d\d)(_as_of_(?P<day>\d{4}-\d\d-\d\d))?")
+
+
+@dataclass(frozen=True, slots=True)
+class PricingBasis:
+    """A rule year and a publication day; by default the month's own year, as known today.
+
+    >>> PricingBasis("2025-26", date(2025, 5, 1)).name
+    '2025-26_as_of_2025-05-01'
+    """
+
+    scheme_year: str | None = None
+    as_of: date | None = None
+
+    @classmethod
+    def named(cls, name: str) -> "PricingBasis":
+        """The basis of a name. Raises `ValueError` for what is no name of one."""
+        found = _NAME.fullmatch(name)
+        if not found:
+            raise ValueError(f"'{name}' is not a pricing basis")
+        year, day = found["year"], found["day"]
+        return cls(
+            None if year == "own_year" else year,
+            date.fromisoformat(day) if day else None,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the basis in paths, partitions and tables."""
+        day = f"_as_of_{self.as_of}" if self.as_of else ""
+        return f"{self.scheme_year or 'own_year'}{day}"
+
+    @property
+    def is_own_year(self) -> bool:
+        """Whether this is how the month itself is priced, and published."""
+        return self == OWN_YEAR
+
+    def rules_day(self, month: str) -> date:
+        """The day whose rules and prices apply to activity of a month (`CCYY-MM`).
+
+        The first of the month; under another year's rules, the first of the same month of
+        that year, so that what changes within a year does so at the same point of it.
+
+        >>> [PricingBasis("2024-25").rules_day(month) for month in ("2019-07", "2020-02")]
+        [datetime.date(2024, 7, 1), datetime.date(2025, 2, 1)]
+        """
+        first = date.fromisoformat(f"{month}-01")
+        if self.scheme_year is None:
+            return first
+        starts = int(self.scheme_year[:4])
+        return first.replace(year=starts if first.month >= 4 else starts + 1)
+
+
+OWN_YEAR = PricingBasis()
