@@ -25,6 +25,7 @@ from pipelines.commands.console import err, out, pounds, progress
 from pipelines.commands.console import month as valid_month
 from pipelines.commands.console import months as valid_months
 from pipelines.workspace import PROJECT, UserError, Workspace, keep_private
+from pricing.scheme import SchemePackError
 
 app = typer.Typer(
     help="Prices SUS+ extracts under the NHS Payment Scheme and publishes them in DuckDB.",
@@ -41,7 +42,7 @@ def main() -> None:
     keep_private()
     try:
         app()
-    except UserError as error:
+    except (UserError, SchemePackError) as error:
         err.print(f"[bold red]Refused:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 
@@ -282,6 +283,12 @@ def _refusals_table(account: Any) -> Table:
     return table
 
 
+def _payable(mechanism: Any) -> str:
+    """What a mechanism pays; what is worked out for each contract has no amount here."""
+    has_value_alone = mechanism.payable_pence is None and mechanism.value_pence is not None
+    return "by contract" if has_value_alone else pounds(mechanism.payable_pence)
+
+
 def _mechanisms_table(account: Any) -> Table:
     title = f"Lines and pounds by mechanism, {account.activity_month}, scheme {account.scheme_year}"
     table = Table(title=title, title_justify="left")
@@ -295,7 +302,7 @@ def _mechanisms_table(account: Any) -> Table:
             m.payment_mechanism,
             f"{m.lines:,}",
             pounds(m.value_pence),
-            pounds(m.payable_pence),
+            _payable(m),
             f"{m.lines_without_price:,}",
         )
     table.add_section()

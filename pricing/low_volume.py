@@ -1,17 +1,18 @@
 """Low volume activity: which records an LVA block pays for, and the month's statement.
 
-Belongs here: membership of the published schedule, the exceptions of 000 ¶79, and what
-each block covered. Does not belong here: the schedule (price books) or the exceptions
-that parties agree (the user's own list).
+Belongs here: membership of the published schedule, the exceptions to it (2023/25 ¶79, 2026/27
+¶108), and what each block covered. Does not belong here: the schedule (price books) or the
+exceptions that parties agree (the user's own list).
 
 Membership of the published schedule decides, not a threshold worked out from activity
-(¶80-81, ¶85).
+(2023/25 ¶80-81, ¶83, ¶85, 2026/27 ¶109-110, ¶112). 2021/22 has no schedule.
 """
 
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from pricing.money import is_paid_elsewhere
 from pricing.organisations import DELIVERED_PARTIES
 from pricing.reference import Reference
 from pricing.scheme import LowVolume, Mechanism, Spells
@@ -45,14 +46,16 @@ def exceptions(
 def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) -> nw.Expr:
     """Whether the pair's block pays for the record; needs `exceptions` and the parties.
 
-    Outside it, even for a listed pair (¶79): ambulance trusts, out-of-area mental health
-    placements that the commissioner arranged, and elective care by patient choice where
-    there is no contract.
+    Outside it, even for a listed pair (2023/25 ¶79, ¶82, 2026/27 ¶108, ¶111): other parties than
+    ICBs and NHS providers, ambulance trusts, out-of-area mental health placements that the
+    commissioner arranged, and elective care by patient choice where there is no contract.
     """
+    if not rules.has_payments_schedule:
+        return nw.lit(False)
     is_listed = ~nw.col("block_value_pence").is_null()
     is_between_icb_and_nhs_provider = nw.col("provider_kind").is_in(
         mechanism.nhs_provider_kinds
-    ) & nw.col("commissioner_kind").is_in(mechanism.low_volume_commissioner_kinds)
+    ) & nw.col("commissioner_kind").is_in(rules.commissioner_kinds)
     is_patient_choice = nw.col("has_patient_choice_exception").fill_null(False) & nw.col(
         "is_elective_activity"
     )
@@ -66,7 +69,12 @@ def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) 
 
 
 def is_out_of_area_spell(rules: LowVolume, spells: Spells) -> nw.Expr:
-    """A spell that a listed out-of-area placement may be: mental health, no emergency."""
+    """A spell that a listed out-of-area placement may be: mental health, no emergency.
+
+    2023/25 ¶79, 2026/27 ¶108.
+    """
+    if not rules.has_payments_schedule:
+        return nw.lit(False)
     treatment_function = nw.col("treatment_function_code")
     return treatment_function.is_in(rules.out_of_area_treatment_function_codes) & ~nw.col(
         "admission_method_code"
@@ -79,7 +87,8 @@ def statement(
     """Each pair of the schedule with what its block covered in the month, and what not.
 
     Takes priced lines of one month; gives the columns of `schemas.priced_line.LOW_VOLUME`,
-    a row for every listed pair, with or without activity.
+    a row for every listed pair, with or without activity. What is payable for exceptions is
+    null where a contract's plan decides it.
     """
     pairs = reference.lva_schedule.select("provider_code", "commissioner_code", "block_value_pence")
     covered = nw.col("payment_mechanism") == LVA_BLOCK
@@ -101,6 +110,7 @@ def statement(
             count(nw.col("is_exception")).alias("exception_activity"),
             total("value_pence", nw.col("is_exception")).alias("exception_value_pence"),
             total("payable_pence", nw.col("is_exception")).alias("exception_payable_pence"),
+            count(nw.col("is_exception") & is_paid_elsewhere()).alias("exceptions_against_plan"),
         )
     )
     amounts = [
@@ -108,8 +118,8 @@ def statement(
         "covered_value_pence",
         "exception_activity",
         "exception_value_pence",
-        "exception_payable_pence",
     ]
+    is_payable_by_line = nw.col("exceptions_against_plan").fill_null(0) == 0
     return pairs.join(totals, on=["provider_code", "commissioner_code"], how="left").select(
         nw.lit(activity_month).alias("activity_month"),
         nw.lit(scheme_year).alias("scheme_year"),
@@ -117,4 +127,7 @@ def statement(
         "commissioner_code",
         "block_value_pence",
         *(nw.col(name).fill_null(0) for name in amounts),
+        exception_payable_pence=nw.when(is_payable_by_line).then(
+            nw.col("exception_payable_pence").fill_null(0)
+        ),
     )

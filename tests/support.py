@@ -35,6 +35,7 @@ from pricing.scheme import Scheme
 from schemas.contracts import valid_schema
 from schemas.extracts import BY_DATASET
 
+SCHEME_YEAR = "2024-25"
 CASES = PROJECT / "tests" / "cases"
 BOOK = CASES / "book"
 ENGINES = ("polars", "duckdb")
@@ -51,6 +52,7 @@ class Case:
     name: str
     policy: str
     working: str
+    scheme_year: str
     dataset: str
     record: dict[str, Any]
     expect: dict[str, Any]
@@ -74,6 +76,7 @@ def _cases_of(path: Path) -> Iterator[Case]:
             name=entry["case"],
             policy=entry.get("policy", document["policy"]),
             working=entry.get("working", ""),
+            scheme_year=entry.get("scheme_year", document.get("scheme_year", SCHEME_YEAR)),
             dataset=_DATASETS[kind],
             record=record,
             expect=expected(entry.get("expect", {})),
@@ -119,9 +122,21 @@ def _row(dataset: str, record: dict[str, Any], place: int) -> dict[str, Any]:
 
 
 @cache
-def scheme() -> Scheme:
-    """The 2024/25 scheme as shipped."""
-    return scheme_for(Workspace.at(PROJECT), date(2024, 7, 1)).scheme
+def scheme(year: str = SCHEME_YEAR) -> Scheme:
+    """The scheme of a year as shipped."""
+    return scheme_for(Workspace.at(PROJECT), date(int(year[:4]), 7, 1)).scheme
+
+
+@cache
+def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
+    """Every case's record as an engine prices it under the case's year, by record."""
+    lines = {}
+    kinds = sorted({(case.dataset, case.scheme_year) for case in cases()})
+    for dataset, year in kinds:
+        found = [c.record for c in cases() if (c.dataset, c.scheme_year) == (dataset, year)]
+        frame = price_on(engine, dataset, records_frame(dataset, found), case_tables(), year)
+        lines.update({row["record_id"]: row for row in frame.to_dicts()})
+    return lines
 
 
 @cache
@@ -145,13 +160,17 @@ def case_tables() -> dict[str, pl.DataFrame]:
 
 
 def price_on(
-    engine: str, dataset: str, records: pl.DataFrame, tables: dict[str, pl.DataFrame]
+    engine: str,
+    dataset: str,
+    records: pl.DataFrame,
+    tables: dict[str, pl.DataFrame],
+    year: str = SCHEME_YEAR,
 ) -> pl.DataFrame:
     """Prices records on an engine through the same functions; sorted by record."""
     function = {"apc": price_spells, "op": price_attendances}[dataset]
     if engine == "polars":
         reference = Reference.from_native({n: t.lazy() for n, t in tables.items()})
-        priced = function(nw.from_native(records.lazy()), reference, scheme())
+        priced = function(nw.from_native(records.lazy()), reference, scheme(year))
         return priced.to_native().collect().sort("record_id")
     with duckdb.connect() as connection:
         relations = {
@@ -159,5 +178,5 @@ def price_on(
         }
         reference = Reference.from_native(relations)
         frame = nw.from_native(connection.from_arrow(records.to_arrow()))
-        priced = function(frame, reference, scheme())
+        priced = function(frame, reference, scheme(year))
         return pl.DataFrame(priced.to_native().to_arrow_table()).sort("record_id")

@@ -60,7 +60,7 @@ class Commissioner:
 
 @dataclass(frozen=True)
 class Approval:
-    """One prior approval (000 ¶39): of one record, or of a provider's type of procedure."""
+    """One prior approval (2023/25 ¶39): of one record, or of a provider's type of procedure."""
 
     record_id: str | None
     provider_code: str | None
@@ -72,7 +72,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class LvaException:
-    """One pair that is outside LVA for a kind of care (000 ¶79)."""
+    """One pair that is outside LVA for a kind of care (2023/25 ¶79)."""
 
     provider_code: str
     commissioner_code: str
@@ -298,7 +298,7 @@ def read_mff(path: Path) -> dict[str, int]:
 
 
 def read_lva_schedule(path: Path) -> dict[tuple[str, str], int]:
-    """The pairs on the LVA payments schedule, and the block value of each (000 ¶83)."""
+    """The pairs on the LVA payments schedule, and the block value of each (2023/25 ¶83)."""
     table: dict[tuple[str, str], int] = {}
     for row in read_table(path, ("provider_code", "commissioner_code", "block_value")):
         value = pounds_to_pence(row["block_value"])
@@ -327,7 +327,7 @@ def read_commissioners(path: Path) -> dict[str, Commissioner]:
 
 
 def read_approvals(path: Path) -> list[Approval]:
-    """The user's own list of prior approvals, which SUS+ does not hold (000 ¶43)."""
+    """The user's own list of prior approvals, which SUS+ does not hold (2023/25 ¶43)."""
     columns = (
         "record_id",
         "provider_code",
@@ -350,7 +350,7 @@ def read_approvals(path: Path) -> list[Approval]:
 
 
 def read_exceptions(path: Path) -> list[LvaException]:
-    """The user's own list of pairs that are outside LVA for a kind of care (000 ¶79)."""
+    """The user's own list of pairs that are outside LVA for a kind of care (2023/25 ¶79)."""
     columns = ("provider_code", "commissioner_code", "exception", "valid_from", "valid_to")
     return [
         LvaException(
