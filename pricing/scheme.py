@@ -134,7 +134,7 @@ class LowVolume(Section):
     has_payments_schedule: bool
     commissioner_kinds: tuple[str, ...]
     provider_kinds_outside: tuple[str, ...]
-    exceptions: tuple[str, ...]
+    exception_kinds: tuple[str, ...]
     out_of_area_treatment_function_codes: tuple[str, ...]
     items_paid_apart: tuple[str, ...]
     threshold_pence: int
@@ -520,11 +520,11 @@ def _absent(pack: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
         paths = [path for path in PARAMETERS if path == key or path.partition(".")[0] == key]
         if not paths:
             faults.append(f"'{key}' under [absent] is not a parameter")
-        elif not isinstance(reason, str) or not reason.strip():
-            faults.append(f"'{key}' under [absent] has no reason")
         elif key.partition(".")[0] in NEEDED_EVERY_YEAR:
             faults.append(f"'{key}' may not be absent: no record can be priced without it")
         else:
+            if not isinstance(reason, str) or not reason.strip():
+                faults.append(f"'{key}' under [absent] has no reason")
             for path in paths:
                 if path in absent:
                     faults.append(f"'{path}' is under [absent] twice")
