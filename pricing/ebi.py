@@ -1,9 +1,9 @@
 """Evidence-based interventions: nothing is paid without prior approval.
 
-Belongs here: which spells are in scope (2023/25 ¶38-42, 2026/27 ¶27-31, 2021/22 ¶25-26) and
-which of them were approved. Does not belong here: the approvals, which do not flow to SUS+ and
-are the user's own list (2023/25 ¶43, 2026/27 ¶32), or what a zero price makes payable
-(`pricing.payable`).
+Belongs here: which spells are in scope (2023/25 ¶38-40, ¶42, 2026/27 ¶27-29, ¶31, 2021/22
+¶25-26; in 2023/24 none, 2023/25 ¶37) and which of them were approved. Does not belong here: the
+approvals, which do not flow to SUS+ and are the user's own list (2023/25 ¶43, 2026/27 ¶32), or
+what a zero price makes payable (`pricing.payable`).
 """
 
 from typing import Any

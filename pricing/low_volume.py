@@ -5,7 +5,8 @@ Belongs here: membership of the published schedule, the exceptions to it (2023/2
 exceptions that parties agree (the user's own list).
 
 Membership of the published schedule decides, not a threshold worked out from activity
-(2023/25 ¶80-81, ¶83, ¶85, 2026/27 ¶109-110, ¶112). 2021/22 has no schedule.
+(2023/25 ¶80-81, ¶83, ¶85, 2026/27 ¶104, ¶109-110, ¶112). Before 2022/23 there was none
+(2023/25 ¶11, ¶77).
 """
 
 from typing import Any

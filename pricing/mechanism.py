@@ -24,8 +24,9 @@ def payment_mechanism(rules: Mechanism) -> nw.Expr:
     ¶34); then the LVA block of the pair (2023/25 ¶80, 2026/27 ¶109); then API for NHS providers
     (2023/25 ¶1, ¶16-17, 2026/27 ¶2-3, ¶6, 2021/22 ¶3): its variable element for elective activity
     (2023/25 ¶71, 2026/27 ¶74, 2021/22 ¶56), its blended payment for priced urgent and emergency
-    spells (2026/27 ¶82), its fixed element for the rest (2023/25 ¶49, 2026/27 ¶49); then unit
-    prices for other providers (2023/25 ¶20, 2026/27 ¶11); and local agreement for what is left.
+    spells (2026/27 ¶81-82), its fixed element for the rest, maternity too (2023/25 ¶49, ¶93,
+    2026/27 ¶49, 2021/22 ¶27); then unit prices for other providers (2023/25 ¶20, 2026/27 ¶11); and
+    local agreement for what is left.
     """
     category = nw.col("administrative_category_code")
     outside = [*rules.private_patient_categories, *rules.other_categories_outside_scheme]

@@ -28,10 +28,10 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
     """What is payable for the line; null where that is agreed or worked out elsewhere.
 
     An unapproved intervention pays nothing (2023/25 ¶40, 2026/27 ¶29, 2021/22 ¶26). The variable
-    element pays its rate of the value (2023/25 ¶72, ¶118, 2026/27 ¶76), activity-based payment
-    all of it (2023/25 ¶20, 2026/27 ¶11). A block (2023/25 ¶87, 2026/27 ¶116) and the fixed element
-    pay for the line elsewhere, so the line itself pays nothing. Where a plan decides, what is
-    payable is the contract's: variable element (2021/22 ¶55-56) and blend (2026/27 ¶84).
+    element pays its rate of the value (2023/25 ¶70, ¶72, ¶118, 2026/27 ¶73, ¶76), activity-based
+    payment all of it (2023/25 ¶20, 2026/27 ¶11). A block (2023/25 ¶87, 2026/27 ¶116) and the fixed
+    element pay for the line elsewhere, so the line itself pays nothing. Where a plan decides, what
+    is payable is the contract's: variable element (2021/22 ¶55-56) and blend (2026/27 ¶84).
     """
     mechanism = nw.col("payment_mechanism")
     value = nw.col("value_pence")
@@ -57,7 +57,7 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
 
 
 def is_in_activity_target(scheme: Scheme) -> nw.Expr:
-    """Whether the line counts towards the elective activity target (2023/25 ¶119)."""
+    """Whether the line counts towards the elective activity target (2023/25 ¶119, Table 3)."""
     is_variable = nw.col("payment_mechanism") == API_VARIABLE
     if scheme.evidence_based_interventions.zero_price_is_in_activity_target:
         return is_variable
