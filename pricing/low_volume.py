@@ -20,6 +20,12 @@ from pricing.scheme import LowVolume, Mechanism, Spells
 
 LVA_BLOCK = "lva_block"
 OUTSIDE_SCHEME = "outside_scheme"
+EXCEPTION_FLAGS = {
+    "patient_choice_without_contract": "has_patient_choice_exception",
+    "out_of_area_mental_health": "has_out_of_area_exception",
+    "mental_health_lead_provider_collaborative": "has_collaborative_exception",
+}
+"""The column that says of a record that its pair has an exception, by kind of exception."""
 
 
 def exceptions(
@@ -29,8 +35,8 @@ def exceptions(
 ) -> nw.LazyFrame[Any]:
     """The `record_id` of each record whose pair has an exception on its costing date.
 
-    With `has_patient_choice_exception` and `has_out_of_area_exception`. Only the records
-    of pairs that have an exception at all are looked at.
+    With `EXCEPTION_FLAGS`. Only the records of pairs that have an exception at all are looked
+    at.
     """
     pair = ["provider_code", "commissioner_code"]
     excepted = parties.select(*DELIVERED_PARTIES, *pair).join(
@@ -40,7 +46,7 @@ def exceptions(
         records.select("record_id", "costing_date", *DELIVERED_PARTIES)
         .join(excepted, on=list(DELIVERED_PARTIES), how="inner")
         .join(reference.lva_exception_days, on=[*pair, "costing_date"], how="inner")
-        .select("record_id", "has_patient_choice_exception", "has_out_of_area_exception")
+        .select("record_id", *EXCEPTION_FLAGS.values())
     )
 
 
@@ -48,8 +54,9 @@ def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) 
     """Whether the pair's block pays for the record; needs `exceptions` and the parties.
 
     Outside it, even for a listed pair (2023/25 ¶79, ¶82, 2026/27 ¶108, ¶111): other parties than
-    ICBs and NHS providers, ambulance trusts, out-of-area mental health placements that the
-    commissioner arranged, and elective care by patient choice where there is no contract.
+    ICBs and NHS providers, ambulance trusts, and of the kinds of exception that the year has,
+    out-of-area mental health placements that the commissioner arranged, elective care by patient
+    choice where there is no contract, and contracts of mental health lead provider collaboratives.
     """
     if not rules.has_payments_schedule:
         return nw.lit(False)
@@ -57,15 +64,15 @@ def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) 
     is_between_icb_and_nhs_provider = nw.col("provider_kind").is_in(
         mechanism.nhs_provider_kinds
     ) & nw.col("commissioner_kind").is_in(rules.commissioner_kinds)
-    is_patient_choice = nw.col("has_patient_choice_exception").fill_null(False) & nw.col(
-        "is_elective_activity"
-    )
-    is_placement = nw.col("has_out_of_area_exception").fill_null(False) & is_out_of_area
-    is_outside = (
-        nw.col("provider_kind").is_in(rules.provider_kinds_outside)
-        | is_patient_choice
-        | is_placement
-    )
+    of_kind = {
+        "patient_choice_without_contract": nw.col("is_elective_activity"),
+        "out_of_area_mental_health": is_out_of_area,
+        "mental_health_lead_provider_collaborative": _is_mental_health(rules),
+    }
+    is_outside = nw.col("provider_kind").is_in(rules.provider_kinds_outside)
+    for kind in rules.exception_kinds:
+        has_exception = nw.col(EXCEPTION_FLAGS[kind]).fill_null(False)
+        is_outside = is_outside | (has_exception & of_kind[kind])
     return (is_listed & is_between_icb_and_nhs_provider & ~is_outside).fill_null(False)
 
 
@@ -76,10 +83,13 @@ def is_out_of_area_spell(rules: LowVolume, spells: Spells) -> nw.Expr:
     """
     if not rules.has_payments_schedule:
         return nw.lit(False)
-    treatment_function = nw.col("treatment_function_code")
-    return treatment_function.is_in(rules.out_of_area_treatment_function_codes) & ~nw.col(
-        "admission_method_code"
-    ).is_in(spells.emergency_admission_methods)
+    is_emergency = nw.col("admission_method_code").is_in(spells.emergency_admission_methods)
+    return _is_mental_health(rules) & ~is_emergency
+
+
+def _is_mental_health(rules: LowVolume) -> nw.Expr:
+    codes = rules.mental_health_treatment_function_codes
+    return nw.col("treatment_function_code").is_in(codes)
 
 
 def statement(

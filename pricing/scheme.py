@@ -135,7 +135,7 @@ class LowVolume(Section):
     commissioner_kinds: tuple[str, ...]
     provider_kinds_outside: tuple[str, ...]
     exception_kinds: tuple[str, ...]
-    out_of_area_treatment_function_codes: tuple[str, ...]
+    mental_health_treatment_function_codes: tuple[str, ...]
     items_paid_apart: tuple[str, ...]
     threshold_pence: int
     threshold_includes_delegated_services: bool
@@ -378,6 +378,11 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "advice_and_guidance.pays": _DIFFERENCE_OR_PRICE,
     "top_ups.paid_in": ("variable_element", "fixed_element"),
     "overseas_visitors.charged_on": ("unit_price", "commissioned_price"),
+    "low_volume.exception_kinds": (
+        "patient_choice_without_contract",
+        "out_of_area_mental_health",
+        "mental_health_lead_provider_collaborative",
+    ),
     "services.mechanism_by_service": PAYMENT_MECHANISMS,
     "market_forces_factor.applies_to": ("unit_price", "local_price"),
     "excluded_items.lowest_of": ("actual_cost", "framework_price", "reference_price"),

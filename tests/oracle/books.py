@@ -22,7 +22,11 @@ from .reading import parse_date
 NHS_PROVIDER_KINDS = ("nhs_trust", "ambulance_trust")
 PROVIDER_KINDS = (*NHS_PROVIDER_KINDS, "independent")
 COMMISSIONER_KINDS = ("icb", "nhs_england")
-EXCEPTIONS = ("patient_choice_without_contract", "out_of_area_mental_health")
+EXCEPTIONS = (
+    "patient_choice_without_contract",
+    "out_of_area_mental_health",
+    "mental_health_lead_provider_collaborative",
+)
 
 
 Key = TypeVar("Key")

@@ -462,13 +462,23 @@ def is_outside_lva(
     costing_date: date,
     is_in_elective_scope: bool,
     is_mental_health_placement: bool,
+    is_mental_health: bool,
     books: Books,
+    year: Year,
 ) -> bool:
-    """The three exceptions to the LVA arrangements (2023/25 ¶79)."""
+    """The three exceptions to the LVA arrangements (2023/25 ¶79), or four (2026/27 ¶108)."""
     if books.provider_kinds[provider] == "ambulance_trust":
         return True
     if is_mental_health_placement and has_exception(
         "out_of_area_mental_health", provider, payer, costing_date, books
+    ):
+        return True
+    if (
+        year.has_collaboratives_outside_lva
+        and is_mental_health
+        and has_exception(
+            "mental_health_lead_provider_collaborative", provider, payer, costing_date, books
+        )
     ):
         return True
     return is_in_elective_scope and has_exception(
@@ -488,10 +498,12 @@ def is_lva_pair(provider: str, payer: Commissioner, books: Books, year: Year) ->
 
 def is_mental_health_placement(record: SpellRecord) -> bool:
     """A non-emergency inpatient spell in a mental health service (2023/25 ¶79)."""
-    return (
-        not is_emergency(record)
-        and record["treatment_function_code"] in MENTAL_HEALTH_TREATMENT_FUNCTIONS
-    )
+    return not is_emergency(record) and is_mental_health(record)
+
+
+def is_mental_health(record: Record) -> bool:
+    """In a treatment function of mental health (assumed: see the list)."""
+    return record["treatment_function_code"] in MENTAL_HEALTH_TREATMENT_FUNCTIONS
 
 
 # --- mechanism and payable ---------------------------------------------------------------------
@@ -659,7 +671,14 @@ def price_spell(record: SpellRecord, books: Books, year: Year) -> Outcome:
         record, point_of_delivery, price_source, unit_price, year
     )
     is_covered_by_lva = is_lva_pair(provider, payer, books, year) and not is_outside_lva(
-        provider, payer, record["end_date"], in_scope, is_mental_health_placement(record), books
+        provider,
+        payer,
+        record["end_date"],
+        in_scope,
+        is_mental_health_placement(record),
+        is_mental_health(record),
+        books,
+        year,
     )
     paid_by = mechanism(
         record,
@@ -738,7 +757,14 @@ def price_attendance(record: AttendanceRecord, books: Books, year: Year) -> Outc
     )
     in_scope = is_procedure or is_elective_first_attendance(record, books, year)
     is_covered_by_lva = is_lva_pair(provider, payer, books, year) and not is_outside_lva(
-        provider, payer, record["appointment_date"], in_scope, False, books
+        provider,
+        payer,
+        record["appointment_date"],
+        in_scope,
+        False,
+        is_mental_health(record),
+        books,
+        year,
     )
     paid_by = mechanism(
         record,

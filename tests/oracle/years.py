@@ -62,6 +62,7 @@ class Year:
     treatment_functions_outside_elective: tuple[str, ...]
     interventions_needing_approval: tuple[str, ...]
     has_lva: bool
+    has_collaboratives_outside_lva: bool
     blended_points_of_delivery: tuple[str, ...]
 
 
@@ -78,6 +79,7 @@ _2021_22 = Year(
     interventions_needing_approval=FOUR_INTERVENTIONS,
     # 2023/25 ¶11: "first introduced in 2022/23".
     has_lva=False,
+    has_collaboratives_outside_lva=False,
     # 2026/27 ¶81: the blended payments came with 2026/27.
     blended_points_of_delivery=(),
 )
@@ -90,6 +92,7 @@ _2024_25 = Year(
     treatment_functions_outside_elective=TREATMENT_FUNCTIONS_OUTSIDE_ELECTIVE,
     interventions_needing_approval=FOUR_INTERVENTIONS,  # 2023/25 ¶39
     has_lva=True,  # 2023/25 ¶77
+    has_collaboratives_outside_lva=False,  # 2023/25 ¶79: three exceptions
     blended_points_of_delivery=(),
 )
 YEARS = {
@@ -101,7 +104,13 @@ YEARS = {
         replace(_2024_25, name="2023-24", interventions_needing_approval=()),
         _2024_25,
         replace(_2024_25, name="2025-26"),
-        # 2026/27 ¶82: A&E, overnight and other same day non-elective; not maternity (NELNE).
-        replace(_2024_25, name="2026-27", blended_points_of_delivery=("NEL", "NELST")),
+        replace(
+            _2024_25,
+            name="2026-27",
+            # 2026/27 ¶108: a fourth, "mental health lead provider collaborative contracts".
+            has_collaboratives_outside_lva=True,
+            # 2026/27 ¶82: A&E, overnight and other same day non-elective; not maternity (NELNE).
+            blended_points_of_delivery=("NEL", "NELST"),
+        ),
     )
 }
