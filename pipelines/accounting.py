@@ -93,6 +93,7 @@ class Account:
     """The record of a month's run, as kept in the lake and the `runs` table."""
 
     activity_month: str
+    pricing_basis: str
     scheme_year: str
     pricing_inputs: dict[str, str]
     is_illustrative: bool
@@ -145,6 +146,7 @@ def account(workspace: Workspace, month: str) -> Account:
         distinct = _distinct_lines(lines_sql, connection)
     made = Account(
         activity_month=month,
+        pricing_basis=workspace.basis.name,
         scheme_year=rulebook.pack.scheme.scheme_year,
         pricing_inputs=rulebook.inputs(),
         is_illustrative=rulebook.book.is_illustrative,

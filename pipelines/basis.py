@@ -34,6 +34,16 @@ class PricingBasis:
             date.fromisoformat(day) if day else None,
         )
 
+    def for_month(self, month: str) -> "PricingBasis":
+        """The same basis, by its shorter name where the rule year is the month's own.
+
+        >>> PricingBasis("2024-25").for_month("2024-07") == OWN_YEAR
+        True
+        """
+        if self.scheme_year == scheme_year_of(month):
+            return PricingBasis(None, self.as_of)
+        return self
+
     @property
     def name(self) -> str:
         """The name of the basis in paths, partitions and tables."""
@@ -59,6 +69,17 @@ class PricingBasis:
             return first
         starts = int(self.scheme_year[:4])
         return first.replace(year=starts if first.month >= 4 else starts + 1)
+
+
+def scheme_year_of(month: str) -> str:
+    """The scheme year, April to March, that a month falls in.
+
+    >>> scheme_year_of("2024-04"), scheme_year_of("2025-03"), scheme_year_of("2000-01")
+    ('2024-25', '2024-25', '1999-00')
+    """
+    year, number = int(month[:4]), int(month[5:])
+    starts = year if number >= 4 else year - 1
+    return f"{starts}-{(starts + 1) % 100:02}"
 
 
 OWN_YEAR = PricingBasis()

@@ -209,6 +209,13 @@ def landing_fingerprint(workspace: Workspace) -> dict[str, list[int]]:
     }
 
 
+def has_news(workspace: Workspace) -> bool:
+    """Whether a file in the landing folder has come or changed since one was taken in."""
+    known = {name: entry[:2] for name, entry in _read_identities(workspace).items()}
+    found = landing_fingerprint(workspace)
+    return any(known.get(Path(name).as_posix()) != status for name, status in found.items())
+
+
 def months_held(workspace: Workspace, name: str) -> set[str]:
     """The months an extract in the landing folder holds records of; none for a list.
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import duckdb
 
+from pipelines.basis import PricingBasis
 from pipelines.pricing_run import rulebook_for
+from pipelines.publishing import OWN_SCHEMA, REPRICED_SCHEMA
 from pipelines.workspace import UserError, Workspace
 from pricing import ebi, low_volume, mechanism, unit_price
 from pricing.scheme import Scheme
@@ -36,13 +38,13 @@ def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list
             "sus-pricing run --month 2024-07"
         )
     with duckdb.connect(str(workspace.mart), read_only=True) as connection:
-        lines = _rows(connection, "priced_lines", record_id)
-        refused = _rows(connection, "refused_records", record_id)
+        lines = _rows(connection, workspace.basis, "priced_lines", record_id)
+        refused = _rows(connection, workspace.basis, "refused_records", record_id)
         reasons = {
             row["reason_code"]: row for row in _dicts(connection.sql("SELECT * FROM reasons"))
         }
         runs = {
-            row["activity_month"]: row
+            (row["activity_month"], row["pricing_basis"]): row
             for row in _dicts(connection.sql("SELECT * FROM runs WHERE is_current"))
         }
     if not lines and not refused:
@@ -50,7 +52,10 @@ def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list
             f"No published record has the identifier '{record_id}'. It is the Spell Identifier "
             "or the Generated Record ID that SUS+ gave; see priced_lines and refused_records."
         )
-    explained = [_explain_line(workspace, line, reasons, runs) for line in lines]
+    explained = [
+        _explain_line(workspace.on(PricingBasis.named(line["pricing_basis"])), line, reasons, runs)
+        for line in lines
+    ]
     return explained + [_explain_refusal(row, reasons) for row in refused]
 
 
@@ -58,7 +63,7 @@ def _explain_line(
     workspace: Workspace,
     line: dict[str, Any],
     reasons: dict[str, dict[str, Any]],
-    runs: dict[str, dict[str, Any]],
+    runs: dict[tuple[str, str], dict[str, Any]],
 ) -> tuple[str, list[Step]]:
     rulebook = rulebook_for(workspace, line["activity_month"])
     scheme, book = rulebook.pack.scheme, rulebook.book
@@ -69,7 +74,7 @@ def _explain_line(
         Step(
             f"{line['activity_month']} ({line['cut']})",
             f"month of {'discharge' if kind == 'Spell' else 'appointment'}, "
-            f"so the rules of {scheme.scheme_year}",
+            f"{_rules(workspace.basis, scheme)}",
             scheme.title,
         ),
         Step(line["provider_code"], "provider", "data/organisations/providers.csv"),
@@ -103,7 +108,7 @@ def _explain_line(
         ),
         Step("what to do", reason["what_to_do"], ""),
     ]
-    run = runs.get(line["activity_month"])
+    run = runs.get((line["activity_month"], line["pricing_basis"]))
     if run:
         steps += _changes(json.loads(run["priced_with"]), rulebook.inputs())
         steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))
@@ -214,12 +219,23 @@ def _explain_refusal(
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, table: str, record_id: str
+    connection: duckdb.DuckDBPyConnection, basis: PricingBasis, table: str, record_id: str
 ) -> list[dict[str, Any]]:
+    """A record's rows on a basis, which is in one schema or the other by the month."""
     relation = connection.sql(
-        f"SELECT * FROM {table} WHERE record_id = $1 ORDER BY ALL", params=[record_id]
+        f"SELECT * FROM {OWN_SCHEMA}.{table} WHERE record_id = $1 UNION ALL "
+        f"SELECT * FROM {REPRICED_SCHEMA}.{table} WHERE record_id = $1 ORDER BY ALL",
+        params=[record_id],
     )
-    return _dicts(relation)
+    rows = _dicts(relation)
+    return [r for r in rows if r["pricing_basis"] == basis.for_month(r["activity_month"]).name]
+
+
+def _rules(basis: PricingBasis, scheme: Scheme) -> str:
+    known = f", as known on {basis.as_of}" if basis.as_of else ""
+    if basis.scheme_year:
+        return f"priced under the rules of {scheme.scheme_year}{known}"
+    return f"so the rules of {scheme.scheme_year}{known}"
 
 
 def _dicts(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
