@@ -250,11 +250,20 @@ class Pricing:
         return "_".join([*self.prefix, name])
 
     def open(self, partition_key: str, resource: WorkspaceResource) -> tuple[Workspace, str]:
-        """The workspace on the basis of a partition, and the partition's month."""
+        """The workspace on the basis of a partition, and the partition's month.
+
+        Raises `UserError` for a basis that somebody added by hand and that is none.
+        """
         if not isinstance(partition_key, dg.MultiPartitionKey):
             return resource.open(), partition_key
-        named = partition_key.keys_by_dimension
-        return resource.open().on(PricingBasis.named(named["basis"])), named["month"]
+        name, month = (partition_key.keys_by_dimension[of] for of in ("basis", "month"))
+        try:
+            basis = PricingBasis.named(name)
+        except ValueError as error:
+            raise UserError(f"{error}. Name it as 2024-25 or 2024-25_as_of_2024-09-30.") from error
+        if basis.for_month(month) != basis:
+            raise UserError(f"{name} is {month}'s own year: take {basis.for_month(month).name}.")
+        return resource.open().on(basis), month
 
 
 IN_OWN_YEAR = Pricing((), MONTHS, "")
