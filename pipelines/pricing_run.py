@@ -27,6 +27,7 @@ from pipelines.user_lists import (
     exception_days,
     in_price_year,
     no_hrg_bridge,
+    of_price_year,
     read_hrg_bridge,
     read_lva_exceptions,
     read_prior_approvals,
@@ -128,7 +129,8 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
     if rulebook.is_own_year(month):
         return rulebook
     hrgs = set(book.hrg_prices["hrg_code"])
-    return replace(rulebook, bridge=read_hrg_bridge(workspace, pack.scheme.scheme_year, hrgs))
+    bridge = of_price_year(read_hrg_bridge(workspace), pack.scheme.scheme_year, hrgs)
+    return replace(rulebook, bridge=bridge)
 
 
 def priced_path(workspace: Workspace, dataset: str, month: str, cut: str) -> Path:

@@ -100,13 +100,17 @@ def read_lva_exceptions(workspace: Workspace) -> UserList:
     return exceptions
 
 
-def read_hrg_bridge(workspace: Workspace, price_year: str, hrgs: Set[str]) -> UserList:
-    """The HRGs that price those of other years under `price_year`; none where there is no list.
+def read_hrg_bridge(workspace: Workspace) -> UserList:
+    """Every bridge from one HRG to another in the landing folder; none where there is no list."""
+    return _read_all(workspace, HRG_BRIDGE, BRIDGE)
+
+
+def of_price_year(bridge: UserList, price_year: str, hrgs: Set[str]) -> UserList:
+    """The HRGs that price those of other years under `price_year`.
 
     `hrgs` are those of the year's price book. Raises `UserError` for an HRG that is bridged
     twice, to one that the book does not hold, or that is an attendance or no group at all.
     """
-    bridge = _read_all(workspace, HRG_BRIDGE, BRIDGE)
     of_year = UserList(bridge.rows.filter(pl.col("price_scheme_year") == price_year), bridge.files)
     own = pl.col("activity_hrg_code")
     unpriced = own.str.contains("^(WF|UZ)")

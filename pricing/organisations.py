@@ -63,7 +63,9 @@ def party_on(code: str, periods: Periods, successions: Successions, on: date) ->
 
     An organisation that is open in that month stands for itself or for its ICB. One that is
     not is followed to its successor, from the day of the succession on: never backwards,
-    for of a merged organisation nobody can say which part a record would have been.
+    for of a merged organisation nobody can say which part a record would have been. One
+    whose last day is not given ends where it was succeeded: the Organisation Data Service
+    leaves such records open while they are still in use.
 
     >>> always = date(2013, 4, 1)
     >>> periods = {
@@ -83,12 +85,13 @@ def party_on(code: str, periods: Periods, successions: Successions, on: date) ->
         here = passed[-1]
         period = _in_month(periods.get(here, ()), on)
         succession = successions.get(here)
-        if period and period.stands_for == here:
-            return Party(here, period.kind, tuple(passed))
-        if period:
-            following = period.stands_for
-        elif succession and succession.effective_on <= on:
+        is_succeeded = succession is not None and succession.effective_on <= on
+        if succession and is_succeeded and (period is None or period.last is None):
             following = succession.successor
+        elif period and period.stands_for == here:
+            return Party(here, period.kind, tuple(passed))
+        elif period:
+            following = period.stands_for
         else:
             return None
         if following in passed:
