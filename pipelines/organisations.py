@@ -347,13 +347,11 @@ def faults_of(name: str, rows: pl.DataFrame) -> list[str]:
         for place, kind, first, last in overlaps_and_gaps(periods):
             if kind == "gap" and name != COMMISSIONERS:
                 continue
-            until = "on" if last == date.max else f"to {last}"
-            says = {
-                "overlap": f"is given twice from {first} {until}",
-                "gap": f"has no payer from {first} {until}",
-            }
+            says = "is given twice" if kind == "overlap" else "has no payer"
             here, before = found[place], found[place - 1]
-            faults.append(f"{_place(here)}: {here[own]} {says[kind]}; see {_place(before)}")
+            faults.append(
+                f"{_place(here)}: {here[own]} {says} {_days(first, last)}; see {_place(before)}"
+            )
     if name == COMMISSIONERS:
         listed = set(rows["organisation_code"])
         faults += [
@@ -402,6 +400,12 @@ def _in_words(name: str, row: dict[str, Any]) -> tuple[str, str]:
         return "site", f"of {row['provider_code']}, {days}"
     named = f"{row['organisation_name']}, " if row["organisation_name"] else ""
     return "commissioner", f"{named}paid for by {row['commissioner_code']}, {days}"
+
+
+def _days(first: date, last: date) -> str:
+    if last == date.max:
+        return f"from {first} on"
+    return f"on {first}" if first == last else f"from {first} to {last}"
 
 
 def _place(row: Mapping[str, Any]) -> str:
