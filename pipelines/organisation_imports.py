@@ -154,6 +154,8 @@ def _read(path: Path, content: bytes, name: str, kind: str | None) -> _Read:
             lambda: _mapping(path, content),
         ),
     ]
+    if kind and (name != PROVIDERS or header.issuperset(own)):
+        raise UserError(f"{path.name} tells the kind of its rows itself. Leave out --kind.")
     for fits, reader in readers:
         if fits:
             return reader()

@@ -287,28 +287,30 @@ def bundled_list(folder: Path, name: str) -> OrganisationList:
 
 def imported_list(workspace: Workspace, name: str, by: date) -> OrganisationList | None:
     """The list as last published by a day, from every file imported of that day."""
-    days = [
-        published
-        for folder in (workspace.imported / "organisations" / name).glob("[0-9]*/")
-        if (published := date.fromisoformat(folder.name)) <= by
-    ]
-    if not days:
-        return None
-    return publication(workspace, name, max(days))
+    days = [published for published in publications(workspace, name) if published <= by]
+    return publication(workspace, name, days[-1]) if days else None
+
+
+def publications(workspace: Workspace, name: str) -> list[date]:
+    """The days on which what was imported of a list was published, in order."""
+    folders = (workspace.imported / "organisations" / name).glob("[0-9]*/")
+    return sorted(date.fromisoformat(folder.name) for folder in folders)
 
 
 def publication(workspace: Workspace, name: str, published: date) -> OrganisationList:
     """Every file of a list imported as published on a day; no rows where there is none."""
     folder = publication_folder(workspace, name, published)
-    files = sorted(folder.glob(f"[!.]*/{_MANIFEST}"))
-    manifests = [json.loads(path.read_text("utf-8")) for path in files]
-    frames = [pl.read_parquet(path.with_name(_ROWS)) for path in files]
-    return OrganisationList(
-        name,
-        pl.concat([_no_rows(name), *frames]),
-        tuple(Source(m["file"], m["sha256"], m["rows"], m["kind"]) for m in manifests),
-        published,
-    )
+    try:
+        files = sorted(folder.glob(f"[!.]*/{_MANIFEST}"))
+        manifests = [json.loads(path.read_text("utf-8")) for path in files]
+        frames = [pl.read_parquet(path.with_name(_ROWS)) for path in files]
+        rows = pl.concat([_no_rows(name), *frames])
+        sources = tuple(Source(m["file"], m["sha256"], m["rows"], m["kind"]) for m in manifests)
+    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        raise UserError(
+            f"{workspace.shown(folder)} is damaged. Remove it and import its files again."
+        ) from error
+    return OrganisationList(name, rows, sources, published)
 
 
 def publication_folder(workspace: Workspace, name: str, published: date) -> Path:

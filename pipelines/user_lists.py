@@ -138,7 +138,8 @@ def in_price_year(
 ) -> pl.DataFrame:
     """The entries by the provider and payer that each comes down to in the price year.
 
-    A predecessor's approvals and exceptions go on for its successor, since records do. An
+    A predecessor's approvals and exceptions go on for its successor, since records do; they
+    are then of every provider that became part of it, which are not told apart any more. An
     entry of an organisation for which nobody stands then is left out: its records are
     refused.
     """

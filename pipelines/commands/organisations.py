@@ -75,16 +75,20 @@ def import_list(
 
 @app.command("list")
 def list_lists() -> None:
-    """Lists the lists that count now: how many rows, from where, and published when."""
-    from pipelines.organisations import read_organisations
+    """Lists the lists: how many rows, from which files, published when, and which count now."""
+    from pipelines.organisations import publication, publications, read_organisations
 
+    workspace = Workspace.at()
     shown = Table(title="Lists of organisations", title_justify="left")
-    for column in ("list", "rows", "published", "from"):
+    for column in ("list", "rows", "published", "from", "counts"):
         shown.add_column(column, justify="right" if column == "rows" else "left", overflow="fold")
-    for name, one in read_organisations(Workspace.at()).lists.items():
-        published = "bundled, illustrative" if one.published is None else f"{one.published}"
-        files = ", ".join(source.file for source in one.sources) or "none"
-        shown.add_row(name, f"{one.rows.height:,}", published, escape(files))
+    for name, counts in read_organisations(workspace).lists.items():
+        others = [on for on in publications(workspace, name) if on != counts.published]
+        for one in (counts, *(publication(workspace, name, on) for on in reversed(others))):
+            published = "bundled, illustrative" if one.published is None else f"{one.published}"
+            files = ", ".join(source.file for source in one.sources) or "none"
+            now = "yes" if one is counts else "only as of then"
+            shown.add_row(name, f"{one.rows.height:,}", published, escape(files), now)
     out.print(shown)
 
 

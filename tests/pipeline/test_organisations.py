@@ -578,6 +578,21 @@ def test_a_file_is_not_imported_as_another_kind(workspace: Workspace) -> None:
         add(workspace, PROVIDERS, row, kind="independent")
 
 
+def test_a_kind_is_not_given_for_a_file_that_tells_its_own(workspace: Workspace) -> None:
+    with pytest.raises(UserError, match=r"list\.csv tells the kind of its rows itself"):
+        add(workspace, PROVIDERS, PROVIDER_HEADER, f"{TRUST},2013-04-01,", kind="nhs_trust")
+    with pytest.raises(UserError, match=r"list\.csv tells the kind of its rows itself"):
+        add(workspace, SUCCESSIONS, SUCCESSION_HEADER, "RRV,RTD,2024-04-01", kind="nhs_trust")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "rows.parquet"])
+def test_an_import_that_was_damaged_is_told(name: str, workspace: Workspace) -> None:
+    add(workspace, PROVIDERS, PROVIDER_HEADER, f"{TRUST},2013-04-01,")
+    next(workspace.imported.rglob(name)).write_bytes(b"{")
+    with pytest.raises(UserError, match="imported/organisations/providers/2026-11-01 is damaged"):
+        read_organisations(workspace)
+
+
 def test_a_file_that_is_not_there_is_told(workspace: Workspace) -> None:
     with pytest.raises(UserError, match=r"gone\.csv cannot be opened: No such file"):
         import_organisations(workspace, workspace.root / "gone.csv", PROVIDERS, PUBLISHED)
@@ -621,6 +636,9 @@ def test_the_commands_import_list_and_show(
     assert code == 0
     assert "2026-11-01" in said
     assert "bundled, illustrative" in said
+    path = str(put(workspace, "old.csv", ods("RZZ", "A TRUST", "20130401", "20260331")))
+    command("import", path, *options[:3], "2025-11-01", "--kind", "nhs_trust")
+    assert "2025-11-01 │ old.csv │ only as of then" in command("list")[1]
     code, said = command("show", "rzz", "--on", "2024-07-01")
     assert (code, "provider on 2024-07-01 RZZ (nhs_trust)" in said) == (0, True)
     code, said = command("show", "56Z", "--on", "2024-07-01")
