@@ -146,10 +146,7 @@ class Organisations:
 
     def known(self, name: str) -> set[str]:
         """Every code that was ever a provider's or a commissioner's, of its own or before."""
-        periods, successions = self._periods(name), self._successions()
-        return set(periods) | {
-            code for code in successions if _leads_to(code, periods, successions)
-        }
+        return _known(self._periods(name), self._successions())
 
     def payers(self) -> set[str]:
         """Every code that was ever a payer's, and of those that a payer took over from."""
@@ -222,7 +219,11 @@ class Organisations:
         return said
 
     def _resolved(self, name: str, on: date) -> pl.DataFrame:
-        parties = self.parties(name, sorted(self.known(name)), on)
+        periods, successions = self._periods(name), self._successions()
+        parties = {
+            one: party_on(one, periods, successions, on)
+            for one in sorted(_known(periods, successions))
+        }
         rows = [(one, p and p.code, p and p.kind) for one, p in parties.items()]
         schema = dict.fromkeys(("code", "party_code", "kind"), pl.String)
         return pl.DataFrame(rows, schema=schema, orient="row")
@@ -379,6 +380,10 @@ def _faults_of_successions(rows: pl.DataFrame) -> list[str]:
         shown = " → ".join((*ring, ring[0]))
         faults.append(f"{lines[ring[0]]}: {shown}: the successions go round in a ring")
     return faults
+
+
+def _known(periods: Periods, successions: Successions) -> set[str]:
+    return set(periods) | {one for one in successions if _leads_to(one, periods, successions)}
 
 
 def _leads_to(start: str, periods: Periods, successions: Successions) -> bool:

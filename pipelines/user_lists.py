@@ -143,10 +143,13 @@ def in_price_year(
     entry of an organisation for which nobody stands then is left out: its records are
     refused.
     """
-    mapped = {
-        name: pl.col(name).replace_strict(dict(codes), default=None)
-        for name, codes in (("provider_code", providers), ("commissioner_code", commissioners))
-    }
+    mapped = {}
+    for name, codes in (("provider_code", providers), ("commissioner_code", commissioners)):
+        named = entries[name].drop_nulls().unique().to_list()
+        found = [codes.get(code) for code in named]
+        mapped[name] = pl.col(name).replace_strict(
+            named, found, default=None, return_dtype=pl.String
+        )
     stands = [
         expression.is_not_null() | pl.col(name).is_null() for name, expression in mapped.items()
     ]
@@ -165,7 +168,7 @@ def refuse_unknown_organisations(
     for column, known in (("provider_code", providers), ("commissioner_code", commissioners)):
         unknown = ~pl.col(column).is_in(list(known)).fill_null(True)
         kind = column.removesuffix("_code")
-        wanted = f"must name a {kind} of data/organisations as the outputs do (not a site or part)"
+        wanted = f"must name a {kind} of the organisations as the outputs do (not a site or part)"
         _refuse_rows(entries, unknown, wanted)
 
 

@@ -51,10 +51,13 @@ def import_list(
 ) -> None:
     """Imports a list of organisations; nothing is stored unless all of it is right.
 
-    It takes the place of the bundled list of that name entirely. Files imported as published
-    on the same day make one list together; a later day takes the place of an earlier one, and
-    nothing is overwritten. Files of the Organisation Data Service are read as they are: among
-    its NHS trusts (--kind nhs_trust) those with AMBULANCE in their names are ambulance trusts.
+    The list takes the place of the bundled one of its name entirely; they are not mixed.
+
+    Files published on the same day are one list. A later day counts, and none is overwritten.
+
+    Files of the Organisation Data Service are read as they are, without a header.
+
+    With --kind nhs_trust, those with AMBULANCE in their names are ambulance trusts.
     """
     from pipelines.organisation_imports import import_organisations
 

@@ -463,11 +463,11 @@ LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "a site for a provider": (
         APPROVALS + ",RGT01,QMJ,A_snoring,2024-07-01,2024-08-01,A1\n",
-        ("must name a provider of data/organisations", "list.csv, line 2"),
+        ("must name a provider of the organisations", "list.csv, line 2"),
     ),
     "a sub-ICB location for a payer": (
         EXCEPTIONS + "RTD,93C,out_of_area_mental_health,2024-07-01,2024-08-01\n",
-        ("must name a commissioner of data/organisations", "list.csv, line 2"),
+        ("must name a commissioner of the organisations", "list.csv, line 2"),
     ),
     "an exception of no provider": (
         EXCEPTIONS + ",QMJ,out_of_area_mental_health,2024-07-01,2024-08-01\n",

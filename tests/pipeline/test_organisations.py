@@ -803,7 +803,7 @@ def test_an_approval_may_not_name_a_site_or_nobody(code: str, workspace: Workspa
     header = "record_id,provider_code,commissioner_code,ebi_type_code,valid_from,valid_to"
     row = f",{code},QMJ,C_knee_arth,2019-07-01,2019-07-31,IFR"
     land(workspace, "prior_approvals.csv", f"{header},approval_reference\n{row}\n")
-    with pytest.raises(UserError, match="must name a provider of data/organisations"):
+    with pytest.raises(UserError, match="must name a provider of the organisations"):
         rulebook_for(workspace.on(UNDER_2024_25), MONTH)
 
 
@@ -811,7 +811,7 @@ def test_an_exception_may_not_name_a_sub_icb_location(workspace: Workspace) -> N
     header = "provider_code,commissioner_code,exception,valid_from,valid_to"
     row = "RRV,93C,patient_choice_without_contract,2019-07-01,2019-07-31"
     land(workspace, "lva_exceptions.csv", f"{header}\n{row}\n")
-    with pytest.raises(UserError, match="must name a commissioner of data/organisations"):
+    with pytest.raises(UserError, match="must name a commissioner of the organisations"):
         rulebook_for(workspace.on(UNDER_2024_25), MONTH)
 
 
