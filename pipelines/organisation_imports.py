@@ -178,16 +178,16 @@ _ALSO = {
 # --- The Organisation Data Service -----------------------------------------------------------
 
 _ODS = (
-    Cell("1", "code", pl.String, code),
-    Cell("2", "name", pl.String, text),
-    Cell("11", "valid_from", pl.Date, required_day),
-    Cell("12", "valid_to", pl.Date, day),
-    Cell("15", "parent_code", pl.String, optional_code),
+    Cell("column 1", "code", pl.String, code),
+    Cell("column 2", "name", pl.String, text),
+    Cell("column 11", "valid_from", pl.Date, required_day),
+    Cell("column 12", "valid_to", pl.Date, day),
+    Cell("column 15", "parent_code", pl.String, optional_code),
 )
 _ODS_SUCCESSION = (
-    Cell("1", "predecessor_code", pl.String, code),
-    Cell("2", "successor_code", pl.String, code),
-    Cell("4", "effective_on", pl.Date, required_day),
+    Cell("column 1", "predecessor_code", pl.String, code),
+    Cell("column 2", "successor_code", pl.String, code),
+    Cell("column 4", "effective_on", pl.Date, required_day),
 )
 
 
@@ -203,7 +203,7 @@ def _is_ods_succession(row: Sequence[str]) -> bool:
 
 def _numbered(path: Path, content: bytes, cells: Sequence[Cell], columns: int) -> pl.DataFrame:
     """A file without a header, its columns named by their numbers, from 1."""
-    header = [str(number) for number in range(1, columns + 1)]
+    header = [f"column {number}" for number in range(1, columns + 1)]
     return read_list(path, cells, content=content, numbered=True, header_row=header)
 
 

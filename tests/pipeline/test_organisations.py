@@ -474,13 +474,13 @@ BAD: dict[str, tuple[str, Sequence[str], str | None, tuple[str, ...]]] = {
             ods("RZZ", "A TRUST", "20130401", "never"),
         ),
         "nhs_trust",
-        ("line 2: '11' is not a date such as", "line 3: '12' is not a date such as"),
+        ("line 2: 'column 11' is not a date such as", "line 3: 'column 12' is not a date such as"),
     ),
     "a provider of the data service without a first day": (
         PROVIDERS,
         (ods("RZX", "A TRUST", "20130401"), ods("RZY", "A TRUST", "")),
         "nhs_trust",
-        ("line 2: '11' is blank",),
+        ("line 2: 'column 11' is blank",),
     ),
     "a file of the data service whose kind is not given": (
         PROVIDERS,
