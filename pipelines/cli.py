@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.basis import OWN_YEAR, PricingBasis
+from pipelines.commands import organisations
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(organisations.app, name="organisations")
 
 
 def main() -> None:

@@ -38,9 +38,11 @@ from schemas.rules import EARLIEST_COSTING_DATE, is_moment, parse_date
 
 PRIOR_APPROVALS = "prior_approvals"
 LVA_EXCEPTIONS = "lva_exceptions"
+HRG_BRIDGE = "hrg_bridge"
 LIST_HEADERS = {
     PRIOR_APPROVALS: ("record_id", "ebi_type_code", "approval_reference"),
     LVA_EXCEPTIONS: ("provider_code", "commissioner_code", "exception"),
+    HRG_BRIDGE: ("activity_hrg_code", "price_hrg_code", "price_scheme_year"),
 }
 ROW_GROUP_ROWS = 100_000
 
@@ -583,7 +585,7 @@ def _recognise(header: list[str], name: str) -> str:
         name,
         "FILE_DATASET_UNKNOWN",
         f"the header (of {len(header)} columns) is not that of a PbR APC spells or OP extract, "
-        "prior approvals or LVA exceptions. Move it out of landing.",
+        "prior approvals, LVA exceptions or an HRG bridge. Move it out of landing.",
     )
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from pipelines.basis import PricingBasis
-from pipelines.pricing_run import rulebook_for
+from pipelines.organisations import COMMISSIONERS, PROVIDERS
+from pipelines.pricing_run import Rulebook, rulebook_for
 from pipelines.publishing import OWN_SCHEMA, REPRICED_SCHEMA
+from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace
 from pricing import ebi, low_volume, mechanism, unit_price
 from pricing.scheme import Scheme
@@ -77,8 +80,7 @@ def _explain_line(
             f"{_rules(workspace.basis, scheme)}",
             scheme.title,
         ),
-        Step(line["provider_code"], "provider", "data/organisations/providers.csv"),
-        Step(line["commissioner_code"], "payer", "data/organisations/commissioners.csv"),
+        *_party_steps(workspace, line, rulebook),
         Step(
             line["point_of_delivery_code"],
             f"point of delivery; HRG {line['hrg_code'] or 'none'}, treatment function "
@@ -87,6 +89,7 @@ def _explain_line(
             if kind == "Spell"
             else scheme.citation("attendances.multi_professional_hrgs"),
         ),
+        *_bridge_steps(line, rulebook),
         _price_step(line, f"{book.name} ({marked})", scheme),
         *_long_stay_steps(line, book.name),
         *_value_steps(line, scheme, book.name),
@@ -113,6 +116,51 @@ def _explain_line(
         steps += _changes(json.loads(run["priced_with"]), rulebook.inputs())
         steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))
     return f"{kind} {line['record_id']}, line {line['line_number']}", steps
+
+
+def _party_steps(workspace: Workspace, line: dict[str, Any], rulebook: Rulebook) -> list[Step]:
+    """The provider and payer, with the organisations they took over from on the way.
+
+    The line has the codes of the price year alone; those delivered are in the lake, which
+    may have been cleared.
+    """
+    organisations = rulebook.organisations
+    on = workspace.basis.rules_day(line["activity_month"])
+    delivered = _delivered(workspace, line)
+    steps = []
+    for name, what, column in (
+        (PROVIDERS, "provider", "provider_code"),
+        (COMMISSIONERS, "payer", "commissioner_code"),
+    ):
+        how = what
+        whole = delivered.get(what, "")
+        for party in organisations.parties(name, [whole, whole[:3]], on).values():
+            if party and party.code == line[column] and organisations.was_succeeded(party):
+                how = f"{what} as on {on}: {' → '.join(party.passed)}"
+        steps.append(Step(line[column], how, organisations.lists[name].says))
+    return steps
+
+
+def _delivered(workspace: Workspace, line: dict[str, Any]) -> dict[str, str]:
+    """The provider and payer of a line as delivered; none where the lake no longer holds it."""
+    path = valid_path(workspace, line["dataset"], line["activity_month"], line["cut"])
+    if not path.is_file():
+        return {}
+    found = pl.scan_parquet(path).filter(pl.col("record_id") == line["record_id"]).collect()
+    if found.is_empty():
+        return {}
+    row = found.row(0, named=True)
+    payer = row["derived_commissioner_code"] or row["organisation_code_of_commissioner"]
+    return {"provider": row["organisation_code_of_provider"], "payer": payer}
+
+
+def _bridge_steps(line: dict[str, Any], rulebook: Rulebook) -> list[Step]:
+    bridged = rulebook.bridge.rows.filter(pl.col("activity_hrg_code") == line["hrg_code"])
+    if bridged.is_empty() or line["hrg_code"] in rulebook.book.hrg_prices["hrg_code"]:
+        return []
+    row = bridged.row(0, named=True)
+    how = f"prices {line['hrg_code']}, which the book of {row['price_scheme_year']} does not hold"
+    return [Step(row["price_hrg_code"], how, f"HRG bridge {row['file']}, line {row['line']}")]
 
 
 def _changes(then: dict[str, str], now: dict[str, str]) -> list[Step]:

@@ -53,9 +53,9 @@ def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) 
     is_between_icb_and_nhs_provider = nw.col("provider_kind").is_in(
         mechanism.nhs_provider_kinds
     ) & nw.col("commissioner_kind").is_in(mechanism.low_volume_commissioner_kinds)
-    is_patient_choice = nw.col("has_patient_choice_exception").fill_null(False) & nw.col(
-        "is_elective_activity"
-    )
+    # A retired HRG may be elective activity: the block must not swallow what is not known.
+    may_be_elective = nw.col("is_elective_activity") | nw.col("is_hrg_retired")
+    is_patient_choice = nw.col("has_patient_choice_exception").fill_null(False) & may_be_elective
     is_placement = nw.col("has_out_of_area_exception").fill_null(False) & is_out_of_area
     is_outside = (
         nw.col("provider_kind").is_in(rules.provider_kinds_outside)

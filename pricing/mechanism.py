@@ -22,7 +22,8 @@ def payment_mechanism(rules: Mechanism) -> nw.Expr:
     Private and other patients not funded by the NHS first; then the LVA block of the
     pair (¶80); then API for NHS providers, its variable element for elective activity
     (¶71) and its fixed element for the rest; then unit prices for other providers (¶20);
-    and local agreement for what is left.
+    and local agreement for what is left. What a retired HRG would be paid for is not known
+    until it is bridged, so nothing is said to be payable, or not payable, for it.
     """
     category = nw.col("administrative_category_code")
     outside = [*rules.private_patient_categories, *rules.other_categories_outside_scheme]
@@ -31,6 +32,7 @@ def payment_mechanism(rules: Mechanism) -> nw.Expr:
         [
             (category.is_in(outside), OUTSIDE_SCHEME),
             (nw.col("is_covered_by_block"), LVA_BLOCK),
+            (nw.col("is_hrg_retired"), LOCAL_AGREEMENT),
             (is_nhs_provider & nw.col("is_elective_activity"), API_VARIABLE),
             (is_nhs_provider, API_FIXED),
             (~nw.col("unit_price_pence").is_null(), ACTIVITY_BASED),

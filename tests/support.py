@@ -17,16 +17,21 @@ import narwhals.stable.v2 as nw
 import polars as pl
 import yaml
 
+from pipelines.basis import PricingBasis
 from pipelines.lists import read_list
-from pipelines.organisations import read_organisations
+from pipelines.organisations import LAYOUTS, Organisations, bundled_list
 from pipelines.price_books import read_price_book
 from pipelines.scheme_packs import scheme_for
 from pipelines.user_lists import (
     APPROVALS,
+    BRIDGE,
     EXCEPTIONS,
+    UserList,
     approved_days,
     approved_records,
     exception_days,
+    in_price_year,
+    of_price_year,
 )
 from pipelines.workspace import PROJECT, Workspace
 from pricing.national import price_attendances, price_spells
@@ -125,16 +130,25 @@ def scheme() -> Scheme:
 
 
 @cache
-def case_tables() -> dict[str, pl.DataFrame]:
-    """The reference tables of the cases, from `tests/cases/book/`."""
-    book, organisations = read_price_book(BOOK), read_organisations(BOOK)
-    approvals = read_list(BOOK / "prior_approvals.csv", APPROVALS)
-    exceptions = read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS)
-    first, last = date(2023, 1, 1), date(2025, 12, 31)
+def case_tables(month: str = "2024-07") -> dict[str, pl.DataFrame]:
+    """The reference tables of the cases of a month under 2024-25, from `tests/cases/book/`."""
+    book = read_price_book(BOOK)
+    organisations = Organisations({name: bundled_list(BOOK, name) for name in LAYOUTS})
+    activity = date.fromisoformat(f"{month}-01")
+    parties = organisations.laid_out(activity, PricingBasis("2024-25").rules_day(month))
+    codes = [dict(zip(*parties[name].get_columns()[:2], strict=True)) for name in parties]
+    approvals = in_price_year(read_list(BOOK / "prior_approvals.csv", APPROVALS), *codes)
+    exceptions = in_price_year(read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS), *codes)
+    listed = read_list(BOOK / "hrg_bridge.csv", BRIDGE, numbered=True)
+    of_book = UserList(listed.with_columns(file=pl.lit("hrg_bridge.csv")), {})
+    bridge = of_price_year(of_book, "2024-25", set(book.hrg_prices["hrg_code"])).rows
+    if "2024-04" <= month <= "2025-03":
+        bridge = bridge.clear()
+    first, last = date(2018, 4, 1), date(2025, 12, 31)
     return {
-        "providers": organisations.providers,
-        "commissioners": organisations.commissioners.drop("organisation_name"),
+        **parties,
         "hrg_prices": book.hrg_prices,
+        "hrg_bridge": bridge.select("price_hrg_code", hrg_code="activity_hrg_code"),
         "attendance_prices": book.attendance_prices,
         "market_forces_factors": book.market_forces_factors,
         "lva_schedule": book.lva_schedule,
@@ -142,6 +156,18 @@ def case_tables() -> dict[str, pl.DataFrame]:
         "approved_records": approved_records(approvals),
         "approved_days": approved_days(approvals, first, last),
     }
+
+
+@cache
+def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
+    """Every case's record as an engine prices it under 2024-25, by record."""
+    lines = {}
+    for dataset in _DATASETS.values():
+        records = [case.record for case in cases() if case.dataset == dataset]
+        for (month,), of_month in records_frame(dataset, records).group_by("activity_month"):
+            priced = price_on(engine, dataset, of_month, case_tables(str(month)))
+            lines.update({row["record_id"]: row for row in priced.to_dicts()})
+    return lines
 
 
 def price_on(

@@ -18,7 +18,7 @@ from pipelines.workspace import PROJECT
 
 sys.path.insert(0, str(PROJECT / "tests"))
 
-from support import CASES, ENGINES, Case, case_tables, cases, price_on, records_frame
+from support import CASES, ENGINES, Case, cases, priced_cases
 
 _KINDS = {"apc": "spell", "op": "attendance"}
 
@@ -91,7 +91,7 @@ def _differs(case: Case, differs: dict[str, Any], document: dict[str, Any]) -> s
 
 def _given(case: Case) -> str:
     """What the engines give, for the columns the case is about."""
-    line = _priced("polars")[case.record["record_id"]]
+    line = priced_cases("polars")[case.record["record_id"]]
     tick = "✓" if _agrees(case) else "✗"
     if line["refusal_codes"]:
         codes = ", ".join(sorted(line["refusal_codes"].split()))
@@ -101,24 +101,13 @@ def _given(case: Case) -> str:
 
 
 def _agrees(case: Case) -> bool:
-    found = [_priced(engine)[case.record["record_id"]] for engine in ENGINES]
+    found = [priced_cases(engine)[case.record["record_id"]] for engine in ENGINES]
     line = found[0]
     return (
         all(other == line for other in found)
         and sorted((line["refusal_codes"] or "").split()) == case.refused
         and {name: line[name] for name in case.expect} == case.expect
     )
-
-
-@cache
-def _priced(engine: str) -> dict[str, dict[str, Any]]:
-    """Every case's record as an engine prices it, by record."""
-    found = {}
-    for dataset in _KINDS:
-        records = [case.record for case in cases() if case.dataset == dataset]
-        frame = price_on(engine, dataset, records_frame(dataset, records), case_tables())
-        found.update({row["record_id"]: row for row in frame.to_dicts()})
-    return found
 
 
 @cache

@@ -200,7 +200,7 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
         "op_refused_records": 0,
         "op_priced_lines": 1,
         "variable_element": 2,
-        "low_volume": 6,
+        "low_volume": 8,
         "ebi_challenges": 0,
     }
     account = made["month_account"]

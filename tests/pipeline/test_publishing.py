@@ -224,7 +224,7 @@ def test_the_rows_of_each_table_are_told(workspace: Workspace) -> None:
     assert publish_again(workspace) == {
         "priced_lines": 5,
         "variable_element": 2,
-        "low_volume": 6,
+        "low_volume": 8,
         "ebi_challenges": 1,
         "refused_records": 2,
         "accounting": 3,

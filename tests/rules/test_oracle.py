@@ -283,7 +283,8 @@ def test_awkward_records_have_the_same_answers(awkward: Workspace, month: str) -
 
 @cache
 def case_books() -> Books:
-    return read_books(BOOK, BOOK, BOOK / "prior_approvals.csv", BOOK / "lva_exceptions.csv")
+    lists = ("prior_approvals.csv", "lva_exceptions.csv", "hrg_bridge.csv")
+    return read_books(BOOK, BOOK, *(BOOK / name for name in lists))
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.file}: {case.name}")
