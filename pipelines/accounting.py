@@ -37,8 +37,10 @@ so a recorded content hash names the version that made it."""
 
 _NAMED_ORGANISATIONS = {
     "PROVIDER_UNKNOWN": "organisation_code_of_provider",
+    "PROVIDER_NOT_IN_PRICE_YEAR": "organisation_code_of_provider",
     "MFF_MISSING": "organisation_code_of_provider",
     "COMMISSIONER_UNKNOWN": "coalesced_commissioner_code",
+    "COMMISSIONER_NOT_IN_PRICE_YEAR": "coalesced_commissioner_code",
 }
 
 
@@ -94,6 +96,7 @@ class Account:
     """The record of a month's run, as kept in the lake and the `runs` table."""
 
     activity_month: str
+    pricing_basis: str
     scheme_year: str
     pricing_inputs: dict[str, str]
     is_illustrative: bool
@@ -146,6 +149,7 @@ def account(workspace: Workspace, month: str) -> Account:
         distinct = _distinct_lines(lines_sql, connection)
     made = Account(
         activity_month=month,
+        pricing_basis=workspace.basis.name,
         scheme_year=rulebook.pack.scheme.scheme_year,
         pricing_inputs=rulebook.inputs(),
         is_illustrative=rulebook.book.is_illustrative,
@@ -311,12 +315,18 @@ def _unknown_approvals(workspace: Workspace, approvals: pl.DataFrame) -> list[st
 
 def _unknown_hrgs(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
     """HRGs without a price because the book does not hold them at all, which it may lack."""
+    held = pl.concat(
+        [
+            rulebook.book.hrg_prices.select("hrg_code"),
+            rulebook.bridge.rows.select(hrg_code="activity_hrg_code"),
+        ]
+    )
     groups_of_attendances = pl.col("hrg_code").str.contains("^(WF|UZ)")
     unknown = (
         pl.scan_parquet(list(priced_paths(workspace, month).values()))
         .filter(pl.col("hrg_code").is_not_null() & ~groups_of_attendances)
         .select("hrg_code")
-        .join(rulebook.book.hrg_prices.lazy(), on="hrg_code", how="anti")
+        .join(held.lazy(), on="hrg_code", how="anti")
         .group_by("hrg_code")
         .len()
         .sort("len", "hrg_code", descending=[True, False])
@@ -326,6 +336,12 @@ def _unknown_hrgs(workspace: Workspace, rulebook: Rulebook, month: str) -> list[
         return []
     shown = ", ".join(f"{hrg} ({count:,})" for hrg, count in unknown.head(10).rows())
     more = f" and {unknown.height - 10:,} more" if unknown.height > 10 else ""
+    if not rulebook.is_own_year(month):
+        return [
+            f"Of {unknown['len'].sum():,} records the HRG ({unknown.height:,} HRGs) has no row in "
+            f"the price book of {rulebook.pack.scheme.scheme_year} and no bridge: {shown}{more}. "
+            "Name the HRGs that took their place in an HRG bridge list."
+        ]
     return [
         f"The price book holds no row for {unknown.height:,} HRGs of {unknown['len'].sum():,} "
         f"records, which have no price for that: {shown}{more}. Check that it is whole."

@@ -2,10 +2,14 @@
 
 Belongs here: what depends on what, and what the UI is told of it. Does not belong here:
 the work itself; an asset is a call of a function of this package and its metadata.
+
+What follows validation stands twice: once as a month is priced in its own year, and once,
+under the prefix `repriced`, by month and pricing basis.
 """
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -13,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import dagster as dg
 
 from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines.basis import PricingBasis
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme import SchemePackError
 from schemas.contracts import valid_schema
@@ -32,6 +37,9 @@ OWNER = "team:pricing"
 PUBLISHING_POOL = "publishing"
 INTAKE_POOL = "intake"
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2018-04", fmt="%Y-%m", end_offset=1)
+BASES = dg.DynamicPartitionsDefinition(name="pricing_basis")
+MONTHS_AND_BASES = dg.MultiPartitionsDefinition({"month": MONTHS, "basis": BASES})
+REPRICED = "repriced"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,7 +83,7 @@ def mendable(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def dataset_assets(extract: Extract) -> list[Any]:
-    """Extract, valid and refused records, and priced lines of one dataset, with its check."""
+    """Extract, and valid and refused records of one dataset, with its check."""
     dataset, title = extract.dataset, extract.title
     tags = {"dataset": dataset}
 
@@ -187,176 +195,241 @@ def dataset_assets(extract: Extract) -> list[Any]:
             },
         )
 
-    @dg.asset(
-        name=f"{dataset}_priced_lines",
-        group_name="pricing",
-        owners=[OWNER],
-        tags=tags,
-        kinds={"polars", "parquet"},
-        partitions_def=MONTHS,
-        deps=[dg.AssetKey(f"{dataset}_valid_records")],
-        description=f"Priced lines of {title}: what each is worth, what is payable, and why.",
-        metadata={"dagster/column_schema": _schema(PRICED_LINE)},
-    )
-    @mendable
-    def priced_asset(
-        context: dg.AssetExecutionContext, workspace: WorkspaceResource
-    ) -> dg.MaterializeResult[Any]:
-        made = pricing_run.price(workspace.open(), dataset, context.partition_key)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/partition_row_count": made.lines,
-                "cut": made.cut,
-                "refused": made.refused,
-                "refused_by_code": _counts(made.refused_by_code),
-            }
-        )
-
-    return [extract_asset, validation_assets, contract_check, priced_asset]
+    return [extract_asset, validation_assets, contract_check]
 
 
-def statement_asset(
-    name: str,
-    description: str,
-    columns: tuple[Field, ...],
-    make: Callable[[Workspace, str], Any],
-    datasets: tuple[Extract, ...],
-) -> dg.AssetsDefinition:
-    """One statement of a month, made from its priced lines."""
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of a month, and the datasets whose priced lines it is made from."""
 
-    @dg.asset(
-        name=name,
-        group_name="statements",
-        owners=[OWNER],
-        kinds={"polars", "parquet"},
-        partitions_def=MONTHS,
-        deps=[dg.AssetKey(f"{extract.dataset}_priced_lines") for extract in datasets],
-        description=description,
-        metadata={"dagster/column_schema": _schema(columns)},
-    )
-    @mendable
-    def statement(
-        context: dg.AssetExecutionContext, workspace: WorkspaceResource
-    ) -> dg.MaterializeResult[Any]:
-        table = make(workspace.open(), context.partition_key)
-        totals = {
-            column: int(table[column].sum())
-            for column in table.columns
-            if column.endswith(("_pence", "activity"))
-        }
-        return dg.MaterializeResult(
-            metadata={"dagster/partition_row_count": table.height, **totals}
-        )
-
-    return statement
+    name: str
+    description: str
+    columns: tuple[Field, ...]
+    make: Callable[[Workspace, str], Any]
+    datasets: tuple[Extract, ...]
 
 
-STATEMENTS = [
-    statement_asset(
+STATEMENTS = (
+    Statement(
         "variable_element",
         "API variable element by provider, commissioner, month and point of delivery.",
         VARIABLE_ELEMENT,
         pricing_run.make_variable_element,
         EXTRACTS,
     ),
-    statement_asset(
+    Statement(
         "low_volume",
         "Each pair of the LVA payments schedule, and what its block covered in the month.",
         LOW_VOLUME,
         pricing_run.make_low_volume,
         EXTRACTS,
     ),
-    statement_asset(
+    Statement(
         "ebi_challenges",
         "Category 1 evidence-based interventions without prior approval.",
         EBI_CHALLENGES,
         pricing_run.make_ebi_challenges,
         (ADMITTED_PATIENT_CARE,),
     ),
-]
-
-
-@dg.asset(
-    group_name="publication",
-    owners=[OWNER],
-    kinds={"duckdb"},
-    partitions_def=MONTHS,
-    deps=[
-        *(dg.AssetKey(f"{extract.dataset}_refused_records") for extract in EXTRACTS),
-        *(dg.AssetKey(f"{extract.dataset}_priced_lines") for extract in EXTRACTS),
-        *STATEMENTS,
-    ],
-    description="Every record in, priced or refused; every penny by mechanism; the hash of it.",
 )
-@mendable
-def month_account(
-    context: dg.AssetExecutionContext, workspace: WorkspaceResource
-) -> dg.MaterializeResult[Any]:
-    """Counts the month from what is in the lake."""
-    made = accounting.account(workspace.open(), context.partition_key)
-    return dg.MaterializeResult(
-        metadata={
-            "records_delivered": made.delivered,
-            "records_priced": made.priced,
-            "records_refused": made.refused,
-            "value_pence": made.value_pence,
-            "payable_pence": made.payable_pence,
-            "content_hash": made.content_hash,
-            "is_illustrative": made.is_illustrative,
-            "notices": dg.MetadataValue.md("\n".join(f"- {n}" for n in made.notices) or "none"),
-        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """One of the two ways a month is priced: in its own year, or on another basis."""
+
+    prefix: tuple[str, ...]
+    partitions: dg.PartitionsDefinition[Any]
+    says: str
+
+    def key(self, name: str) -> dg.AssetKey:
+        """The key of one of its assets."""
+        return dg.AssetKey([*self.prefix, name])
+
+    def group(self, name: str) -> str:
+        """The group of some of its assets."""
+        return "_".join([*self.prefix, name])
+
+    def open(self, partition_key: str, resource: WorkspaceResource) -> tuple[Workspace, str]:
+        """The workspace on the basis of a partition, and the partition's month.
+
+        Raises `UserError` for a basis that somebody added by hand and that is none.
+        """
+        if not isinstance(partition_key, dg.MultiPartitionKey):
+            return resource.open(), partition_key
+        name, month = (partition_key.keys_by_dimension[of] for of in ("basis", "month"))
+        try:
+            basis = PricingBasis.named(name)
+        except ValueError as error:
+            raise UserError(f"{error}. Name it as 2024-25 or 2024-25_as_of_2024-09-30.") from error
+        if basis.for_month(month) != basis:
+            raise UserError(f"{name} is {month}'s own year: take {basis.for_month(month).name}.")
+        return resource.open().on(basis), month
+
+
+IN_OWN_YEAR = Pricing((), MONTHS, "")
+ON_OTHER_BASIS = Pricing(
+    (REPRICED,), MONTHS_AND_BASES, " Under another year's rules, or as known on another day."
+)
+
+
+def pricing_assets(pricing: Pricing) -> list[Any]:
+    """Priced lines, statements, the account with its check, and what is published."""
+    prefix = list(pricing.prefix) or None
+
+    def lines_asset(extract: Extract) -> dg.AssetsDefinition:
+        @dg.asset(
+            name=f"{extract.dataset}_priced_lines",
+            group_name=pricing.group("pricing"),
+            tags={"dataset": extract.dataset},
+            kinds={"polars", "parquet"},
+            deps=[dg.AssetKey(f"{extract.dataset}_valid_records")],
+            description=(
+                f"Priced lines of {extract.title}: what each is worth, what is payable, and why."
+                f"{pricing.says}"
+            ),
+            metadata={"dagster/column_schema": _schema(PRICED_LINE)},
+            key_prefix=prefix,
+            owners=[OWNER],
+            partitions_def=pricing.partitions,
+        )
+        @mendable
+        def priced_lines(
+            context: dg.AssetExecutionContext, workspace: WorkspaceResource
+        ) -> dg.MaterializeResult[Any]:
+            opened, month = pricing.open(context.partition_key, workspace)
+            made = pricing_run.price(opened, extract.dataset, month)
+            return dg.MaterializeResult(
+                metadata={
+                    "dagster/partition_row_count": made.lines,
+                    "cut": made.cut,
+                    "refused": made.refused,
+                    "refused_by_code": _counts(made.refused_by_code),
+                }
+            )
+
+        return priced_lines
+
+    def statement_asset(statement: Statement) -> dg.AssetsDefinition:
+        @dg.asset(
+            name=statement.name,
+            group_name=pricing.group("statements"),
+            kinds={"polars", "parquet"},
+            deps=[pricing.key(f"{extract.dataset}_priced_lines") for extract in statement.datasets],
+            description=f"{statement.description}{pricing.says}",
+            metadata={"dagster/column_schema": _schema(statement.columns)},
+            key_prefix=prefix,
+            owners=[OWNER],
+            partitions_def=pricing.partitions,
+        )
+        @mendable
+        def made_statement(
+            context: dg.AssetExecutionContext, workspace: WorkspaceResource
+        ) -> dg.MaterializeResult[Any]:
+            table = statement.make(*pricing.open(context.partition_key, workspace))
+            totals = {
+                column: int(table[column].sum())
+                for column in table.columns
+                if column.endswith(("_pence", "activity"))
+            }
+            return dg.MaterializeResult(
+                metadata={"dagster/partition_row_count": table.height, **totals}
+            )
+
+        return made_statement
+
+    @dg.asset(
+        group_name=pricing.group("publication"),
+        kinds={"duckdb"},
+        deps=[
+            *(dg.AssetKey(f"{extract.dataset}_refused_records") for extract in EXTRACTS),
+            *(pricing.key(f"{extract.dataset}_priced_lines") for extract in EXTRACTS),
+            *(pricing.key(statement.name) for statement in STATEMENTS),
+        ],
+        description=(
+            "Every record in, priced or refused; every penny by mechanism; the hash of it."
+            f"{pricing.says}"
+        ),
+        key_prefix=prefix,
+        owners=[OWNER],
+        partitions_def=pricing.partitions,
     )
+    @mendable
+    def month_account(
+        context: dg.AssetExecutionContext, workspace: WorkspaceResource
+    ) -> dg.MaterializeResult[Any]:
+        made = accounting.account(*pricing.open(context.partition_key, workspace))
+        notices = "\n".join(f"- {notice}" for notice in made.notices)
+        return dg.MaterializeResult(
+            metadata={
+                "records_delivered": made.delivered,
+                "records_priced": made.priced,
+                "records_refused": made.refused,
+                "value_pence": made.value_pence,
+                "payable_pence": made.payable_pence,
+                "content_hash": made.content_hash,
+                "is_illustrative": made.is_illustrative,
+                "notices": dg.MetadataValue.md(notices or "none"),
+            }
+        )
 
+    @dg.asset_check(
+        asset=month_account,
+        blocking=True,
+        partitions_def=pricing.partitions,
+        description="Records in = priced + refused; lines and pence of mechanisms = statements.",
+    )
+    @mendable
+    def total_accounting(
+        context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
+    ) -> dg.AssetCheckResult:
+        account = accounting.read_account(*pricing.open(context.partition_key, workspace))
+        table = [
+            dg.TableRecord({"equality": e.says, "left": e.left, "right": e.right, "holds": e.holds})
+            for e in account.equalities
+        ]
+        faults = "; ".join(f"{e.says}: {e.left:,} against {e.right:,}" for e in account.faults)
+        return dg.AssetCheckResult(
+            passed=not account.faults,
+            description=faults or f"All {len(account.equalities)} equalities hold.",
+            metadata={"equalities": dg.MetadataValue.table(table)},
+        )
 
-@dg.asset_check(
-    asset=month_account,
-    blocking=True,
-    partitions_def=MONTHS,
-    description="Records in = priced + refused; lines and pence of mechanisms = statements.",
-)
-@mendable
-def total_accounting(
-    context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
-) -> dg.AssetCheckResult:
-    """Whether every record and penny of the month is in one place."""
-    account = accounting.read_account(workspace.open(), context.partition_key)
-    table = [
-        dg.TableRecord({"equality": e.says, "left": e.left, "right": e.right, "holds": e.holds})
-        for e in account.equalities
+    @dg.asset(
+        group_name=pricing.group("publication"),
+        kinds={"duckdb"},
+        pool=PUBLISHING_POOL,
+        deps=[month_account],
+        description=(
+            f"marts/outputs.duckdb with the month in it, swapped in by one rename.{pricing.says}"
+        ),
+        key_prefix=prefix,
+        owners=[OWNER],
+        partitions_def=pricing.partitions,
+    )
+    @mendable
+    def outputs_duckdb(
+        context: dg.AssetExecutionContext, workspace: WorkspaceResource
+    ) -> dg.MaterializeResult[Any]:
+        opened, month = pricing.open(context.partition_key, workspace)
+        account = accounting.read_account(opened, month)
+        for notice in account.notices:
+            context.log.warning(notice)
+        rows = publishing.publish(opened, account, context.run.run_id)
+        return dg.MaterializeResult(metadata={"path": str(opened.mart), **rows})
+
+    return [
+        *(lines_asset(extract) for extract in EXTRACTS),
+        *(statement_asset(statement) for statement in STATEMENTS),
+        month_account,
+        total_accounting,
+        outputs_duckdb,
     ]
-    faults = "; ".join(f"{e.says}: {e.left:,} against {e.right:,}" for e in account.faults)
-    return dg.AssetCheckResult(
-        passed=not account.faults,
-        description=faults or f"All {len(account.equalities)} equalities hold.",
-        metadata={"equalities": dg.MetadataValue.table(table)},
-    )
-
-
-@dg.asset(
-    group_name="publication",
-    owners=[OWNER],
-    kinds={"duckdb"},
-    partitions_def=MONTHS,
-    pool=PUBLISHING_POOL,
-    deps=[month_account],
-    description="marts/outputs.duckdb with the month in it, swapped in by one rename.",
-)
-@mendable
-def outputs_duckdb(
-    context: dg.AssetExecutionContext, workspace: WorkspaceResource
-) -> dg.MaterializeResult[Any]:
-    """Publishes the month."""
-    opened = workspace.open()
-    account = accounting.read_account(opened, context.partition_key)
-    for notice in account.notices:
-        context.log.warning(notice)
-    rows = publishing.publish(opened, account, context.run.run_id)
-    return dg.MaterializeResult(metadata={"path": str(opened.mart), **rows})
 
 
 def all_assets() -> Iterator[Any]:
     """Every asset and asset check."""
     for extract in EXTRACTS:
         yield from dataset_assets(extract)
-    yield from STATEMENTS
-    yield from (month_account, total_accounting, outputs_duckdb)
+    for pricing in (IN_OWN_YEAR, ON_OTHER_BASIS):
+        yield from pricing_assets(pricing)

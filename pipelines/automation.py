@@ -1,4 +1,4 @@
-"""When a month runs: the job, its schedule, and the sensor on the landing folder.
+"""When a month runs: the jobs, the schedule, and the sensor on the landing folder.
 
 Belongs here: what starts a run and with which month. Does not belong here: the assets.
 """
@@ -10,18 +10,33 @@ from datetime import date, timedelta
 import dagster as dg
 
 from pipelines import deliveries
-from pipelines.assets import MONTHS, WorkspaceResource
+from pipelines.assets import MONTHS, REPRICED, WorkspaceResource
 from pipelines.workspace import UserError
 
 _SETTLED_SECONDS = 30
 """A file that changed more recently may still be on its way."""
 
+_REPRICED = dg.AssetSelection.key_prefixes(REPRICED)
 monthly_pricing = dg.define_asset_job(
     "monthly_pricing",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - _REPRICED,
     executor_def=dg.in_process_executor,
     description="Takes in, validates, prices and publishes one month.",
     tags={"sus-pricing": "monthly"},
+)
+taking_in = dg.define_asset_job(
+    "taking_in",
+    selection=dg.AssetSelection.groups("intake", "validation"),
+    executor_def=dg.in_process_executor,
+    description="Takes in and validates one month, for it to be priced on another basis.",
+    tags={"sus-pricing": "taking in"},
+)
+repricing = dg.define_asset_job(
+    "repricing",
+    selection=_REPRICED,
+    executor_def=dg.in_process_executor,
+    description="Prices one month's valid records on another basis, and publishes that apart.",
+    tags={"sus-pricing": "repricing"},
 )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 _NAME = re.compile(r"(?P<year>own_year|20\d\d-\d\d)(_as_of_(?P<day>\d{4}-\d\d-\d\d))?")
+_SCHEME_YEAR = re.compile(r"20(\d\d)-(\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,22 @@ class PricingBasis:
         found = _NAME.fullmatch(name)
         if not found:
             raise ValueError(f"'{name}' is not a pricing basis")
-        year, day = found["year"], found["day"]
-        return cls(
-            None if year == "own_year" else year,
-            date.fromisoformat(day) if day else None,
-        )
+        try:
+            day = date.fromisoformat(found["day"]) if found["day"] else None
+            year = None if found["year"] == "own_year" else checked_scheme_year(found["year"])
+        except ValueError:
+            raise ValueError(f"'{name}' is not a pricing basis") from None
+        return cls(year, day)
+
+    def for_month(self, month: str) -> "PricingBasis":
+        """The same basis, by its shorter name where the rule year is the month's own.
+
+        >>> PricingBasis("2024-25").for_month("2024-07") == OWN_YEAR
+        True
+        """
+        if self.scheme_year == scheme_year_of(month):
+            return PricingBasis(None, self.as_of)
+        return self
 
     @property
     def name(self) -> str:
@@ -59,6 +71,25 @@ class PricingBasis:
             return first
         starts = int(self.scheme_year[:4])
         return first.replace(year=starts if first.month >= 4 else starts + 1)
+
+
+def checked_scheme_year(name: str) -> str:
+    """`name` where it is a scheme year such as `2025-26`; raises `ValueError` where it is not."""
+    found = _SCHEME_YEAR.fullmatch(name)
+    if not found or (int(found[1]) + 1) % 100 != int(found[2]):
+        raise ValueError(f"'{name}' is not a scheme year such as 2025-26.")
+    return name
+
+
+def scheme_year_of(month: str) -> str:
+    """The scheme year, April to March, that a month falls in.
+
+    >>> scheme_year_of("2024-04"), scheme_year_of("2025-03"), scheme_year_of("2000-01")
+    ('2024-25', '2024-25', '1999-00')
+    """
+    year, number = int(month[:4]), int(month[5:])
+    starts = year if number >= 4 else year - 1
+    return f"{starts}-{(starts + 1) % 100:02}"
 
 
 OWN_YEAR = PricingBasis()

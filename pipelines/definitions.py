@@ -7,7 +7,13 @@ not belong here: any of them.
 import dagster as dg
 
 from pipelines.assets import WorkspaceResource, all_assets
-from pipelines.automation import landing_sensor, monthly_pricing, monthly_schedule
+from pipelines.automation import (
+    landing_sensor,
+    monthly_pricing,
+    monthly_schedule,
+    repricing,
+    taking_in,
+)
 from pipelines.workspace import keep_private
 
 
@@ -17,7 +23,7 @@ def build_definitions(root: str = "") -> dg.Definitions:
     return dg.Definitions(
         assets=[d for d in found if not isinstance(d, dg.AssetChecksDefinition)],
         asset_checks=[d for d in found if isinstance(d, dg.AssetChecksDefinition)],
-        jobs=[monthly_pricing],
+        jobs=[monthly_pricing, taking_in, repricing],
         schedules=[monthly_schedule],
         sensors=[landing_sensor],
         resources={"workspace": WorkspaceResource(root=root)},

@@ -38,9 +38,11 @@ from schemas.rules import EARLIEST_COSTING_DATE, is_moment, parse_date
 
 PRIOR_APPROVALS = "prior_approvals"
 LVA_EXCEPTIONS = "lva_exceptions"
+HRG_BRIDGE = "hrg_bridge"
 LIST_HEADERS = {
     PRIOR_APPROVALS: ("record_id", "ebi_type_code", "approval_reference"),
     LVA_EXCEPTIONS: ("provider_code", "commissioner_code", "exception"),
+    HRG_BRIDGE: ("activity_hrg_code", "price_hrg_code", "price_scheme_year"),
 }
 ROW_GROUP_ROWS = 100_000
 
@@ -207,6 +209,13 @@ def landing_fingerprint(workspace: Workspace) -> dict[str, list[int]]:
         for path in _candidates(workspace)
         if path.is_file()
     }
+
+
+def has_news(workspace: Workspace) -> bool:
+    """Whether a file in the landing folder has come or changed since one was taken in."""
+    known = {name: entry[:2] for name, entry in _read_identities(workspace).items()}
+    found = landing_fingerprint(workspace)
+    return any(known.get(Path(name).as_posix()) != status for name, status in found.items())
 
 
 def months_held(workspace: Workspace, name: str) -> set[str]:
@@ -576,7 +585,7 @@ def _recognise(header: list[str], name: str) -> str:
         name,
         "FILE_DATASET_UNKNOWN",
         f"the header (of {len(header)} columns) is not that of a PbR APC spells or OP extract, "
-        "prior approvals or LVA exceptions. Move it out of landing.",
+        "prior approvals, LVA exceptions or an HRG bridge. Move it out of landing.",
     )
 
 

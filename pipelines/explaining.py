@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import polars as pl
 
-from pipelines.pricing_run import rulebook_for
+from pipelines.basis import PricingBasis
+from pipelines.organisations import COMMISSIONERS, PROVIDERS
+from pipelines.pricing_run import Rulebook, rulebook_for
+from pipelines.publishing import OWN_SCHEMA, REPRICED_SCHEMA
+from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace
 from pricing import ebi, low_volume, mechanism, unit_price
 from pricing.scheme import Scheme
@@ -36,13 +41,13 @@ def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list
             "sus-pricing run --month 2024-07"
         )
     with duckdb.connect(str(workspace.mart), read_only=True) as connection:
-        lines = _rows(connection, "priced_lines", record_id)
-        refused = _rows(connection, "refused_records", record_id)
+        lines = _rows(connection, workspace.basis, "priced_lines", record_id)
+        refused = _rows(connection, workspace.basis, "refused_records", record_id)
         reasons = {
             row["reason_code"]: row for row in _dicts(connection.sql("SELECT * FROM reasons"))
         }
         runs = {
-            row["activity_month"]: row
+            (row["activity_month"], row["pricing_basis"]): row
             for row in _dicts(connection.sql("SELECT * FROM runs WHERE is_current"))
         }
     if not lines and not refused:
@@ -50,7 +55,10 @@ def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list
             f"No published record has the identifier '{record_id}'. It is the Spell Identifier "
             "or the Generated Record ID that SUS+ gave; see priced_lines and refused_records."
         )
-    explained = [_explain_line(workspace, line, reasons, runs) for line in lines]
+    explained = [
+        _explain_line(workspace.on(PricingBasis.named(line["pricing_basis"])), line, reasons, runs)
+        for line in lines
+    ]
     return explained + [_explain_refusal(row, reasons) for row in refused]
 
 
@@ -58,7 +66,7 @@ def _explain_line(
     workspace: Workspace,
     line: dict[str, Any],
     reasons: dict[str, dict[str, Any]],
-    runs: dict[str, dict[str, Any]],
+    runs: dict[tuple[str, str], dict[str, Any]],
 ) -> tuple[str, list[Step]]:
     rulebook = rulebook_for(workspace, line["activity_month"])
     scheme, book = rulebook.pack.scheme, rulebook.book
@@ -69,11 +77,10 @@ def _explain_line(
         Step(
             f"{line['activity_month']} ({line['cut']})",
             f"month of {'discharge' if kind == 'Spell' else 'appointment'}, "
-            f"so the rules of {scheme.scheme_year}",
+            f"{_rules(workspace.basis, scheme)}",
             scheme.title,
         ),
-        Step(line["provider_code"], "provider", "data/organisations/providers.csv"),
-        Step(line["commissioner_code"], "payer", "data/organisations/commissioners.csv"),
+        *_party_steps(workspace, line, rulebook),
         Step(
             line["point_of_delivery_code"],
             f"point of delivery; HRG {line['hrg_code'] or 'none'}, treatment function "
@@ -82,6 +89,7 @@ def _explain_line(
             if kind == "Spell"
             else scheme.citation("attendances.multi_professional_hrgs"),
         ),
+        *_bridge_steps(line, rulebook),
         _price_step(line, f"{book.name} ({marked})", scheme),
         *_long_stay_steps(line, book.name),
         *_value_steps(line, scheme, book.name),
@@ -103,11 +111,56 @@ def _explain_line(
         ),
         Step("what to do", reason["what_to_do"], ""),
     ]
-    run = runs.get(line["activity_month"])
+    run = runs.get((line["activity_month"], line["pricing_basis"]))
     if run:
         steps += _changes(json.loads(run["priced_with"]), rulebook.inputs())
         steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))
     return f"{kind} {line['record_id']}, line {line['line_number']}", steps
+
+
+def _party_steps(workspace: Workspace, line: dict[str, Any], rulebook: Rulebook) -> list[Step]:
+    """The provider and payer, with the organisations they took over from on the way.
+
+    The line has the codes of the price year alone; those delivered are in the lake, which
+    may have been cleared.
+    """
+    organisations = rulebook.organisations
+    on = workspace.basis.rules_day(line["activity_month"])
+    delivered = _delivered(workspace, line)
+    steps = []
+    for name, what, column in (
+        (PROVIDERS, "provider", "provider_code"),
+        (COMMISSIONERS, "payer", "commissioner_code"),
+    ):
+        how = what
+        whole = delivered.get(what, "")
+        for party in organisations.parties(name, [whole, whole[:3]], on).values():
+            if party and party.code == line[column] and organisations.was_succeeded(party):
+                how = f"{what} as on {on}: {' → '.join(party.passed)}"
+        steps.append(Step(line[column], how, organisations.lists[name].says))
+    return steps
+
+
+def _delivered(workspace: Workspace, line: dict[str, Any]) -> dict[str, str]:
+    """The provider and payer of a line as delivered; none where the lake no longer holds it."""
+    path = valid_path(workspace, line["dataset"], line["activity_month"], line["cut"])
+    if not path.is_file():
+        return {}
+    found = pl.scan_parquet(path).filter(pl.col("record_id") == line["record_id"]).collect()
+    if found.is_empty():
+        return {}
+    row = found.row(0, named=True)
+    payer = row["derived_commissioner_code"] or row["organisation_code_of_commissioner"]
+    return {"provider": row["organisation_code_of_provider"], "payer": payer}
+
+
+def _bridge_steps(line: dict[str, Any], rulebook: Rulebook) -> list[Step]:
+    bridged = rulebook.bridge.rows.filter(pl.col("activity_hrg_code") == line["hrg_code"])
+    if bridged.is_empty() or line["hrg_code"] in rulebook.book.hrg_prices["hrg_code"]:
+        return []
+    row = bridged.row(0, named=True)
+    how = f"prices {line['hrg_code']}, which the book of {row['price_scheme_year']} does not hold"
+    return [Step(row["price_hrg_code"], how, f"HRG bridge {row['file']}, line {row['line']}")]
 
 
 def _changes(then: dict[str, str], now: dict[str, str]) -> list[Step]:
@@ -215,12 +268,23 @@ def _explain_refusal(
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, table: str, record_id: str
+    connection: duckdb.DuckDBPyConnection, basis: PricingBasis, table: str, record_id: str
 ) -> list[dict[str, Any]]:
+    """A record's rows on a basis, which is in one schema or the other by the month."""
     relation = connection.sql(
-        f"SELECT * FROM {table} WHERE record_id = $1 ORDER BY ALL", params=[record_id]
+        f"SELECT * FROM {OWN_SCHEMA}.{table} WHERE record_id = $1 UNION ALL "
+        f"SELECT * FROM {REPRICED_SCHEMA}.{table} WHERE record_id = $1 ORDER BY ALL",
+        params=[record_id],
     )
-    return _dicts(relation)
+    rows = _dicts(relation)
+    return [r for r in rows if r["pricing_basis"] == basis.for_month(r["activity_month"]).name]
+
+
+def _rules(basis: PricingBasis, scheme: Scheme) -> str:
+    known = f", as known on {basis.as_of}" if basis.as_of else ""
+    if basis.scheme_year:
+        return f"priced under the rules of {scheme.scheme_year}{known}"
+    return f"so the rules of {scheme.scheme_year}{known}"
 
 
 def _dicts(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:

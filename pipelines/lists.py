@@ -20,6 +20,9 @@ from pipelines.workspace import UserError
 from pricing.money import LARGEST_PENCE
 
 _POUNDS = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,2})?$|^\d+(\.\d{1,2})?$")
+_HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
+_SCHEME_YEAR = re.compile(r"20(\d\d)-(\d\d)")
+_SHOWN_FAULTS = 20
 _NO_PRICE = ("", "-", "–")
 
 
@@ -53,6 +56,21 @@ def code(value: str) -> str:
 def optional_code(value: str) -> str | None:
     """A code, in capitals, that may be blank."""
     return value.upper() or None
+
+
+def hrg(value: str) -> str:
+    """A healthcare resource group, such as FE30Z."""
+    if not _HRG.fullmatch(value.upper()):
+        raise ValueError("is not an HRG such as FE30Z")
+    return value.upper()
+
+
+def scheme_year(value: str) -> str:
+    """A scheme year, such as 2024-25."""
+    found = _SCHEME_YEAR.fullmatch(value)
+    if not found or (int(found[1]) + 1) % 100 != int(found[2]):
+        raise ValueError("is not a scheme year such as 2024-25")
+    return value
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
@@ -134,6 +152,14 @@ def day(value: str) -> date | None:
         raise ValueError("is not a date such as 2024-07-01") from None
 
 
+def required_day(value: str) -> date:
+    """A date that must be there."""
+    found = day(value)
+    if found is None:
+        raise ValueError("is blank")
+    return found
+
+
 def folded(header: str) -> str:
     """A header as it is compared: without regard to case, or to blanks in number."""
     return " ".join(header.split()).casefold()
@@ -146,14 +172,18 @@ def read_list(
     content: bytes | None = None,
     *,
     numbered: bool = False,
+    header_row: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """The rows of a CSV list, parsed; columns in the order of `cells`.
 
-    `numbered` puts the line of the file that each row is on before them, as `line`.
+    `header_row` is what the columns are, for a file that does not say. `numbered` puts the
+    line of the file that each row is on before them, as `line`.
     Raises `UserError` that names every faulty line: a missing column, a cell that cannot
     be read, or two rows with the same `key`.
     """
-    rows = _rows(path, path.read_bytes() if content is None else content)
+    rows = csv_rows(path, path.read_bytes() if content is None else content)
+    if header_row is not None:
+        rows.insert(0, (0, list(header_row)))
     header = [folded(name) for name in rows[0][1]] if rows else []
     missing = [cell.header for cell in cells if folded(cell.header) not in header]
     if missing:
@@ -172,10 +202,7 @@ def read_list(
                 faults.append(f"line {line}: '{cell.header}' {error}")
                 parsed[cell.name].append(None)
     faults += _repeated(rows, parsed, key) if not faults else []
-    if faults:
-        shown = "\n".join(f"  {path.name}, {fault}" for fault in faults[:20])
-        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
-        raise UserError(f"{path.name} cannot be used:\n{shown}{more}")
+    refuse_faults(path.name, [f"{path.name}, {fault}" for fault in faults])
     frame = pl.DataFrame(parsed, schema={cell.name: cell.dtype for cell, _ in wanted})
     if not numbered:
         return frame
@@ -183,7 +210,17 @@ def read_list(
     return frame.insert_column(0, lines)
 
 
-def _rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
+def refuse_faults(name: str, faults: Sequence[str]) -> None:
+    """Raises `UserError` that shows the faults of a list, where it has any."""
+    if faults:
+        shown = "\n".join(f"  {fault}" for fault in faults[:_SHOWN_FAULTS])
+        hidden = len(faults) - _SHOWN_FAULTS
+        more = f"\n  and {hidden} more" if hidden > 0 else ""
+        raise UserError(f"{name} cannot be used:\n{shown}{more}")
+
+
+def csv_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV that are not blank, each with its line. Raises `UserError`."""
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         return [(lines.line_num, row) for row in lines if any(row)]

@@ -7,7 +7,7 @@ what comes out. Does not belong here: any rule.
 
 import json
 from calendar import monthrange
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import polars as pl
 
+from pipelines.basis import PricingBasis
 from pipelines.deliveries import ROW_GROUP_ROWS, settled_cut
-from pipelines.organisations import Organisations, read_organisations
+from pipelines.organisations import PROVIDERS, Organisations, read_organisations
 from pipelines.price_books import PriceBook, price_book_for
 from pipelines.scheme_packs import SchemePack, scheme_for
 from pipelines.user_lists import (
@@ -24,6 +25,10 @@ from pipelines.user_lists import (
     approved_days,
     approved_records,
     exception_days,
+    in_price_year,
+    no_hrg_bridge,
+    of_price_year,
+    read_hrg_bridge,
     read_lva_exceptions,
     read_prior_approvals,
     refuse_unknown_organisations,
@@ -49,6 +54,8 @@ class Rulebook:
     organisations: Organisations
     approvals: UserList
     exceptions: UserList
+    bridge: UserList
+    basis: PricingBasis
 
     def inputs(self) -> dict[str, str]:
         """The sha256 of everything a month is priced with."""
@@ -58,19 +65,26 @@ class Rulebook:
             "organisations": self.organisations.sha256,
             **{f"prior approvals {n}": sha256 for n, sha256 in self.approvals.files.items()},
             **{f"LVA exceptions {n}": sha256 for n, sha256 in self.exceptions.files.items()},
+            **{f"HRG bridge {n}": sha256 for n, sha256 in self.bridge.files.items()},
         }
+
+    def is_own_year(self, month: str) -> bool:
+        """Whether the rules are of the year that the month itself is in."""
+        first, _ = month_days(month)
+        return self.pack.scheme.effective_from <= first <= self.pack.scheme.effective_to
 
     def reference(self, month: str, earliest_admission: date | None = None) -> Reference:
         """The reference tables for one month's records, as Polars frames."""
         first, last = month_days(month)
         admitted_from = min(earliest_admission or first, first)
-        approvals, exceptions = self.approvals.rows, self.exceptions.rows
+        parties = self.organisations.laid_out(first, self.basis.rules_day(month))
+        codes = [dict(zip(*parties[name].get_columns()[:2], strict=True)) for name in parties]
+        approvals = in_price_year(self.approvals.rows, *codes)
+        exceptions = in_price_year(self.exceptions.rows, *codes)
         tables: dict[str, Any] = {
-            "providers": self.organisations.providers,
-            "commissioners": self.organisations.commissioners.select(
-                "organisation_code", "commissioner_code", "commissioner_kind"
-            ),
+            **parties,
             "hrg_prices": self.book.hrg_prices,
+            "hrg_bridge": self.bridge.rows.select("price_hrg_code", hrg_code="activity_hrg_code"),
             "attendance_prices": self.book.attendance_prices,
             "market_forces_factors": self.book.market_forces_factors,
             "lva_schedule": self.book.lva_schedule,
@@ -96,21 +110,27 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
     """The rules, prices and lists that price a month."""
     on = workspace.basis.rules_day(month)
     pack = scheme_for(workspace, on, workspace.basis.as_of)
-    organisations = read_organisations(workspace.data / "organisations")
+    organisations = read_organisations(workspace)
     approvals, exceptions = read_prior_approvals(workspace), read_lva_exceptions(workspace)
     for entries in (approvals, exceptions):
         refuse_unknown_organisations(
-            entries,
-            organisations.providers["provider_code"],
-            organisations.commissioners["commissioner_code"],
+            entries, organisations.known(PROVIDERS), organisations.payers()
         )
-    return Rulebook(
+    book = price_book_for(workspace, pack.scheme.scheme_year, on)
+    rulebook = Rulebook(
         pack=pack,
-        book=price_book_for(workspace, pack.scheme.scheme_year, on),
+        book=book,
         organisations=organisations,
         approvals=approvals,
         exceptions=exceptions,
+        bridge=no_hrg_bridge(),
+        basis=workspace.basis,
     )
+    if rulebook.is_own_year(month):
+        return rulebook
+    hrgs = set(book.hrg_prices["hrg_code"])
+    bridge = of_price_year(read_hrg_bridge(workspace), pack.scheme.scheme_year, hrgs)
+    return replace(rulebook, bridge=bridge)
 
 
 def priced_path(workspace: Workspace, dataset: str, month: str, cut: str) -> Path:

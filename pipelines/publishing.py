@@ -5,12 +5,15 @@ the new file aside, checking it, and swapping it in with one rename. Does not be
 working anything out; what is published is what the lake holds.
 
 Readers keep the file they have open; whoever opens it after the rename gets the new one.
+
+What is priced on another basis than the month's own year is in tables of the same names in
+the schema `repriced`, so that no query over a month's own tables can mix the two.
 """
 
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +21,7 @@ import duckdb
 from filelock import FileLock
 
 from pipelines.accounting import Account, totals
+from pipelines.basis import PricingBasis
 from pipelines.pricing_run import priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
@@ -46,6 +50,13 @@ _SQL_TYPES = {
     "timestamp": "TIMESTAMP",
 }
 
+OWN_SCHEMA, REPRICED_SCHEMA = "main", "repriced"
+PRICING_BASIS = Field(
+    "pricing_basis",
+    "text",
+    "own_year, or the rule year and the day as of which the rules and prices were known",
+)
+
 ACCOUNTING = (
     Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
     Field("dataset", "text", "apc or op"),
@@ -62,8 +73,9 @@ ACCOUNTING = (
 RUNS = (
     Field("run_id", "text", "Run that published the month"),
     Field("published_at", "timestamp", "When, in UTC"),
-    Field("is_current", "flag", "Whether it is the month's latest run"),
+    Field("is_current", "flag", "Whether it is the month's latest run on its pricing basis"),
     Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    PRICING_BASIS,
     Field("scheme_year", "text", "Scheme year whose rules were used"),
     Field("is_illustrative", "flag", "True: made-up prices, not to be paid on"),
     Field("records_delivered", "integer", "Records in"),
@@ -88,7 +100,7 @@ class Table:
     fields: tuple[Field, ...]
 
 
-TABLES = (
+_MONTHLY = (
     Table("priced_lines", "One row per record and line; the row is the trace", PRICED_LINE),
     Table(
         "variable_element",
@@ -107,10 +119,37 @@ TABLES = (
     ),
     Table("refused_records", "Records that were not priced, and every reason", REFUSED_RECORDS),
     Table("accounting", "Lines and pence of each month by mechanism", ACCOUNTING),
+)
+TABLES = (
+    *(replace(table, fields=(*table.fields, PRICING_BASIS)) for table in _MONTHLY),
     Table("runs", "Every run that published, and what made it", RUNS),
     Table("reasons", "What each reason code means and what to do", REASONS),
 )
-_BY_NAME = {table.name: table for table in TABLES}
+"""The tables of the mart; those of months are in both schemas."""
+_BY_NAME = {table.name: table for table in _MONTHLY}
+_OF_MONTH = "activity_month = $month AND pricing_basis = $basis"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a month on a basis goes in the mart."""
+
+    month: str
+    basis: str
+
+    @property
+    def of_month(self) -> dict[str, str]:
+        """Values of `_OF_MONTH`."""
+        return {"month": self.month, "basis": self.basis}
+
+    def table(self, name: str) -> str:
+        """The name of a table with its schema."""
+        return f"{schema_of(PricingBasis.named(self.basis))}.{name}"
+
+
+def schema_of(basis: PricingBasis) -> str:
+    """The schema of the mart that holds what is priced on a basis."""
+    return OWN_SCHEMA if basis.is_own_year else REPRICED_SCHEMA
 
 
 class PublicationError(UserError):
@@ -166,21 +205,17 @@ def _build(
         connection.execute("USE mart")
         connection.execute("BEGIN")
         make_tables(workspace, connection)
-        month = account.activity_month
+        place = _Place(account.activity_month, account.pricing_basis)
         for name in ("priced_lines", "variable_element", "low_volume", "ebi_challenges"):
-            _replace_month(connection, name, month, _source(workspace, name, month))
-        _replace_refused(workspace, connection, account)
-        _replace_accounting(connection, account)
-        notices = [*account.notices, *_take_out_stale(connection, month)]
+            _replace_month(connection, name, place, _source(workspace, name, place.month))
+        _replace_refused(workspace, connection, account, place)
+        _replace_accounting(connection, account, place)
+        notices = [*account.notices, *_take_out_stale(connection, place)]
         _add_run(connection, account, run_id, notices)
         _replace_reasons(connection)
-        _refuse_unless_it_ties(connection, account)
+        _refuse_unless_it_ties(connection, account, place)
         connection.execute("COMMIT")
-        rows = {
-            table.name: _count(connection, table.name, month)
-            for table in TABLES
-            if table.name != "reasons"
-        }
+        rows = {table.name: _count(connection, table.name, place) for table in _MONTHLY}
         connection.execute("CHECKPOINT mart")
         connection.execute("USE memory")
         connection.execute("DETACH mart")
@@ -189,34 +224,45 @@ def _build(
 
 def make_tables(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> None:
     """Makes the tables and views that are not there, and refuses a mart of other columns."""
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {REPRICED_SCHEMA}")
     for table in TABLES:
-        wanted = [(f.name, _SQL_TYPES[f.type]) for f in table.fields]
-        found = connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() "
-            "WHERE database_name = 'mart' AND table_name = ? ORDER BY column_index",
-            [table.name],
-        ).fetchall()
-        if found and found != wanted:
-            raise UserError(
-                f"{workspace.shown(workspace.mart)} was made by another version of sus-pricing: "
-                f"its table {table.name} has other columns. Move it away and run every month again."
-            )
-        if not found:
-            columns = ", ".join(f"{name} {kind}" for name, kind in wanted)
-            connection.execute(f"CREATE TABLE {table.name} ({columns})")
-            _comment(connection, table)
-            _make_view(connection, table)
+        _make_table(workspace, connection, OWN_SCHEMA, table)
+        if table.name in _BY_NAME:
+            comment = f"{table.comment}; on another pricing basis than the month's own year"
+            _make_table(workspace, connection, REPRICED_SCHEMA, replace(table, comment=comment))
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    connection.execute(f"COMMENT ON TABLE {table.name} IS '{_escaped(table.comment)}'")
+def _make_table(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, schema: str, table: Table
+) -> None:
+    wanted = [(f.name, _SQL_TYPES[f.type]) for f in table.fields]
+    found = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'mart' "
+        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        [schema, table.name],
+    ).fetchall()
+    if found and found != wanted:
+        raise UserError(
+            f"{workspace.shown(workspace.mart)} was made by another version of sus-pricing: "
+            f"its table {table.name} has other columns. Move it away and run every month again."
+        )
+    if not found:
+        name = f"{schema}.{table.name}"
+        columns = ", ".join(f"{name} {kind}" for name, kind in wanted)
+        connection.execute(f"CREATE TABLE {name} ({columns})")
+        _comment(connection, name, table)
+        _make_view(connection, name, table)
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
+    connection.execute(f"COMMENT ON TABLE {name} IS '{_escaped(table.comment)}'")
     for column in table.fields:
         connection.execute(
-            f"COMMENT ON COLUMN {table.name}.{column.name} IS '{_escaped(column.comment)}'"
+            f"COMMENT ON COLUMN {name}.{column.name} IS '{_escaped(column.comment)}'"
         )
 
 
-def _make_view(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _make_view(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
     """A view with pounds for pence, where a table has any."""
     if not any(f.name.endswith("_pence") for f in table.fields):
         return
@@ -226,8 +272,8 @@ def _make_view(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         else f.name
         for f in table.fields
     ]
-    view = f"{table.name}_gbp"
-    connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(columns)} FROM {table.name}")
+    view = f"{name}_gbp"
+    connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(columns)} FROM {name}")
     comment = _escaped(f"{table.comment}; amounts in pounds")
     connection.execute(f"COMMENT ON VIEW {view} IS '{comment}'")
 
@@ -239,53 +285,59 @@ def _source(workspace: Workspace, name: str, month: str) -> list[Path]:
 
 
 def _replace_month(
-    connection: duckdb.DuckDBPyConnection, name: str, month: str, sources: Sequence[Path]
+    connection: duckdb.DuckDBPyConnection, name: str, place: _Place, sources: Sequence[Path]
 ) -> None:
     """A month's rows of one table, from Parquet, in the order of their columns."""
     columns = [f.name for f in _BY_NAME[name].fields]
     order = ", ".join(columns[:2]) if name == "priced_lines" else "ALL"
-    connection.execute(f"DELETE FROM {name} WHERE activity_month = ?", [month])
+    _delete_month(connection, name, place)
     connection.execute(
-        f"INSERT INTO {name} SELECT {', '.join(columns)} "
+        f"INSERT INTO {place.table(name)} SELECT {', '.join(columns)}, '{place.basis}' "
         f"FROM read_parquet({[str(path) for path in sources]}) ORDER BY {order}"
     )
 
 
+def _delete_month(connection: duckdb.DuckDBPyConnection, name: str, place: _Place) -> None:
+    connection.execute(f"DELETE FROM {place.table(name)} WHERE {_OF_MONTH}", place.of_month)
+
+
 def _replace_refused(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, account: Account
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
 ) -> None:
-    month = account.activity_month
-    connection.execute("DELETE FROM refused_records WHERE activity_month = ?", [month])
+    _delete_month(connection, "refused_records", place)
     cuts = {dataset.dataset: dataset.cut for dataset in account.datasets}
     for extract in EXTRACTS:
         cut = cuts[extract.dataset]
         values = ", ".join(f"{c.name} := {c.name}" for c in extract.columns)
         for by in ("validation", "pricing"):
-            path = refused_path(workspace, extract.dataset, month, cut, by)
+            path = refused_path(workspace, extract.dataset, place.month, cut, by)
             connection.execute(
                 f"""
-                INSERT INTO refused_records
+                INSERT INTO {place.table("refused_records")}
                 SELECT ?, ?, ?, nullif(trim(record_id), ''), ?, refusal_codes,
-                       delivery_id, row_number, to_json(struct_pack({values}))::VARCHAR
+                       delivery_id, row_number, to_json(struct_pack({values}))::VARCHAR, ?
                 FROM read_parquet(?) ORDER BY delivery_id, row_number
                 """,
-                [extract.dataset, month, cut, by, str(path)],
+                [extract.dataset, place.month, cut, by, place.basis, str(path)],
             )
 
 
-def _replace_accounting(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
-    connection.execute("DELETE FROM accounting WHERE activity_month = ?", [account.activity_month])
+def _replace_accounting(
+    connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
+) -> None:
+    _delete_month(connection, "accounting", place)
     for m in account.mechanisms:
         connection.execute(
-            "INSERT INTO accounting VALUES (?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO {place.table('accounting')} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                account.activity_month,
+                place.month,
                 m.dataset,
                 m.payment_mechanism,
                 m.lines,
                 m.value_pence,
                 m.payable_pence,
                 m.lines_without_price,
+                place.basis,
             ],
         )
 
@@ -293,9 +345,7 @@ def _replace_accounting(connection: duckdb.DuckDBPyConnection, account: Account)
 def _add_run(
     connection: duckdb.DuckDBPyConnection, account: Account, run_id: str, notices: list[str]
 ) -> None:
-    connection.execute(
-        "UPDATE runs SET is_current = false WHERE activity_month = ?", [account.activity_month]
-    )
+    _set_out_of_date(connection, _Place(account.activity_month, account.pricing_basis))
     files = [
         {**file, "dataset": d.dataset, "cut": d.cut} for d in account.datasets for file in d.files
     ]
@@ -304,6 +354,7 @@ def _add_run(
         "published_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
         "is_current": True,
         "activity_month": account.activity_month,
+        "pricing_basis": account.pricing_basis,
         "scheme_year": account.scheme_year,
         "is_illustrative": account.is_illustrative,
         "records_delivered": account.delivered,
@@ -321,71 +372,80 @@ def _add_run(
     connection.execute(f"INSERT INTO runs VALUES ({marks})", [row[f.name] for f in RUNS])
 
 
+def _set_out_of_date(connection: duckdb.DuckDBPyConnection, place: _Place) -> None:
+    connection.execute(f"UPDATE runs SET is_current = false WHERE {_OF_MONTH}", place.of_month)
+
+
 def _replace_reasons(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DELETE FROM reasons")
     rows = [[row[f.name] for f in REASONS] for row in reasons()]
     connection.executemany("INSERT INTO reasons VALUES (?, ?, ?, ?, ?)", rows)
 
 
-def _refuse_unless_it_ties(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
+def _refuse_unless_it_ties(
+    connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
+) -> None:
     """The mart's own rows must give the account to the penny."""
-    month = account.activity_month
-    lines = f"(SELECT * FROM priced_lines WHERE activity_month = '{month}')"
+    of_month = f"activity_month = '{place.month}' AND pricing_basis = '{place.basis}'"
+    lines = f"(SELECT * FROM {place.table('priced_lines')} WHERE {of_month})"
     mechanisms, content_hash = totals(lines, connection)
     if mechanisms != account.mechanisms or content_hash != account.content_hash:
         raise PublicationError(
-            f"The priced lines of {month} in the new mart are not those that were accounted "
-            "for, so it was not published. Run the month again."
+            f"The priced lines of {place.month} in the new mart are not those that were "
+            "accounted for, so it was not published. Run the month again."
         )
-    refused = _count(connection, "refused_records", month)
+    refused = _count(connection, "refused_records", place)
     if refused != account.refused:
         raise PublicationError(
-            f"The new mart holds {refused:,} refused records of {month}, the account "
+            f"The new mart holds {refused:,} refused records of {place.month}, the account "
             f"{account.refused:,}, so it was not published. Run the month again."
         )
 
 
-def _take_out_stale(connection: duckdb.DuckDBPyConnection, month: str) -> list[str]:
+def _take_out_stale(connection: duckdb.DuckDBPyConnection, place: _Place) -> list[str]:
     """Takes out other months that hold records of this one, and tells which.
 
     A record's later delivery stands, and it has another month: what was published of its
     earlier month is out of date as a whole, and would pay for the record twice.
     """
+    lines = place.table("priced_lines")
     stale = [
         row[0]
         for row in connection.execute(
-            """
-            SELECT DISTINCT other.activity_month FROM priced_lines AS here
-            JOIN priced_lines AS other USING (dataset, record_id, line_number)
-            WHERE here.activity_month = $1 AND other.activity_month <> $1 ORDER BY ALL
+            f"""
+            SELECT DISTINCT other.activity_month FROM {lines} AS here
+            JOIN {lines} AS other USING (dataset, record_id, line_number, pricing_basis)
+            WHERE here.activity_month = $month AND here.pricing_basis = $basis
+              AND other.activity_month <> $month ORDER BY ALL
             """,
-            [month],
+            place.of_month,
         ).fetchall()
     ]
-    for other in stale:
-        for table in TABLES:
-            if table.name not in ("runs", "reasons"):
-                connection.execute(f"DELETE FROM {table.name} WHERE activity_month = ?", [other])
-        connection.execute("UPDATE runs SET is_current = false WHERE activity_month = ?", [other])
+    for month in stale:
+        other = replace(place, month=month)
+        for table in _MONTHLY:
+            _delete_month(connection, table.name, other)
+        _set_out_of_date(connection, other)
     return [
-        f"{other} was taken out of the mart: records of it were delivered again as {month}. "
-        f"Run {other} again."
-        for other in stale
+        f"{month} was taken out of the mart: records of it were delivered again as "
+        f"{place.month}. Run {month} again."
+        for month in stale
     ]
 
 
 def published_notices(workspace: Workspace, month: str) -> list[str]:
     """What whoever reads a published month must know."""
+    place = _Place(month, workspace.basis.name)
     with duckdb.connect(str(workspace.mart), read_only=True) as connection:
         row = connection.execute(
-            "SELECT notices FROM runs WHERE is_current AND activity_month = ?", [month]
+            f"SELECT notices FROM runs WHERE is_current AND {_OF_MONTH}", place.of_month
         ).fetchone()
     return row[0].splitlines() if row else []
 
 
-def _count(connection: duckdb.DuckDBPyConnection, name: str, month: str) -> int:
+def _count(connection: duckdb.DuckDBPyConnection, name: str, place: _Place) -> int:
     row = connection.execute(
-        f"SELECT count(*) FROM {name} WHERE activity_month = ?", [month]
+        f"SELECT count(*) FROM {place.table(name)} WHERE {_OF_MONTH}", place.of_month
     ).fetchone()
     assert row is not None
     return int(row[0])

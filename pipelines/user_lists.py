@@ -1,4 +1,4 @@
-"""The users' own lists: prior approvals and LVA exceptions.
+"""The users' own lists: prior approvals, LVA exceptions and the HRG bridge.
 
 Belongs here: reading the lists and laying each entry out by the days it is in force.
 Does not belong here: what an approval (`pricing.ebi`) or exception (`pricing.low_volume`)
@@ -6,20 +6,29 @@ does, or finding the files (`pipelines.deliveries`).
 """
 
 import hashlib
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
-from pipelines.deliveries import LVA_EXCEPTIONS, PRIOR_APPROVALS, landed_lists, read_landed
+from pipelines.deliveries import (
+    HRG_BRIDGE,
+    LVA_EXCEPTIONS,
+    PRIOR_APPROVALS,
+    landed_lists,
+    read_landed,
+)
 from pipelines.lists import (
     Cell,
     code,
     day,
+    hrg,
     one_of,
     optional_code,
     optional_text,
     read_list,
+    scheme_year,
 )
 from pipelines.workspace import UserError, Workspace
 from pricing.low_volume import EXCEPTION_FLAGS
@@ -45,6 +54,11 @@ EXCEPTIONS = (
     Cell("valid_from", "valid_from", pl.Date, day),
     Cell("valid_to", "valid_to", pl.Date, day),
 )
+BRIDGE = (
+    Cell("activity_hrg_code", "activity_hrg_code", pl.String, hrg),
+    Cell("price_hrg_code", "price_hrg_code", pl.String, hrg),
+    Cell("price_scheme_year", "price_scheme_year", pl.String, scheme_year),
+)
 _PERIOD = ("valid_from", "valid_to")
 _TYPE_LETTER_LENGTH = 2
 
@@ -67,6 +81,7 @@ def read_prior_approvals(workspace: Workspace) -> UserList:
     incomplete = pl.col("record_id").is_null() & pl.any_horizontal(
         pl.col(name).is_null() for name in by_period
     )
+    _refuse_backwards(approvals)
     _refuse_rows(approvals, incomplete, "must name a record_id, or all of " + ", ".join(by_period))
     no_letter = ~pl.col("ebi_type_code").str.contains(r"^[A-Z]_").fill_null(True)
     both = pl.col("record_id").is_not_null() & pl.any_horizontal(
@@ -81,22 +96,80 @@ def read_lva_exceptions(workspace: Workspace) -> UserList:
     """Every LVA exception in the landing folder; none where there is no list."""
     exceptions = _read_all(workspace, LVA_EXCEPTIONS, EXCEPTIONS)
     no_period = pl.any_horizontal(pl.col(name).is_null() for name in _PERIOD)
+    _refuse_backwards(exceptions)
     _refuse_rows(exceptions, no_period, "must give valid_from and valid_to")
     return exceptions
 
 
-def refuse_unknown_organisations(
-    entries: UserList, providers: pl.Series, commissioners: pl.Series
-) -> None:
-    """Raises `UserError` for an entry whose provider or payer is no organisation we know.
+def read_hrg_bridge(workspace: Workspace) -> UserList:
+    """Every bridge from one HRG to another in the landing folder; none where there is no list."""
+    return _read_all(workspace, HRG_BRIDGE, BRIDGE)
 
-    A list names organisations as they come out, `RRV` and not its site `RRV01`, the ICB
-    and not its sub-ICB location: any other code would match nothing, without a word.
+
+def of_price_year(bridge: UserList, price_year: str, hrgs: Set[str]) -> UserList:
+    """The HRGs that price those of other years under `price_year`.
+
+    `hrgs` are those of the year's price book. Raises `UserError` for an HRG that is bridged
+    twice, to one that the book does not hold, or that is an attendance or no group at all.
+    """
+    of_year = UserList(bridge.rows.filter(pl.col("price_scheme_year") == price_year), bridge.files)
+    own = pl.col("activity_hrg_code")
+    unpriced = own.str.contains("^(WF|UZ)")
+    for fault, wanted in (
+        (own.is_duplicated(), f"must be the only one of its HRG for {price_year}"),
+        (unpriced, "must bridge an HRG that is priced as such, no WF or UZ group"),
+        (
+            ~pl.col("price_hrg_code").is_in(list(hrgs)),
+            f"must name as price_hrg_code an HRG of the price book of {price_year}",
+        ),
+    ):
+        _refuse_rows(of_year, fault, wanted)
+    return of_year
+
+
+def no_hrg_bridge() -> UserList:
+    """The bridge of a month that is priced under its own year's rules, which needs none."""
+    return _all_rows(BRIDGE, [], {})
+
+
+def in_price_year(
+    entries: pl.DataFrame,
+    providers: Mapping[str, str | None],
+    commissioners: Mapping[str, str | None],
+) -> pl.DataFrame:
+    """The entries by the provider and payer that each comes down to in the price year.
+
+    A predecessor's approvals and exceptions go on for its successor, since records do; they
+    are then of every provider that became part of it, which are not told apart any more. An
+    entry of an organisation for which nobody stands then is left out: its records are
+    refused.
+    """
+    mapped = {}
+    for name, codes in (("provider_code", providers), ("commissioner_code", commissioners)):
+        named = entries[name].drop_nulls().unique().to_list()
+        found = [codes.get(code) for code in named]
+        mapped[name] = pl.col(name).replace_strict(
+            named, found, default=None, return_dtype=pl.String
+        )
+    stands = [
+        expression.is_not_null() | pl.col(name).is_null() for name, expression in mapped.items()
+    ]
+    return entries.filter(*stands).with_columns(**mapped)
+
+
+def refuse_unknown_organisations(
+    entries: UserList, providers: Set[str], commissioners: Set[str]
+) -> None:
+    """Raises `UserError` for an entry whose provider or payer was never one we know.
+
+    A list names organisations as they come out in the year of the record or of the prices,
+    `RRV` and not its site `RRV01`, the ICB and not its sub-ICB location: any other code
+    would match nothing, without a word.
     """
     for column, known in (("provider_code", providers), ("commissioner_code", commissioners)):
-        unknown = ~pl.col(column).is_in(known.implode()).fill_null(True)
+        unknown = ~pl.col(column).is_in(list(known)).fill_null(True)
         kind = column.removesuffix("_code")
-        wanted = f"must name a {kind} of data/organisations as the outputs do (not a site or part)"
+        wanted = f"must name a {kind} of the organisations as the outputs do (not a site or part)"
         _refuse_rows(entries, unknown, wanted)
 
 
@@ -144,16 +217,25 @@ def _read_all(workspace: Workspace, kind: str, cells: tuple[Cell, ...]) -> UserL
         rows = read_list(file.path, cells, content=content, numbered=True)
         frames.append(rows.with_columns(file=pl.lit(file.name)))
         files[file.name] = hashlib.sha256(content).hexdigest()
+    return _all_rows(cells, frames, files)
+
+
+def _all_rows(
+    cells: tuple[Cell, ...], frames: list[pl.DataFrame], files: dict[str, str]
+) -> UserList:
     empty = pl.DataFrame(
         schema={"line": pl.Int64, **{c.name: c.dtype for c in cells}, "file": pl.String}
     )
     return UserList(pl.concat([empty, *frames]), files)
 
 
-def _refuse_rows(entries: UserList, incomplete: pl.Expr, wanted: str) -> None:
+def _refuse_rows(entries: UserList, faulty: pl.Expr, wanted: str) -> None:
+    bad = entries.rows.filter(faulty).select("file", "line").rows()
+    if bad:
+        where = "\n".join(f"  {name}, line {line}" for name, line in bad[:20])
+        raise UserError(f"An entry {wanted}. Not so:\n{where}")
+
+
+def _refuse_backwards(entries: UserList) -> None:
     ends_first = pl.col("valid_to") < pl.col("valid_from")
-    for fault, sentence in ((incomplete, wanted), (ends_first, "must not end before it starts")):
-        bad = entries.rows.filter(fault).select("file", "line").rows()
-        if bad:
-            where = "\n".join(f"  {name}, line {line}" for name, line in bad[:20])
-            raise UserError(f"An entry {sentence}. Not so:\n{where}")
+    _refuse_rows(entries, ends_first, "must not end before it starts")

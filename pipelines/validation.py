@@ -5,6 +5,7 @@ superseded records, and asserting the contract on what is left. Does not belong 
 rules and the contract (`schemas`).
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,17 @@ def valid_path(workspace: Workspace, dataset: str, month: str, cut: str) -> Path
 
 def refused_path(workspace: Workspace, dataset: str, month: str, cut: str, by: str) -> Path:
     """The records of a month and cut refused by `validation` or `pricing`."""
-    return workspace.month("refused", dataset, month, cut) / f"{by}.parquet"
+    folder = workspace.month if by == "validation" else workspace.priced_month
+    return folder("refused", dataset, month, cut) / f"{by}.parquet"
+
+
+def is_validated(workspace: Workspace, dataset: str, month: str) -> bool:
+    """Whether a month's valid records were made from the deliveries there are now."""
+    if not any(month in delivery.months for delivery in deliveries_of(workspace, dataset)):
+        return False
+    cut = settled_cut(workspace, dataset, month)
+    made_from = _made_from_path(workspace, dataset, month, cut)
+    return made_from.is_file() and made_from.read_text("utf-8") == _made_from(workspace, dataset)
 
 
 def validate(workspace: Workspace, dataset: str, month: str) -> Validated:
@@ -83,6 +94,8 @@ def validate(workspace: Workspace, dataset: str, month: str) -> Validated:
     with replacing(refused_here) as writing:
         _with_codes(refused, extract).sink_parquet(writing, row_group_size=ROW_GROUP_ROWS)
     discard(holding)
+    with replacing(_made_from_path(workspace, dataset, month, cut)) as writing:
+        writing.write_text(_made_from(workspace, dataset), "utf-8")
     valid = pl.scan_parquet(valid_here)
     counts = valid.select(
         pl.len().alias("valid"),
@@ -177,6 +190,15 @@ def _holding(workspace: Workspace, dataset: str, cut: str, month: str) -> list[D
         for delivery in deliveries_of(workspace, dataset)
         if delivery.cut == cut and month in delivery.months
     ]
+
+
+def _made_from_path(workspace: Workspace, dataset: str, month: str, cut: str) -> Path:
+    return valid_path(workspace, dataset, month, cut).with_name("made_from.json")
+
+
+def _made_from(workspace: Workspace, dataset: str) -> str:
+    """Every delivery of the dataset, since a record of any may supersede one of the month."""
+    return json.dumps(sorted(f"{d.cut} {d.sha256}" for d in deliveries_of(workspace, dataset)))
 
 
 def _found(parts: list[Path], wanted: pl.DataFrame) -> pl.LazyFrame:

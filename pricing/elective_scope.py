@@ -19,8 +19,12 @@ def is_excluded_treatment_function(scope: ElectiveScope) -> nw.Expr:
 
 
 def is_termination_of_pregnancy(scope: ElectiveScope) -> nw.Expr:
-    """Termination of pregnancy services, outside the variable element (2023/25 ¶117)."""
-    return nw.col("hrg_code").is_in(scope.termination_of_pregnancy_hrgs).fill_null(False)
+    """Termination of pregnancy services, outside the variable element (2023/25 ¶117).
+
+    The list is of the price year's HRGs, so a bridged record is looked up as what prices it.
+    """
+    hrg = nw.coalesce("price_hrg_code", "hrg_code")
+    return hrg.is_in(scope.termination_of_pregnancy_hrgs).fill_null(False)
 
 
 def is_elective_spell(scope: ElectiveScope) -> nw.Expr:

@@ -65,7 +65,9 @@ def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) 
         mechanism.nhs_provider_kinds
     ) & nw.col("commissioner_kind").is_in(rules.commissioner_kinds)
     of_kind = {
-        "patient_choice_without_contract": nw.col("is_elective_activity"),
+        # A retired HRG may be elective activity: the block must not swallow what is not known.
+        "patient_choice_without_contract": nw.col("is_elective_activity")
+        | nw.col("is_hrg_retired"),
         "out_of_area_mental_health": is_out_of_area,
         "mental_health_lead_provider_collaborative": _is_mental_health(rules),
     }

@@ -26,7 +26,8 @@ def payment_mechanism(rules: Mechanism) -> nw.Expr:
     (2023/25 ¶71, 2026/27 ¶74, 2021/22 ¶56), its blended payment for priced urgent and emergency
     spells (2026/27 ¶81-82), its fixed element for the rest, maternity too (2023/25 ¶49, ¶93,
     2026/27 ¶49, 2021/22 ¶27); then unit prices for other providers (2023/25 ¶20, 2026/27 ¶11); and
-    local agreement for what is left.
+    local agreement for what is left. What a retired HRG would be paid for is not known until it is
+    bridged, so nothing is said to be payable, or not payable, for it.
     """
     category = nw.col("administrative_category_code")
     outside = [*rules.private_patient_categories, *rules.other_categories_outside_scheme]
@@ -37,6 +38,7 @@ def payment_mechanism(rules: Mechanism) -> nw.Expr:
         [
             (category.is_in(outside), OUTSIDE_SCHEME),
             (nw.col("is_covered_by_block"), LVA_BLOCK),
+            (nw.col("is_hrg_retired"), LOCAL_AGREEMENT),
             (is_nhs_provider & nw.col("is_elective_activity"), API_VARIABLE),
             (is_nhs_provider & is_blended & has_unit_price, API_BLENDED),
             (is_nhs_provider, API_FIXED),

@@ -10,7 +10,7 @@ Every record comes out exactly once: `priced_lines` and `refusals` share none an
 none out.
 """
 
-from itertools import combinations
+from itertools import product
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -18,6 +18,7 @@ import narwhals.stable.v2 as nw
 from pricing import (
     ebi,
     elective_scope,
+    hrg_bridge,
     long_stay,
     low_volume,
     mff,
@@ -56,7 +57,7 @@ def price_spells(
     approved = ebi.approvals(spells, parties, reference, scheme.evidence_based_interventions)
     excepted = low_volume.exceptions(spells, parties, reference)
     spells = spells.join(parties, on=list(organisations.DELIVERED_PARTIES), how="left")
-    spells = spells.join(reference.hrg_prices, on="hrg_code", how="left")
+    spells = spells.join(hrg_bridge.hrg_prices(reference), on="hrg_code", how="left")
     spells = spells.join(_marks(approved, excepted), on="record_id", how="left")
     spells = spells.with_columns(
         stay_for_payment_days=long_stay.stay_for_payment_days(),
@@ -64,6 +65,7 @@ def price_spells(
         attendance_hrg_code=_NO_TEXT,
     )
     spells = spells.with_columns(
+        is_hrg_retired=hrg_bridge.is_retired(scheme),
         is_short_stay_emergency=is_short_stay_emergency(scheme.spells, scheme.short_stay_emergency),
     )
     spells = spells.with_columns(point_of_delivery_code=point_of_delivery.of_spells(scheme.spells))
@@ -99,7 +101,9 @@ def price_attendances(
     excepted = low_volume.exceptions(attendances, parties, reference)
     attendances = attendances.join(parties, on=list(organisations.DELIVERED_PARTIES), how="left")
     attendances = attendances.join(
-        reference.hrg_prices.select("hrg_code", "outpatient_procedure_price_pence"),
+        hrg_bridge.hrg_prices(reference).select(
+            "hrg_code", "price_hrg_code", "outpatient_procedure_price_pence"
+        ),
         on="hrg_code",
         how="left",
     )
@@ -112,6 +116,9 @@ def price_attendances(
     )
     attendances = attendances.with_columns(
         is_procedure=unit_price.is_procedure(rules),
+        is_hrg_retired=hrg_bridge.is_retired(scheme)
+        & nw.col("is_attended")
+        & ~nw.col("is_administrative_event"),
         price_column=unit_price.price_column(rules),
         attendance_kind=point_of_delivery.attendance_kind(rules),
     )
@@ -172,21 +179,35 @@ def _worth(records: nw.LazyFrame[Any], scheme: Scheme) -> nw.LazyFrame[Any]:
 
 def _refusal_codes() -> nw.Expr:
     """Every reason a record cannot be priced, joined by a space; null where there is none."""
-    provider_known = ~nw.col("provider_code").is_null()
-    tests = {
-        Refusal.PROVIDER_UNKNOWN: ~provider_known,
-        Refusal.COMMISSIONER_UNKNOWN: nw.col("commissioner_code").is_null(),
-        Refusal.MFF_MISSING: provider_known & nw.col("mff_ppm").is_null(),
-        Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence")),
-    }
+    no_provider = nw.col("provider_code").is_null()
+    no_commissioner = nw.col("commissioner_code").is_null()
+    is_provider_listed = nw.col("is_provider_listed")
+    is_commissioner_listed = nw.col("is_commissioner_listed")
+    # Of each group one at most applies.
+    groups: list[dict[Refusal, nw.Expr]] = [
+        {
+            Refusal.PROVIDER_UNKNOWN: no_provider & ~is_provider_listed,
+            Refusal.PROVIDER_NOT_IN_PRICE_YEAR: no_provider & is_provider_listed,
+            Refusal.MFF_MISSING: ~no_provider & nw.col("mff_ppm").is_null(),
+        },
+        {
+            Refusal.COMMISSIONER_UNKNOWN: no_commissioner & ~is_commissioner_listed,
+            Refusal.COMMISSIONER_NOT_IN_PRICE_YEAR: no_commissioner & is_commissioner_listed,
+        },
+        {Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence"))},
+    ]
     # Every set of refusals is a row, the larger sets first, so that none is left out.
-    sets = [found for size in range(len(tests), 0, -1) for found in combinations(tests, size)]
+    sets = [
+        [code for code in one if code] for one in product(*([*group, None] for group in groups))
+    ]
+    tests = {code: test for group in groups for code, test in group.items()}
     rows = [
         (
             nw.all_horizontal(*(tests[refusal] for refusal in found), ignore_nulls=False),
             " ".join(found),
         )
-        for found in sets
+        for found in sorted(sets, key=len, reverse=True)
+        if found
     ]
     return first_that_fits(rows, otherwise=None)
 

@@ -94,6 +94,7 @@ def reason_code(scheme: Scheme) -> nw.Expr:
         (mechanism == LVA_BLOCK, Reason.COVERED_BY_LVA_BLOCK),
         (source == unit_price.NOT_ATTENDED, Reason.NOT_ATTENDED),
         (source == unit_price.ADMINISTRATIVE_EVENT, Reason.ADMINISTRATIVE_EVENT),
+        (nw.col("is_hrg_retired"), Reason.HRG_RETIRED),
         (
             mechanism.is_in(_PAID_FOR_ACTIVITY) & (nw.col("ebi_outcome") == ebi.ZERO_PRICE),
             Reason.UNAPPROVED_EBI,

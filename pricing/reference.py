@@ -10,7 +10,11 @@ from typing import Any, Self
 import narwhals.stable.v2 as nw
 
 REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
-    "providers": {"provider_code": nw.String, "provider_kind": nw.String},
+    "providers": {
+        "delivered_code": nw.String,
+        "provider_code": nw.String,
+        "provider_kind": nw.String,
+    },
     "commissioners": {
         "organisation_code": nw.String,
         "commissioner_code": nw.String,
@@ -29,6 +33,7 @@ REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
         "is_short_stay_emergency_applicable": nw.Boolean,
         "short_stay_emergency_price_pence": nw.Int64,
     },
+    "hrg_bridge": {"hrg_code": nw.String, "price_hrg_code": nw.String},
     "attendance_prices": {
         "treatment_function_code": nw.String,
         "price_column": nw.String,
@@ -59,6 +64,12 @@ REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
 """Columns of each table. Every column but the prices and trim points is never null, and
 the leading columns up to the first of another kind are unique together.
 
+`providers` and `commissioners` are laid out for one month: what each code that a record may
+carry (a provider's own, a site's, a predecessor's) comes down to in the price year. Both
+are unique by their first column, and the others are null where a code is of the lists but
+nobody stands for it in the price year. `hrg_bridge` holds, for HRGs by their first column,
+the HRG of the price year that prices them; it is empty for a month priced under its own year.
+
 `approved_days` and `lva_exception_days` hold a row for each day on which an approval or
 exception is in force, since a join between two dates is not portable across engines.
 """
@@ -71,6 +82,7 @@ class Reference:
     providers: nw.LazyFrame[Any]
     commissioners: nw.LazyFrame[Any]
     hrg_prices: nw.LazyFrame[Any]
+    hrg_bridge: nw.LazyFrame[Any]
     attendance_prices: nw.LazyFrame[Any]
     market_forces_factors: nw.LazyFrame[Any]
     lva_schedule: nw.LazyFrame[Any]

@@ -63,13 +63,15 @@ def of_spells() -> nw.Expr:
 def source_for_attendances() -> nw.Expr:
     """Which price an appointment takes: the procedure's, else the treatment function's.
 
-    An appointment that nobody attended, and an administrative event, is worth nothing.
+    An appointment that nobody attended, and an administrative event, is worth nothing. Of
+    a retired HRG nobody knows whether it is a procedure with a price, so it takes neither.
     """
     return first_that_fits(
         [
             (~nw.col("is_attended"), NOT_ATTENDED),
             (nw.col("is_administrative_event"), ADMINISTRATIVE_EVENT),
             (~nw.col("national_price_exclusion").is_null(), NONE),
+            (nw.col("is_hrg_retired"), NONE),
             (nw.col("is_procedure"), PROCEDURE),
             (~nw.col("attendance_price_pence").is_null(), ATTENDANCE),
         ],

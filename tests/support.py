@@ -17,16 +17,21 @@ import narwhals.stable.v2 as nw
 import polars as pl
 import yaml
 
+from pipelines.basis import PricingBasis, scheme_year_of
 from pipelines.lists import read_list
-from pipelines.organisations import read_organisations
+from pipelines.organisations import LAYOUTS, Organisations, bundled_list
 from pipelines.price_books import read_price_book
 from pipelines.scheme_packs import scheme_for
 from pipelines.user_lists import (
     APPROVALS,
+    BRIDGE,
     EXCEPTIONS,
+    UserList,
     approved_days,
     approved_records,
     exception_days,
+    in_price_year,
+    of_price_year,
 )
 from pipelines.workspace import PROJECT, Workspace
 from pricing.national import price_attendances, price_spells
@@ -128,28 +133,25 @@ def scheme(year: str = SCHEME_YEAR) -> Scheme:
 
 
 @cache
-def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
-    """Every case's record as an engine prices it under the case's year, by record."""
-    lines = {}
-    kinds = sorted({(case.dataset, case.scheme_year) for case in cases()})
-    for dataset, year in kinds:
-        found = [c.record for c in cases() if (c.dataset, c.scheme_year) == (dataset, year)]
-        frame = price_on(engine, dataset, records_frame(dataset, found), case_tables(), year)
-        lines.update({row["record_id"]: row for row in frame.to_dicts()})
-    return lines
-
-
-@cache
-def case_tables() -> dict[str, pl.DataFrame]:
-    """The reference tables of the cases, from `tests/cases/book/`."""
-    book, organisations = read_price_book(BOOK), read_organisations(BOOK)
-    approvals = read_list(BOOK / "prior_approvals.csv", APPROVALS)
-    exceptions = read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS)
-    first, last = date(2023, 1, 1), date(2025, 12, 31)
+def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl.DataFrame]:
+    """The reference tables of a month's cases under a year, from `tests/cases/book/`."""
+    book = read_price_book(BOOK)
+    organisations = Organisations({name: bundled_list(BOOK, name) for name in LAYOUTS})
+    activity = date.fromisoformat(f"{month}-01")
+    parties = organisations.laid_out(activity, PricingBasis(year).rules_day(month))
+    codes = [dict(zip(*parties[name].get_columns()[:2], strict=True)) for name in parties]
+    approvals = in_price_year(read_list(BOOK / "prior_approvals.csv", APPROVALS), *codes)
+    exceptions = in_price_year(read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS), *codes)
+    listed = read_list(BOOK / "hrg_bridge.csv", BRIDGE, numbered=True)
+    of_book = UserList(listed.with_columns(file=pl.lit("hrg_bridge.csv")), {})
+    bridge = of_price_year(of_book, year, set(book.hrg_prices["hrg_code"])).rows
+    if scheme_year_of(month) == year:
+        bridge = bridge.clear()
+    first, last = date(2018, 4, 1), date(2025, 12, 31)
     return {
-        "providers": organisations.providers,
-        "commissioners": organisations.commissioners.drop("organisation_name"),
+        **parties,
         "hrg_prices": book.hrg_prices,
+        "hrg_bridge": bridge.select("price_hrg_code", hrg_code="activity_hrg_code"),
         "attendance_prices": book.attendance_prices,
         "market_forces_factors": book.market_forces_factors,
         "lva_schedule": book.lva_schedule,
@@ -157,6 +159,27 @@ def case_tables() -> dict[str, pl.DataFrame]:
         "approved_records": approved_records(approvals),
         "approved_days": approved_days(approvals, first, last),
     }
+
+
+@cache
+def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
+    """Every case's record as an engine prices it under the case's year, by record."""
+    lines = {}
+    for dataset, year in sorted({(case.dataset, case.scheme_year) for case in cases()}):
+        records = [c.record for c in cases() if (c.dataset, c.scheme_year) == (dataset, year)]
+        lines.update(price_by_month(engine, dataset, records_frame(dataset, records), year))
+    return lines
+
+
+def price_by_month(
+    engine: str, dataset: str, records: pl.DataFrame, year: str
+) -> dict[str, dict[str, Any]]:
+    """Records as an engine prices them under a year, each with its month's tables, by record."""
+    lines = {}
+    for (month,), of_month in records.group_by("activity_month"):
+        priced = price_on(engine, dataset, of_month, case_tables(str(month), year), year)
+        lines.update({row["record_id"]: row for row in priced.to_dicts()})
+    return lines
 
 
 def price_on(

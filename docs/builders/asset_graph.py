@@ -106,11 +106,19 @@ def draw(assets: Mapping[str, Node], arrows: Sequence[tuple[str, str]]) -> str:
 
 
 def _graph() -> tuple[dict[str, Node], list[tuple[str, str]]]:
-    """Assets by name with their column, and arrows, from the Dagster definitions."""
+    """Assets by name with their column, and arrows, from the Dagster definitions.
+
+    Those that price on another basis are the same again, and are left to the legend.
+    """
+    from pipelines.assets import REPRICED
     from pipelines.definitions import defs
 
     graph = defs.resolve_asset_graph()
-    found = {node.key.to_user_string(): node for node in graph.asset_nodes}
+    found = {
+        node.key.to_user_string(): node
+        for node in graph.asset_nodes
+        if node.key.path[0] != REPRICED
+    }
     parents = {
         name: sorted(parent.to_user_string() for parent in node.parent_keys)
         for name, node in sorted(found.items())
@@ -327,6 +335,7 @@ def _legend(height: float) -> str:
     return (
         _pill(x + 40, y - 4, "check")
         + f'\n<text x="{x + 92}" y="{y + 4:.1f}" font-size="12" fill="{QUIET}">blocking: what '
-        "follows does not run unless it passes. Every asset is partitioned by activity month."
-        "</text>"
+        "follows does not run unless it passes. Every asset is partitioned by activity month. "
+        "What follows validation is there again as <tspan font-style='italic'>repriced</tspan>, "
+        "by month and pricing basis.</text>"
     )

@@ -8,7 +8,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from docs.builders.markdown import page
 
@@ -20,12 +22,13 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 def build() -> str:
     """The page."""
+    from typer.main import get_command
+
     from pipelines.cli import app
 
-    names = [command.callback.__name__ for command in app.registered_commands if command.callback]
     parts = [_help()]
-    for name in names:
-        parts += [f"## {name}", _help(name)]
+    for words in _commands(get_command(app)):
+        parts += [f"## {' '.join(words)}", _help(*words)]
     return page(
         "Commands",
         "`sus-pricing --help`",
@@ -33,6 +36,14 @@ def build() -> str:
         "1 when it refused, 2 when it was used wrongly.",
         *parts,
     )
+
+
+def _commands(group: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command, those of a group's own commands after it."""
+    for name, command in group.commands.items():
+        yield (*words, name)
+        if hasattr(command, "commands"):
+            yield from _commands(command, *words, name)
 
 
 def printed(

@@ -100,6 +100,10 @@ def _codes(column: Column, extract: Extract) -> list[str]:
     return [rule.code for rule in record_rules(extract) if rule.code in made]
 
 
+def _repriced() -> list[str]:
+    return [t.name for t in publishing.TABLES if t.name not in ("runs", "reasons")]
+
+
 def _tables() -> list[str]:
     """The tables and views of a mart just made, as DuckDB describes them."""
     with duckdb.connect() as connection:
@@ -108,11 +112,12 @@ def _tables() -> list[str]:
         publishing.make_tables(Workspace.at(PROJECT), connection)
         columns = connection.execute(
             "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
-            "WHERE database_name = 'mart' AND NOT internal ORDER BY table_name, column_index"
+            "WHERE database_name = 'mart' AND schema_name = 'main' AND NOT internal "
+            "ORDER BY table_name, column_index"
         ).fetchall()
         views = connection.execute(
             "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'mart' "
-            "AND NOT internal ORDER BY view_name"
+            "AND schema_name = 'main' AND NOT internal ORDER BY view_name"
         ).fetchall()
     parts = []
     for made in publishing.TABLES:
@@ -136,6 +141,12 @@ def _tables() -> list[str]:
     ]
     return [
         *parts,
+        "### On another pricing basis: the schema repriced",
+        "What `sus-pricing run --scheme` and `--as-of`, and `reissue`, make of a month: tables and "
+        "views of the same names and columns as a month's own, "
+        + ", ".join(code(f"{publishing.REPRICED_SCHEMA}.{name}") for name in _repriced())
+        + ". They may hold one month on several bases: a query names its `pricing_basis`. "
+        "*Used:* to compare years, publication days and baselines. Never to pay a month.",
         "### Views in pounds",
         "Each has the columns of its table, with `_gbp` (`DECIMAL(18,2)`) for every `_pence`. "
         "*Used:* by people. What is settled is summed in pence.",

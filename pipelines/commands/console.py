@@ -22,12 +22,13 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from pipelines.basis import checked_scheme_year
+
 _PIPED_WIDTH = 110
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
-_SCHEME_YEAR = re.compile(r"20(\d\d)-(\d\d)")
 
 
 def month(value: str) -> str:
@@ -61,10 +62,10 @@ def day(value: str) -> date:
 
 def scheme_year(value: str) -> str:
     """A scheme year such as 2025-26; raises `BadParameter` for anything else."""
-    found = _SCHEME_YEAR.fullmatch(value)
-    if not found or (int(found[1]) + 1) % 100 != int(found[2]):
-        raise typer.BadParameter(f"'{value}' is not a scheme year such as 2025-26.")
-    return value
+    try:
+        return checked_scheme_year(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def pounds(pence: int | None) -> str:

@@ -55,14 +55,14 @@ class Reference:
         }
         payers: dict[str, list[str]] = {}
         hubs = set()
-        for code, _, payer, kind in _table(organisations / "commissioners.csv"):
+        for code, _, payer, kind in _open(organisations / "commissioners.csv"):
             payers.setdefault(payer, []).append(code)
             if kind == "nhs_england":
                 hubs.add(payer)
         return cls(
             providers=tuple(
                 Provider(code, name, kind, factors.get(code))
-                for code, name, kind in _table(organisations / "providers.csv")
+                for code, name, kind in _open(organisations / "providers.csv")
             ),
             payers={payer: tuple(codes) for payer, codes in sorted(payers.items())},
             nhs_england=tuple(sorted(hubs)),
@@ -72,6 +72,11 @@ class Reference:
                 sorted((row[0], row[1]) for row in _table(price_book / "lva_payments_schedule.csv"))
             ),
         )
+
+
+def _open(path: Path) -> list[list[str]]:
+    """The rows of a dated list that have no last day, without their dates."""
+    return [row[:-2] for row in _table(path) if not row[-1]]
 
 
 def _table(path: Path) -> list[list[str]]:

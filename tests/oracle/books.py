@@ -55,6 +55,20 @@ class HrgPrices:
 
 
 @dataclass(frozen=True)
+class Dated:
+    """A row of a list of organisations: who a code is or belongs to, from one day to another."""
+
+    belongs_to: str
+    kind: str
+    first: date
+    last: date | None
+
+    def holds_in(self, month_begins: date, month_ends: date) -> bool:
+        """On any day of the month: a record is dated by its month alone."""
+        return self.first <= month_ends and (self.last is None or month_begins <= self.last)
+
+
+@dataclass(frozen=True)
 class Commissioner:
     """Who pays for an organisation code that a record may carry."""
 
@@ -94,7 +108,12 @@ class Books:
     mff_ppm: dict[str, int]
     lva_schedule: dict[tuple[str, str], int]
     provider_kinds: dict[str, str]
-    commissioners: dict[str, Commissioner]
+    providers: dict[str, list[Dated]]
+    sites: dict[str, list[Dated]]
+    commissioners: dict[str, list[Dated]]
+    successions: dict[str, tuple[str, date]]
+    price_year: str
+    bridge: dict[str, str] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
     exceptions: list[LvaException] = field(default_factory=list)
 
@@ -312,21 +331,40 @@ def read_lva_schedule(path: Path) -> dict[tuple[str, str], int]:
     return table
 
 
-def read_providers(path: Path) -> dict[str, str]:
-    """The kind of each provider."""
-    table: dict[str, str] = {}
-    for row in read_table(path, ("provider_code", "provider_kind")):
-        add_once(table, row["provider_code"], known(row["provider_kind"], PROVIDER_KINDS))
+def read_dated(path: Path, code: str, belongs_to: str, kind: str | None) -> dict[str, list[Dated]]:
+    """The rows of a dated list by code, in order of their first days; none where it is absent."""
+    table: dict[str, list[Dated]] = {}
+    columns = [code, belongs_to, "valid_from", "valid_to", *([kind] if kind else [])]
+    for row in read_table(path, dict.fromkeys(columns)) if path.exists() else []:
+        first = day(row["valid_from"])
+        if first is None:
+            raise BookError(f"{path.name}: {row[code]} has no first day")
+        kind_here = known(row[kind], (*PROVIDER_KINDS, *COMMISSIONER_KINDS)) if kind else ""
+        dated = Dated(row[belongs_to], kind_here, first, day(row["valid_to"]))
+        table.setdefault(row[code], []).append(dated)
+    for rows in table.values():
+        rows.sort(key=lambda row: row.first)
     return table
 
 
-def read_commissioners(path: Path) -> dict[str, Commissioner]:
-    """The payer behind each organisation code that a record may carry."""
-    table: dict[str, Commissioner] = {}
-    for row in read_table(path, ("organisation_code", "commissioner_code", "commissioner_kind")):
-        kind = known(row["commissioner_kind"], COMMISSIONER_KINDS)
-        payer = Commissioner(row["commissioner_code"], kind)
-        add_once(table, row["organisation_code"], payer)
+def read_successions(path: Path) -> dict[str, tuple[str, date]]:
+    """Who took over from an organisation, and from which day."""
+    table: dict[str, tuple[str, date]] = {}
+    columns = ("predecessor_code", "successor_code", "effective_on")
+    for row in read_table(path, columns) if path.exists() else []:
+        effective_on = day(row["effective_on"])
+        if effective_on is None:
+            raise BookError(f"{path.name}: {row['predecessor_code']} was succeeded on no day")
+        add_once(table, row["predecessor_code"], (row["successor_code"], effective_on))
+    return table
+
+
+def read_bridge(path: Path, price_year: str) -> dict[str, str]:
+    """The HRG of the price year for those of other years, from the user's own list."""
+    table: dict[str, str] = {}
+    for row in read_table(path, ("activity_hrg_code", "price_hrg_code", "price_scheme_year")):
+        if row["price_scheme_year"] == price_year:
+            add_once(table, row["activity_hrg_code"], row["price_hrg_code"])
     return table
 
 
@@ -373,16 +411,31 @@ def read_books(
     organisations: str | Path,
     approvals: str | Path | None = None,
     exceptions: str | Path | None = None,
+    bridge: str | Path | None = None,
+    price_year: str = "2024-25",
 ) -> Books:
-    """A price book folder, an organisations folder, and the user's two files if there are any."""
+    """A price book folder, an organisations folder, and the user's files if there are any."""
     price_book, organisations = Path(price_book), Path(organisations)
+    providers = read_dated(
+        organisations / "providers.csv", "provider_code", "provider_code", "provider_kind"
+    )
     return Books(
         hrg_prices=read_hrg_prices(price_book / "apc_and_outpatient_procedures.csv"),
         attendance_prices=read_attendance_prices(price_book / "outpatient_attendances.csv"),
         mff_ppm=read_mff(price_book / "market_forces_factor.csv"),
         lva_schedule=read_lva_schedule(price_book / "lva_payments_schedule.csv"),
-        provider_kinds=read_providers(organisations / "providers.csv"),
-        commissioners=read_commissioners(organisations / "commissioners.csv"),
+        provider_kinds={code: rows[-1].kind for code, rows in providers.items()},
+        providers=providers,
+        sites=read_dated(organisations / "sites.csv", "site_code", "provider_code", None),
+        commissioners=read_dated(
+            organisations / "commissioners.csv",
+            "organisation_code",
+            "commissioner_code",
+            "commissioner_kind",
+        ),
+        successions=read_successions(organisations / "successions.csv"),
+        price_year=price_year,
+        bridge={} if bridge is None else read_bridge(Path(bridge), price_year),
         approvals=[] if approvals is None else read_approvals(Path(approvals)),
         exceptions=[] if exceptions is None else read_exceptions(Path(exceptions)),
     )

@@ -7,11 +7,11 @@ books are read (`books.py`).
 Money is whole pence; the one division, by the market forces factor's million, is a Fraction.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Literal
 
-from .books import NHS_PROVIDER_KINDS, Books, Commissioner
+from .books import NHS_PROVIDER_KINDS, Books, Commissioner, Dated
 from .reading import (
     ADMINISTRATIVE_EVENT,
     ELECTIVE_METHODS,
@@ -86,26 +86,97 @@ LINE_COLUMNS = (
 # --- who ---------------------------------------------------------------------------------------
 
 
-def provider_code(record: Record, books: Books) -> str | None:
-    """The provider as delivered; failing that, its first three characters; failing that, None.
+def rules_day(activity_month: str, books: Books) -> date:
+    """The first of the record's month in the year whose rules and prices these are."""
+    month, starts = int(activity_month[5:]), int(books.price_year[:4])
+    return date(starts if month >= 4 else starts + 1, month, 1)
 
-    Five-character codes are whole for independent providers and a site's code for trusts, so the
-    cut is made only where the whole code is not known.
+
+def end_of_month(day: date) -> date:
+    """The last day of the month of a day."""
+    next_month = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+    return next_month - timedelta(days=1)
+
+
+def who_it_is_now(
+    code: str, rows: dict[str, list[Dated]], books: Books, on: date, seen: tuple[str, ...] = ()
+) -> Dated | None:
+    """Who a code comes down to in the month of a day; None where it is nobody.
+
+    Successors are followed forwards alone, and an open row ends where a succession begins.
+    """
+    if code in seen:
+        return None
+    here = [row for row in rows.get(code, []) if row.holds_in(on, end_of_month(on))]
+    successor, since = books.successions.get(code, ("", date.max))
+    may_be_succeeded = not here or here[0].last is None
+    if successor and since <= on and may_be_succeeded:
+        return who_it_is_now(successor, rows, books, on, (*seen, code))
+    if not here:
+        return None
+    if here[0].belongs_to == code:
+        return here[0]
+    return who_it_is_now(here[0].belongs_to, rows, books, on, (*seen, code))
+
+
+def is_listed(code: str, rows: dict[str, list[Dated]], books: Books) -> bool:
+    """Whether a code, or one that took over from it, ever was in a list."""
+    seen = set()
+    while code not in rows:
+        if code in seen or code not in books.successions:
+            return False
+        seen.add(code)
+        code = books.successions[code][0]
+    return True
+
+
+def own_provider_code(record: Record, books: Books) -> str | None:
+    """The provider's own code behind the one delivered, as in the month of activity.
+
+    A provider's own stands; then a site's provider; then the first three characters, which are
+    a trust's site or department. Five-character codes are whole for independent providers, so
+    the cut is made only where the whole code is not known. None where nothing is known of it.
     """
     delivered = record["organisation_code_of_provider"]
-    if delivered in books.provider_kinds:
+    if is_listed(delivered, books.providers, books):
         return delivered
-    if delivered[:3] in books.provider_kinds:
-        return delivered[:3]
-    return None
+    begins = date.fromisoformat(f"{record['activity_month']}-01")
+    for site in books.sites.get(delivered, []):
+        if site.holds_in(begins, end_of_month(begins)):
+            return site.belongs_to
+    return delivered[:3] if is_listed(delivered[:3], books.providers, books) else None
+
+
+def provider_code(record: Record, books: Books) -> str | None:
+    """The provider of the price year that the delivered code comes down to, or None."""
+    own = own_provider_code(record, books)
+    on = rules_day(record["activity_month"], books)
+    found = None if own is None else who_it_is_now(own, books.providers, books, on)
+    return None if found is None else found.belongs_to
+
+
+def delivered_commissioner(record: Record) -> str | None:
+    """The derived commissioner or, where that is blank, the one sent."""
+    if record["derived_commissioner_code"] is not None:
+        return record["derived_commissioner_code"]
+    return record["organisation_code_of_commissioner"]
 
 
 def commissioner(record: Record, books: Books) -> Commissioner | None:
-    """The payer behind the derived commissioner or, where that is blank, behind the one sent."""
-    delivered = record["derived_commissioner_code"]
-    if delivered is None:
-        delivered = record["organisation_code_of_commissioner"]
-    return None if delivered is None else books.commissioners.get(delivered)
+    """The payer of the price year behind the commissioner of the record, or None."""
+    delivered = delivered_commissioner(record)
+    on = rules_day(record["activity_month"], books)
+    found = delivered and who_it_is_now(delivered, books.commissioners, books, on)
+    return Commissioner(found.belongs_to, found.kind) if found else None
+
+
+def is_the_same_now(
+    code: str | None, now: str, rows: dict[str, list[Dated]], record: Record, books: Books
+) -> bool:
+    """Whether an organisation that a user's list names is one of the price year by now."""
+    on = rules_day(record["activity_month"], books)
+    found = code and who_it_is_now(code, rows, books, on)
+    return bool(found) and found.belongs_to == now
 
 
 def is_nhs_provider(provider: str, books: Books) -> bool:
@@ -131,6 +202,44 @@ def reason_no_national_price(record: Record) -> str | None:
     return None
 
 
+# --- HRGs over time ----------------------------------------------------------------------------
+
+
+def is_of_another_year(record: Record, books: Books) -> bool:
+    """Activity of another year than the one whose prices these are."""
+    starts = int(books.price_year[:4])
+    return not f"{starts}-04" <= record["activity_month"] <= f"{starts + 1}-03"
+
+
+def price_hrg(record: Record, books: Books) -> str | None:
+    """The HRG of the price book that a record is priced by: its own, or that of the bridge.
+
+    The bridge is for activity of another year, and for HRGs that the book does not hold.
+    """
+    hrg = record["hrg_code"]
+    if hrg is None or hrg in books.hrg_prices or not is_of_another_year(record, books):
+        return hrg
+    return books.bridge.get(hrg, hrg)
+
+
+def is_retired(record: Record, books: Books) -> bool:
+    """Whether a record of another year has an HRG that this year's book does not price."""
+    hrg = price_hrg(record, books)
+    return (
+        is_of_another_year(record, books)
+        and is_procedure_hrg(hrg)
+        and hrg not in books.hrg_prices
+        and reason_no_national_price(record) is None
+    )
+
+
+def is_unpriced_for_its_hrg(record: Record, books: Books) -> bool:
+    """A retired HRG, of a spell or of an appointment at which the patient was seen."""
+    if "appointment_date" in record and not is_consultation(record):
+        return False
+    return is_retired(record, books)
+
+
 # --- spells ------------------------------------------------------------------------------------
 
 
@@ -152,7 +261,7 @@ def stay_for_payment(record: SpellRecord) -> int:
 
 def short_stay_price_applies(record: SpellRecord, books: Books) -> bool:
     """An adult's emergency stay of 0 or 1 day, in an HRG that has a reduced price for it."""
-    prices = books.hrg_prices.get(record["hrg_code"])
+    prices = books.hrg_prices.get(str(price_hrg(record, books)))
     return (
         is_emergency(record)
         and stay_for_payment(record) <= LONGEST_SHORT_STAY_DAYS
@@ -187,7 +296,7 @@ def spell_unit_price(
 
     An HRG has either a combined price or a day case and an ordinary elective one, not both.
     """
-    prices = books.hrg_prices.get(record["hrg_code"])
+    prices = books.hrg_prices.get(str(price_hrg(record, books)))
     if prices is None or reason_no_national_price(record) is not None:
         return "none", None
     if point_of_delivery == "DC" and prices.day_case is not None:
@@ -207,7 +316,7 @@ def long_stay(
     record: SpellRecord, point_of_delivery: str, unit_price: int | None, books: Books
 ) -> tuple[int, int]:
     """Days beyond the trim point of the kind of admission, and the pence paid for them."""
-    prices = books.hrg_prices.get(record["hrg_code"])
+    prices = books.hrg_prices.get(str(price_hrg(record, books)))
     if prices is None or unit_price is None:
         return 0, 0
     if point_of_delivery in ("DC", "EL"):
@@ -247,7 +356,7 @@ def is_procedure_hrg(hrg: str | None) -> bool:
 
 def groups_to_priced_procedure(record: AttendanceRecord, books: Books) -> bool:
     """Seen, in an HRG with a published outpatient procedure price (2023/25 ¶116, ¶117)."""
-    hrg = record["hrg_code"]
+    hrg = price_hrg(record, books)
     if not is_consultation(record) or hrg is None or not is_procedure_hrg(hrg):
         return False
     prices = books.hrg_prices.get(hrg)
@@ -315,10 +424,10 @@ def attendance_unit_price(record: AttendanceRecord, books: Books) -> tuple[str, 
         return "none", None
     if groups_to_priced_procedure(record, books):
         return "outpatient_procedure", books.hrg_prices[
-            str(record["hrg_code"])
+            str(price_hrg(record, books))
         ].outpatient_procedure
     hrg = attendance_hrg(record, books)
-    if hrg is None:
+    if hrg is None or is_retired(record, books):
         return "none", None
     column = {
         "WF01A": "WF01A",
@@ -378,8 +487,10 @@ def has_prior_approval(record: SpellRecord, provider: str, payer: str, books: Bo
             if approval.record_id == record["record_id"]:
                 return True
         elif (
-            approval.provider_code == provider
-            and approval.commissioner_code == payer
+            is_the_same_now(approval.provider_code, provider, books.providers, record, books)
+            and is_the_same_now(
+                approval.commissioner_code, payer, books.commissioners, record, books
+            )
             and approval.ebi_type_code is not None
             and approval.ebi_type_code[:1] == str(record["ebi_type_code"])[:1]
             and is_in_force(approval.valid_from, approval.valid_to, record["start_date"])
@@ -404,7 +515,12 @@ def is_in_force(valid_from: date | None, valid_to: date | None, on: date) -> boo
 
 
 def is_elective_spell_or_procedure(
-    record: Record, point_of_delivery: str, price_source: str, unit_price: int | None, year: Year
+    record: Record,
+    point_of_delivery: str,
+    price_source: str,
+    unit_price: int | None,
+    books: Books,
+    year: Year,
 ) -> bool:
     """A day case, ordinary elective or outpatient procedure in the variable element (2023/25 ¶117).
 
@@ -415,7 +531,7 @@ def is_elective_spell_or_procedure(
         (point_of_delivery in ("DC", "EL") or price_source == "outpatient_procedure")
         and unit_price is not None
         and unit_price > 0
-        and record["hrg_code"] not in year.hrgs_outside_elective
+        and price_hrg(record, books) not in year.hrgs_outside_elective
         and record["treatment_function_code"] not in year.treatment_functions_outside_elective
         and reason_no_national_price(record) is None
     )
@@ -444,19 +560,31 @@ def is_first_attendance(record: AttendanceRecord, books: Books) -> bool:
 
 
 def has_exception(
-    name: str, provider: str, payer: Commissioner, costing_date: date, books: Books
+    name: str,
+    record: Record,
+    provider: str,
+    payer: Commissioner,
+    costing_date: date,
+    books: Books,
 ) -> bool:
     """Whether the user's exceptions list the pair, in force on the costing date."""
     return any(
         exception.exception == name
-        and exception.provider_code == provider
-        and exception.commissioner_code == payer.commissioner_code
+        and is_the_same_now(exception.provider_code, provider, books.providers, record, books)
+        and is_the_same_now(
+            exception.commissioner_code,
+            payer.commissioner_code,
+            books.commissioners,
+            record,
+            books,
+        )
         and is_in_force(exception.valid_from, exception.valid_to, costing_date)
         for exception in books.exceptions
     )
 
 
 def is_outside_lva(
+    record: Record,
     provider: str,
     payer: Commissioner,
     costing_date: date,
@@ -466,23 +594,31 @@ def is_outside_lva(
     books: Books,
     year: Year,
 ) -> bool:
-    """The three exceptions to the LVA arrangements (2023/25 ¶79), or four (2026/27 ¶108)."""
+    """The three exceptions to the LVA arrangements (2023/25 ¶79), or four (2026/27 ¶108).
+
+    What a retired HRG was for is not known, so it may be elective care.
+    """
     if books.provider_kinds[provider] == "ambulance_trust":
         return True
     if is_mental_health_placement and has_exception(
-        "out_of_area_mental_health", provider, payer, costing_date, books
+        "out_of_area_mental_health", record, provider, payer, costing_date, books
     ):
         return True
     if (
         year.has_collaboratives_outside_lva
         and is_mental_health
         and has_exception(
-            "mental_health_lead_provider_collaborative", provider, payer, costing_date, books
+            "mental_health_lead_provider_collaborative",
+            record,
+            provider,
+            payer,
+            costing_date,
+            books,
         )
     ):
         return True
-    return is_in_elective_scope and has_exception(
-        "patient_choice_without_contract", provider, payer, costing_date, books
+    return (is_in_elective_scope or is_unpriced_for_its_hrg(record, books)) and has_exception(
+        "patient_choice_without_contract", record, provider, payer, costing_date, books
     )
 
 
@@ -540,6 +676,8 @@ def mechanism(
         return "outside_scheme"
     if is_covered_by_lva:
         return "lva_block"
+    if is_unpriced_for_its_hrg(record, books):
+        return "local_agreement"
     if is_nhs_provider(provider, books):
         if is_in_elective_scope:
             return "api_variable"
@@ -586,6 +724,7 @@ def pay_api_fixed(
     price_source: str,
     unit_price: int | None,
     attendance: str | None,
+    books: Books,
     year: Year,
 ) -> tuple[int | None, str]:
     """Nothing for the record itself: the fixed element pays (2023/25 ¶49, ¶119 Table 3)."""
@@ -604,7 +743,7 @@ def pay_api_fixed(
         return 0, "FOLLOW_UP"
     if attendance in FIRST_ATTENDANCE_HRGS and not year.has_first_attendances:
         return 0, "FIRST_ATTENDANCE_IN_FIXED_ELEMENT"
-    if record["hrg_code"] in year.hrgs_outside_elective and attendance is None:
+    if price_hrg(record, books) in year.hrgs_outside_elective and attendance is None:
         return 0, "TERMINATION_OF_PREGNANCY"
     if record["treatment_function_code"] in year.treatment_functions_outside_elective:
         return 0, "EXCLUDED_TREATMENT_FUNCTION"
@@ -626,8 +765,10 @@ def pay_activity_based(
     return value_pence, "ACTIVITY_BASED_UNIT_PRICE"
 
 
-def pay_local_agreement(record: Record) -> tuple[int | None, str]:
+def pay_local_agreement(record: Record, books: Books) -> tuple[int | None, str]:
     """What the two parties agree, which we do not know (2023/25 ¶17, Table 1)."""
+    if is_unpriced_for_its_hrg(record, books):
+        return None, "HRG_RETIRED"
     no_national_price = reason_no_national_price(record)
     return None, "NO_UNIT_PRICE" if no_national_price is None else no_national_price
 
@@ -636,16 +777,22 @@ def pay_local_agreement(record: Record) -> tuple[int | None, str]:
 
 
 def refusal_codes(
-    provider: str | None, payer: Commissioner | None, pre_mff: int | None, books: Books
+    record: Record,
+    provider: str | None,
+    payer: Commissioner | None,
+    pre_mff: int | None,
+    books: Books,
 ) -> list[str]:
     """Why a record that could be read cannot be priced: all that apply, sorted."""
     codes: list[str] = []
     if provider is None:
-        codes.append("PROVIDER_UNKNOWN")
+        is_known = own_provider_code(record, books) is not None
+        codes.append("PROVIDER_NOT_IN_PRICE_YEAR" if is_known else "PROVIDER_UNKNOWN")
     elif provider not in books.mff_ppm:
         codes.append("MFF_MISSING")
     if payer is None:
-        codes.append("COMMISSIONER_UNKNOWN")
+        is_known = is_listed(str(delivered_commissioner(record)), books.commissioners, books)
+        codes.append("COMMISSIONER_NOT_IN_PRICE_YEAR" if is_known else "COMMISSIONER_UNKNOWN")
     if pre_mff is not None and pre_mff > LARGEST_PRE_MFF_PENCE:
         codes.append("AMOUNT_TOO_LARGE")
     return sorted(codes)
@@ -660,7 +807,7 @@ def price_spell(record: SpellRecord, books: Books, year: Year) -> Outcome:
 
     provider = provider_code(record, books)
     payer = commissioner(record, books)
-    codes = refusal_codes(provider, payer, pre_mff, books)
+    codes = refusal_codes(record, provider, payer, pre_mff, books)
     if provider is None or payer is None or codes:
         return "refused", codes
 
@@ -668,9 +815,10 @@ def price_spell(record: SpellRecord, books: Books, year: Year) -> Outcome:
     value_pence = value(pre_mff, mff_ppm)
     outcome = ebi_outcome(record, provider, payer.commissioner_code, books, year)
     in_scope = is_elective_spell_or_procedure(
-        record, point_of_delivery, price_source, unit_price, year
+        record, point_of_delivery, price_source, unit_price, books, year
     )
     is_covered_by_lva = is_lva_pair(provider, payer, books, year) and not is_outside_lva(
+        record,
         provider,
         payer,
         record["end_date"],
@@ -700,12 +848,12 @@ def price_spell(record: SpellRecord, books: Books, year: Year) -> Outcome:
         payable, reason = pay_api_blended(outcome)
     elif paid_by == "api_fixed":
         payable, reason = pay_api_fixed(
-            record, point_of_delivery, price_source, unit_price, None, year
+            record, point_of_delivery, price_source, unit_price, None, books, year
         )
     elif paid_by == "activity_based":
         payable, reason = pay_activity_based(value_pence, price_source, outcome)
     else:
-        payable, reason = pay_local_agreement(record)
+        payable, reason = pay_local_agreement(record, books)
 
     line: Line = {
         "record_id": record["record_id"],
@@ -744,7 +892,7 @@ def price_attendance(record: AttendanceRecord, books: Books, year: Year) -> Outc
 
     provider = provider_code(record, books)
     payer = commissioner(record, books)
-    codes = refusal_codes(provider, payer, pre_mff, books)
+    codes = refusal_codes(record, provider, payer, pre_mff, books)
     if provider is None or payer is None or codes:
         return "refused", codes
 
@@ -753,10 +901,11 @@ def price_attendance(record: AttendanceRecord, books: Books, year: Year) -> Outc
     # SUS+ marks interventions on spells alone (2023/25 ¶42).
     outcome = "not_applicable"
     is_procedure = is_elective_spell_or_procedure(
-        record, point_of_delivery, price_source, unit_price, year
+        record, point_of_delivery, price_source, unit_price, books, year
     )
     in_scope = is_procedure or is_elective_first_attendance(record, books, year)
     is_covered_by_lva = is_lva_pair(provider, payer, books, year) and not is_outside_lva(
+        record,
         provider,
         payer,
         record["appointment_date"],
@@ -786,12 +935,12 @@ def price_attendance(record: AttendanceRecord, books: Books, year: Year) -> Outc
     elif paid_by == "api_fixed":
         attendance = attendance_hrg(record, books)
         payable, reason = pay_api_fixed(
-            record, point_of_delivery, price_source, unit_price, attendance, year
+            record, point_of_delivery, price_source, unit_price, attendance, books, year
         )
     elif paid_by == "activity_based":
         payable, reason = pay_activity_based(value_pence, price_source, outcome)
     else:
-        payable, reason = pay_local_agreement(record)
+        payable, reason = pay_local_agreement(record, books)
 
     line: Line = {
         "record_id": record["record_id"],

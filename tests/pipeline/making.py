@@ -143,7 +143,7 @@ def new_workspace(root: Path) -> Workspace:
     shutil.copytree(PROJECT / "data" / "schemes", data / "schemes")
     shutil.copytree(BOOK, data / "price_books" / "cases")
     (data / "organisations").mkdir()
-    for name in ("providers.csv", "commissioners.csv"):
+    for name in ("providers.csv", "sites.csv", "commissioners.csv", "successions.csv"):
         shutil.copy(BOOK / name, data / "organisations")
     shutil.copy(PROJECT / "data" / "reasons.toml", data)
     workspace = Workspace.at(root)

@@ -467,11 +467,11 @@ LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "a site for a provider": (
         APPROVALS + ",RGT01,QMJ,A_snoring,2024-07-01,2024-08-01,A1\n",
-        ("must name a provider of data/organisations", "list.csv, line 2"),
+        ("must name a provider of the organisations", "list.csv, line 2"),
     ),
     "a sub-ICB location for a payer": (
         EXCEPTIONS + "RTD,93C,out_of_area_mental_health,2024-07-01,2024-08-01\n",
-        ("must name a commissioner of data/organisations", "list.csv, line 2"),
+        ("must name a commissioner of the organisations", "list.csv, line 2"),
     ),
     "an exception of no provider": (
         EXCEPTIONS + ",QMJ,out_of_area_mental_health,2024-07-01,2024-08-01\n",
@@ -684,6 +684,39 @@ DATA: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "no providers": (
         remove(f"{ORGANISATIONS}/providers.csv"),
         ("providers.csv is not in",),
+    ),
+    "a provider given twice over": (
+        edit(
+            f"{ORGANISATIONS}/providers.csv",
+            (
+                "2013-04-01,2020-03-31",
+                "2013-04-01,2020-03-31\nRYA,Illustrative West Trust,nhs_trust,2020-03-31,",
+            ),
+        ),
+        ("providers.csv, line 13: RYA is given twice on 2020-03-31; see providers.csv, line 12",),
+    ),
+    "a sub-ICB location whose payers leave a gap": (
+        edit(f"{ORGANISATIONS}/commissioners.csv", ("QMJ,icb,2024-10-01", "QMJ,icb,2024-10-03")),
+        (
+            "commissioners.csv, line 6: 56Z has no payer from 2024-10-01 to 2024-10-02; "
+            "see commissioners.csv, line 5",
+        ),
+    ),
+    "a payer of whom nothing is said": (
+        edit(f"{ORGANISATIONS}/commissioners.csv", (",QHL,icb", ",QXX,icb")),
+        ("commissioners.csv, line 4: QXX pays for 15E and has no row of its own",),
+    ),
+    "a provider without a first day": (
+        edit(f"{ORGANISATIONS}/providers.csv", (",2013-04-01,", ",,")),
+        ("providers.csv, line 2: 'valid_from' is blank",),
+    ),
+    "organisations without dates": (
+        edit(f"{ORGANISATIONS}/providers.csv", (",valid_from,valid_to", ",from,to")),
+        ("providers.csv: the header has no column 'valid_from', 'valid_to'",),
+    ),
+    "successions that go round in a ring": (
+        edit(f"{ORGANISATIONS}/successions.csv", ("RYA,RYC,", "RYA,RYD,")),
+        ("successions.csv, line 4: RYA → RYD → RYA: the successions go round in a ring",),
     ),
     "a provider of no known kind": (
         edit(f"{ORGANISATIONS}/providers.csv", (",independent", ",charity")),

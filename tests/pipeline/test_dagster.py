@@ -34,7 +34,10 @@ from pipelines.workspace import PROJECT, UserError, Workspace
 SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.json"
 JOB = "monthly_pricing"
 MONTH = "2024-07"
+JOBS = (JOB, "taking_in", "repricing")
 ASSETS = 13
+REPRICED_ASSETS = 7
+CHECKS = 4
 
 # The preview of partitioned checks is silenced where the assets are made, which pytest undoes.
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
@@ -46,7 +49,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
 def graph(defs: dg.Definitions) -> dict[str, Any]:
     """What the definitions say, as far as a change of it changes what runs or what is seen."""
     assets = defs.resolve_asset_graph()
-    job = defs.resolve_job_def(JOB)
+    jobs = {name: defs.resolve_job_def(name) for name in JOBS}
     repository = defs.get_repository_def()
     return {
         "assets": {
@@ -65,13 +68,19 @@ def graph(defs: dg.Definitions) -> dict[str, Any]:
             }
             for key in assets.asset_check_keys
         },
-        "pools": {node.name: node.definition.pool for node in job.nodes if node.definition.pool},
+        "pools": {
+            node.name: node.definition.pool
+            for job in jobs.values()
+            for node in job.nodes
+            if node.definition.pool
+        },
         "jobs": {
-            JOB: {
+            name: {
                 "executor": job.executor_def.name,
                 "steps": sorted(node.name for node in job.nodes),
                 "tags": dict(job.tags),
             }
+            for name, job in jobs.items()
         },
         "schedules": {
             schedule.name: {
@@ -113,7 +122,7 @@ def test_everything_says_what_it_is() -> None:
         **{s.name: s.description for s in defs.get_repository_def().schedule_defs},
         **{s.name: s.description for s in defs.get_repository_def().sensor_defs},
     }
-    assert len(described) == ASSETS + 3 + 2
+    assert len(described) == ASSETS + REPRICED_ASSETS + CHECKS + 2
     for name, description in described.items():
         assert (description or "").endswith("."), name
 
@@ -191,7 +200,7 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
         "op_refused_records": 0,
         "op_priced_lines": 1,
         "variable_element": 2,
-        "low_volume": 6,
+        "low_volume": 8,
         "ebi_challenges": 0,
     }
     account = made["month_account"]

@@ -1,8 +1,8 @@
 """The traps that SUS extracts set, each met in text as delivered, from file to priced line.
 
-The numbers are those of the project's list of traps. For later stages are 22, a provider
-that merged between the year of activity and the year of prices, and 23, an HRG retired
-between them: only one scheme year can be priced yet. What each rule pays is worked out in
+The numbers are those of the project's list of traps. In `test_organisations.py` are 22, a
+provider that merged between the year of activity and the year of prices, and 23, an HRG
+retired between them. What each rule pays is worked out in
 `tests/cases/`; here it is whether the text gets there unharmed.
 """
 

@@ -41,7 +41,7 @@ def one_of(*values: Any) -> st.SearchStrategy[Any]:
 
 def shared() -> dict[str, st.SearchStrategy[Any]]:
     providers, payers = (
-        column("providers", "provider_code"),
+        column("providers", "delivered_code"),
         column("commissioners", "organisation_code"),
     )
     return {
