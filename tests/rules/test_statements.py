@@ -22,8 +22,8 @@ UNAPPROVED = {
     "hrg_code": "HN23C",
     "ebi_category_code": "1",
     "ebi_type_code": "C_knee_arth",
-    "start_date": "2024-08-05",
-    "end_date": "2024-08-05",
+    "start_date": "2024-10-05",
+    "end_date": "2024-10-05",
 }
 EMERGENCY = {"admission_method_code": "21", "patient_classification_code": "1"}
 
