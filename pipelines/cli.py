@@ -108,7 +108,7 @@ def synth(
     ] = 10_000,
 ) -> None:
     """Writes synthetic SUS+ extracts, prior approvals and what to expect of them."""
-    from pipelines.price_books import price_book_for
+    from pipelines.price_books import shipped_folder
     from pipelines.scheme_packs import scheme_for
     from pipelines.synth import Reference, write_extracts
 
@@ -116,8 +116,8 @@ def synth(
     workspace = Workspace.at()
     on = OWN_YEAR.rules_day(wanted[0])
     year = scheme_for(workspace, on).scheme.scheme_year
-    book = price_book_for(workspace, year, on)
-    reference = Reference.read(workspace.data / "organisations", book.folder)
+    book = shipped_folder(workspace, year, on)
+    reference = Reference.read(workspace.data / "organisations", book)
     with progress("Writing synthetic extracts", spells + attendances) as advance:
         write_extracts(wanted, spells, attendances, seed, out_dir, reference, dirty_ppm, advance)
     out.print(

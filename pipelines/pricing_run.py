@@ -106,7 +106,7 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         )
     return Rulebook(
         pack=pack,
-        book=price_book_for(workspace, pack.scheme.scheme_year, on),
+        book=price_book_for(workspace, pack.scheme.scheme_year, on, as_of=workspace.basis.as_of),
         organisations=organisations,
         approvals=approvals,
         exceptions=exceptions,
