@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.basis import OWN_YEAR
+from pipelines.commands import prices
 from pipelines.commands.console import err, out, pounds, progress
 from pipelines.commands.console import month as valid_month
 from pipelines.commands.console import months as valid_months
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(prices.app, name="prices")
 _SHOWN_CODES = 12
 _COMMAND_LINE = {"sus-pricing/started-by": "command line"}
 

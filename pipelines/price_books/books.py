@@ -81,6 +81,7 @@ class StoredBook:
     files: Mapping[str, Path]
     workbook: str | None
     sources: Mapping[str, list[Source]]
+    tabs_not_read: Mapping[str, str]
 
     @property
     def tables(self) -> list[str]:
@@ -91,6 +92,10 @@ class StoredBook:
     def manifest(self) -> Path:
         """The file that says what the book is."""
         return self.folder / (MANIFEST if self.workbook else "manifest.toml")
+
+    def rows(self, table: str) -> int:
+        """How many rows a table has."""
+        return self.read(table).rows.height
 
     def read(self, table: str) -> TableRead:
         """A table: `sheet`, `row`, and its columns. Raises `UserError` naming every fault."""
@@ -176,7 +181,7 @@ def price_book_for(
             f"under {shelf}."
         )
     official = [book for book in in_effect if not book.publication.is_illustrative]
-    chosen = _latest_of_each_table(official or in_effect)
+    chosen = latest_of_each_table(official or in_effect)
     needed = [APC, ATTENDANCES, FACTORS, *([LVA] if needs_lva_schedule else [])]
     if BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year):
         needed.append(OTHER_UNIT_PRICES)
@@ -201,7 +206,7 @@ def read_price_book(folder: Path) -> PriceBook:
 def shipped_folder(workspace: Workspace, scheme_year: str, on: date) -> Path:
     """The folder of the CSV files that ship for a day, whatever was imported since."""
     shipped = [book for book in stored_books(workspace) if not book.workbook]
-    chosen = _latest_of_each_table(_in_effect(shipped, scheme_year, on))
+    chosen = latest_of_each_table(_in_effect(shipped, scheme_year, on))
     if APC not in chosen:
         shelf = workspace.shown(workspace.data / "price_books")
         raise UserError(f"There is no price book of CSV files for {scheme_year} in {shelf}.")
@@ -292,7 +297,7 @@ def _in_effect(books: Iterable[StoredBook], scheme_year: str, on: date) -> list[
     ]
 
 
-def _latest_of_each_table(books: Sequence[StoredBook]) -> dict[str, StoredBook]:
+def latest_of_each_table(books: Sequence[StoredBook]) -> dict[str, StoredBook]:
     """The book that each table is taken from, of books that are all in effect."""
 
     def day(book: StoredBook) -> tuple[date, date]:
@@ -411,6 +416,7 @@ def _read_shipped_manifest(path: Path) -> StoredBook:
         files={key: folder / name for key, name in manifest["tables"].items()},
         workbook=None,
         sources={},
+        tabs_not_read={},
     )
 
 
@@ -433,6 +439,7 @@ def read_manifest(path: Path) -> StoredBook:
                 name: [Source(**source) for source in table["sources"]]
                 for name, table in manifest["tables"].items()
             },
+            tabs_not_read=manifest["tabs_not_read"],
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
