@@ -329,7 +329,12 @@ TABLES = (
                 organisation,
             ),
             _text("Commissioner name", r"^(?:commissioner|icb) name$", "commissioner_name"),
-            _amount("Acute", r"^acute\b", "acute_pence"),
+            _amount(
+                "Acute, mental health and community",
+                r"^acute mental health",
+                "acute_mental_health_community_pence",
+            ),
+            _amount("Acute", r"^acute(?: services| value)?(?: £)?$", "acute_pence"),
             _amount(
                 "Mental health and community", r"^mental health", "mental_health_community_pence"
             ),

@@ -158,7 +158,7 @@ def _store(
         faults += table.faults
     if not faults:
         parts = {name: read[name] for name in HRG_TABLES if name in read}
-        faults += merge_hrg_prices(parts)[1]
+        faults += merge_hrg_prices(parts)[1] if parts else []
     if faults:
         shown = "\n".join(f"  {fault}" for fault in faults[:_SHOWN_FAULTS])
         more = f"\n  and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
