@@ -229,7 +229,7 @@ def layout_2026_27() -> Tabs:
 
 def factors(rows: Iterable[Row] = (("RRV", "University College London", "1.175335"),)) -> Tab:
     """The market forces factors, as in a workbook of their own."""
-    return Tab("MFF 2025-26", [["Provider code", "Provider name", "MFF"]], list(map(list, rows)), 3)
+    return Tab("MFF", [["Provider code", "Provider name", "MFF"]], list(map(list, rows)), 3)
 
 
 def schedule(rows: Iterable[Row] | None = None) -> Tab:

@@ -68,24 +68,14 @@ def list_() -> None:
     """Lists every price book: its year, its days, its tables and their rows."""
     from pipelines.price_books.books import stored_books
 
-    shown = Table(title="Price books", title_justify="left")
-    shown.add_column("book", overflow="fold")
-    for name in ("scheme year", "kind", "published", "effective", "table"):
-        shown.add_column(name, no_wrap=True)
-    shown.add_column("rows", justify="right", no_wrap=True)
     for book in stored_books(Workspace.at()):
-        said = book.publication
-        first = (
-            escape(book.id),
-            said.scheme_year,
-            _kind(said),
-            str(said.published_on),
-            str(said.effective_from),
-        )
-        for place, table in enumerate(book.tables):
-            shown.add_row(*(first if place == 0 else [""] * 5), table, f"{book.rows(table):,}")
-        shown.add_section()
-    out.print(shown)
+        shown = Table(title=_title(book), title_justify="left")
+        shown.add_column("table", no_wrap=True)
+        shown.add_column("rows", justify="right", no_wrap=True)
+        for table in book.tables:
+            shown.add_row(table, f"{book.rows(table):,}")
+        out.print(shown)
+        out.print()
 
 
 @app.command()
@@ -151,21 +141,24 @@ def diff(
         )
 
 
-def _prices_table(hrg: str, book: Any, found: Any) -> Table:
+def _title(book: Any) -> str:
+    """A book as titles name it: what it prices, since when, and whether it is made up."""
     said = book.publication
-    title = f"{hrg} in {book.id}: {said.scheme_year}, {_kind(said)}, published "
-    title += f"{said.published_on}, effective {said.effective_from}"
-    shown = Table(title=escape(title), title_justify="left")
+    kind = "illustrative" if said.is_illustrative else "official"
+    return escape(
+        f"{book.id}\n{said.scheme_year}, {kind}, published {said.published_on}, "
+        f"effective {said.effective_from}"
+    )
+
+
+def _prices_table(hrg: str, book: Any, found: Any) -> Table:
+    shown = Table(title=f"{escape(hrg)} in {_title(book)}", title_justify="left")
     shown.add_column("price", overflow="fold")
     shown.add_column("value", justify="right", no_wrap=True)
     shown.add_column("from", overflow="fold")
     for price in found:
         shown.add_row(escape(price.header), _value(price.name, price.value), escape(price.place))
     return shown
-
-
-def _kind(publication: Any) -> str:
-    return "illustrative" if publication.is_illustrative else "official"
 
 
 def _sources_table(book: Any) -> Table:

@@ -96,6 +96,11 @@ def changed(tabs: Tabs, **others: Tab) -> Tabs:
     return {**tabs, **others}
 
 
+def whole(tabs: Tabs) -> Tabs:
+    """With the factors and block values in the same workbook."""
+    return {**tabs, "mff": factors(), "lva": schedule()}
+
+
 def prices_of(book: StoredBook, table: str = APC) -> dict[str, dict[str, object]]:
     """The rows of a table by their first key, less what is null."""
     key = next(one for one in TABLES if one.name == table).key[0]
@@ -109,16 +114,10 @@ def prices_of(book: StoredBook, table: str = APC) -> dict[str, dict[str, object]
 @pytest.mark.parametrize("year", LAYOUTS)
 def test_every_layout_gives_the_same_hrg_prices(year: str, workspace: Workspace) -> None:
     """Tab 1 as 2017/19 and 2023/25 have it; BZ34 on tab 4b and no split price from 2025/26."""
-    tabs = changed(LAYOUTS[year](), mff=factors(), lva=schedule())
-    import_tabs(
-        workspace,
-        {k: replace(t, name=t.name.replace(" 2025-26", "")) for k, t in tabs.items()},
-        publication(year),
-    )
+    import_tabs(workspace, whole(LAYOUTS[year]()), publication(year))
     book = price_book_for(workspace, year, date(int(year[:4]), 7, 1))
     got = {row["hrg_code"]: row for row in book.hrg_prices.iter_rows(named=True)}
-    names = book.hrg_prices.columns
-    none = dict.fromkeys(names)
+    none = dict.fromkeys(book.hrg_prices.columns)
     assert got["AA26H"] == {
         **none,
         "hrg_code": "AA26H",
@@ -151,7 +150,7 @@ def test_every_layout_gives_the_same_hrg_prices(year: str, workspace: Workspace)
         "per_day_long_stay_pence": 32_900,
         "is_short_stay_emergency_applicable": False,
     }
-    assert ("SC57Z" in got) is False, "a currency without a spell price is no HRG price"
+    assert "SC57Z" not in got, "a currency without a spell price is no HRG price"
     assert book.attendance_prices.filter(treatment_function_code="110").rows() == [
         ("110", "WF01B", 18_000),
         ("110", "WF01A", 9_000),
@@ -201,12 +200,7 @@ FURTHER: dict[str, list[tuple[object, ...]]] = {
 def test_a_table_that_pricing_does_not_need_is_kept_for_those_that_will(
     table: str, workspace: Workspace
 ) -> None:
-    import_tabs(
-        workspace,
-        {**layout_2026_27(), "mff": factors(), "lva": schedule()}
-        | {"mff": replace(factors(), name="MFF")},
-        publication("2026-27"),
-    )
+    import_tabs(workspace, whole(layout_2026_27()), publication("2026-27"))
     book = price_book_for(workspace, "2026-27", date(2026, 4, 1))
     assert book.further[table].rows() == FURTHER[table]
 
@@ -220,9 +214,8 @@ def test_the_short_stay_prices_may_be_on_a_tab_of_their_own(workspace: Workspace
         [["AA26H", "Yes", "30%", "964"]],
         2,
     )
-    both = changed(tabs, apc=without(tabs["apc"], *moved), short_stay=own, mff=factors())
-    both["mff"] = replace(both["mff"], name="MFF")
-    import_tabs(workspace, {**both, "lva": schedule()}, publication("2024-25"))
+    both = changed(tabs, apc=without(tabs["apc"], *moved), short_stay=own)
+    import_tabs(workspace, whole(both), publication("2024-25"))
     prices = price_book_for(workspace, "2024-25", date(2024, 4, 1)).hrg_prices
     columns = ("hrg_code", "is_short_stay_emergency_applicable", "short_stay_emergency_price_pence")
     assert prices.select(columns).rows()[:2] == [("AA26H", True, 96_400), ("AB16Z", False, None)]
@@ -372,7 +365,7 @@ def test_the_total_of_a_schedule_is_no_pair(workspace: Workspace) -> None:
 
 
 def test_a_merged_price_belongs_to_every_row_it_covers(workspace: Workspace) -> None:
-    """Combined prices of rows 5 and 8 stand; those of 6 and 7 have none."""
+    """The per day payment of AA26H is merged over AB16Z, whose own is under it."""
     tabs = layout_2023_25()
     apc = replace(tabs["apc"], merged=("J5:J6",))
     book = import_tabs(workspace, changed(tabs, apc=apc), publication("2024-25")).book
@@ -532,7 +525,7 @@ REFUSED: dict[str, tuple[str, Tabs, tuple[str, ...]]] = {
     "a factor of 0": (
         "2025-26",
         {"mff": factors([["RRV", "UCLH", "0"]])},
-        ("tab 'MFF 2025-26', C4: 'market_forces_factor' is zero",),
+        ("tab 'MFF', C4: 'market_forces_factor' is zero",),
     ),
     "a factor of 11.75": (
         "2025-26",
@@ -571,7 +564,7 @@ def test_every_fault_of_every_tab_is_told_at_once(workspace: Workspace) -> None:
     tabs = layout_2023_25()
     tabs["apc"] = with_cell(tabs["apc"], "FE32Z", COMBINED, "n/a")
     tabs["radiotherapy"] = with_cell(tabs["radiotherapy"], "SC22Z", "Price (£)", "-1")
-    tabs["mff"] = replace(factors([["RRV", "UCLH", "2.5"]]), name="MFF")
+    tabs["mff"] = factors([["RRV", "UCLH", "2.5"]])
     del tabs["drugs"]
     said = refused(workspace, tabs, publication("2024-25"))
     for one in ("no tab of excluded drugs", "D8:", "tab '3 Radiotherapy', C3", "tab 'MFF', C4"):
@@ -638,10 +631,6 @@ def test_a_book_published_today_and_in_effect_on_the_last_day_is_taken(
 
 
 # --- Books side by side ----------------------------------------------------------------------
-
-
-def whole(tabs: Tabs) -> Tabs:
-    return {**tabs, "mff": factors(), "lva": schedule()}
 
 
 def test_the_same_workbook_again_is_there_already(workspace: Workspace) -> None:
@@ -770,7 +759,6 @@ CSV_TABLES = {
 @pytest.mark.parametrize("table", CSV_TABLES)
 def test_a_table_from_csv_is_that_of_its_tab(table: str, workspace: Workspace) -> None:
     tabs = whole(layout_2026_27())
-    tabs["mff"] = replace(factors(), name="MFF")
     del tabs["radiotherapy"]
     from_workbook = import_tabs(workspace, tabs, publication("2026-27")).book
     path = as_csv(tabs[CSV_TABLES[table]], workspace.root / "table.csv")
@@ -868,8 +856,7 @@ def test_the_published_factors_are_read_to_the_millionth(
         book = import_csv(workspace, SHARED_REFERENCE / "mff_2026_27.csv", "market", said).book
     else:
         rows: list[Row] = [[r["provider_code"], r["provider_name"], r["mff_factor"]] for r in real]
-        tab = replace(factors(rows), name="MFF")
-        book = import_tabs(workspace, {"mff": tab}, said).book
+        book = import_tabs(workspace, {"mff": factors(rows)}, said).book
     read = prices_of(book, "market_forces_factor")
     expected = {r["provider_code"]: int(Decimal(r["mff_factor"]) * 1_000_000) for r in real}
     assert {provider: row["mff_ppm"] for provider, row in read.items()} == expected
