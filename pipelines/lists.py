@@ -23,6 +23,7 @@ _POUNDS = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,2})?$|^\d+(\.\d{1,2})?$")
 _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
+_SHOWN_FAULTS = 20
 _NO_PRICE = ("", "-", "–")
 
 
@@ -201,9 +202,8 @@ def read_list(
                 parsed[cell.name].append(None)
     faults += _repeated(rows, parsed, key) if not faults else []
     if faults:
-        shown = "\n".join(f"  {path.name}, {fault}" for fault in faults[:20])
-        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
-        raise UserError(f"{path.name} cannot be used:\n{shown}{more}")
+        named = [f"{path.name}, {fault}" for fault in faults]
+        raise UserError(f"{path.name} cannot be used:\n{listed(named)}")
     frame = pl.DataFrame(parsed, schema={cell.name: cell.dtype for cell, _ in wanted})
     if not numbered:
         return frame
@@ -242,3 +242,10 @@ def _repeated(
 def quoted(names: Sequence[str]) -> str:
     """Names as a message shows them."""
     return ", ".join(f"'{name}'" for name in names)
+
+
+def listed(faults: Sequence[str]) -> str:
+    """Faults as a message shows them: a line each, the first twenty."""
+    shown = "\n".join(f"  {fault}" for fault in faults[:_SHOWN_FAULTS])
+    more = len(faults) - _SHOWN_FAULTS
+    return f"{shown}\n  and {more} more" if more > 0 else shown

@@ -69,7 +69,8 @@ def list_() -> None:
     from pipelines.price_books.books import stored_books
 
     for book in stored_books(Workspace.at()):
-        shown = Table(title=_title(book), title_justify="left")
+        out.print(_title(book), soft_wrap=True)
+        shown = Table()
         shown.add_column("table", no_wrap=True)
         shown.add_column("rows", justify="right", no_wrap=True)
         for table in book.tables:

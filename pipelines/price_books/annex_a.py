@@ -32,7 +32,7 @@ FACTORS = "market_forces_factor"
 LVA = "lva_payments_schedule"
 
 _FOOTNOTES = re.compile(r"(?<=[\w%£\-–])\s*(?:[*†‡§^¹²³⁰-⁹]+|\[\w{1,2}\]|\(\d{1,2}\))+$")
-_YEARS_OF_A_TAB = re.compile(r"\b(?:20)?(\d\d) (?:20)?(\d\d)\b")
+_YEARS = re.compile(r"\b(?:20)?(\d\d) (?:20)?(\d\d)\b")
 _PRICE = "(?:price|tariff)s?"
 _UNIT_PRICE = rf"^(?:unit |national )?{_PRICE}(?: £)?$|{_PRICE}.*including"
 
@@ -105,16 +105,27 @@ def without_footnotes(cell: str) -> str:
     return _FOOTNOTES.sub("", cell)
 
 
-def year_of_tab(tab: str) -> str | None:
-    """The scheme year that the name of a tab speaks of, if it does.
+def year_said(words: str) -> str | None:
+    """The scheme year that the name of a tab or a header speaks of, if it does.
 
-    >>> year_of_tab("1a APC & OPROC 17.18"), year_of_tab("12a Devices")
+    >>> year_said("1a APC & OPROC 17.18"), year_said("12a Devices")
     ('2017-18', None)
     """
-    for first, last in _YEARS_OF_A_TAB.findall(plain(tab)):
+    for first, last in _YEARS.findall(plain(words)):
         if (int(first) + 1) % 100 == int(last):
             return f"20{first}-{last}"
     return None
+
+
+def words_in_year(header: str, scheme_year: str) -> str:
+    """A header as patterns see it: less its own year, and nothing if it is of another.
+
+    >>> [words_in_year(f"MFF {year}", "2026-27") for year in ("2025/26", "2026/27")]
+    ['', 'mff']
+    """
+    if year_said(header) not in (None, scheme_year):
+        return ""
+    return plain(_YEARS.sub(" ", plain(header)) if year_said(header) else header)
 
 
 def _matching(pattern: str, says: str) -> Callable[[str], str]:
@@ -305,7 +316,7 @@ TABLES = (
             _PROVIDER_NAME,
             _amount(
                 "market_forces_factor",
-                r"market forces factor|\bmff\b",
+                r"market forces factor|\bmff\b|payment index",
                 "mff_ppm",
                 lists.ppm,
                 needed=True,

@@ -20,6 +20,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.lists import listed
 from pipelines.price_books.annex_a import (
     APC,
     ATTENDANCE_COLUMNS,
@@ -104,11 +105,9 @@ class StoredBook:
             raise UserError(f"The price book {self.id} has no file {path.name}.")
         if self.workbook:
             return TableRead(_read_parquet(path, self), self.sources[table], [])
-        read = read_table([read_csv(path)], BY_NAME[table])
+        read = read_table([read_csv(path)], BY_NAME[table], self.publication.scheme_year)
         if read.faults:
-            shown = "\n".join(f"  {fault}" for fault in read.faults[:20])
-            more = f"\n  and {len(read.faults) - 20} more" if len(read.faults) > 20 else ""
-            raise UserError(f"The price book {self.id} cannot be used:\n{shown}{more}")
+            raise UserError(f"The price book {self.id} cannot be used:\n{listed(read.faults)}")
         return read
 
 
@@ -241,6 +240,14 @@ def merge_hrg_prices(parts: Mapping[str, TableRead]) -> tuple[pl.DataFrame, list
     return merged.with_columns(flag), faults
 
 
+def whole_hrg_prices(read: Mapping[str, TableRead]) -> pl.DataFrame:
+    """`merge_hrg_prices` of those tables that hold them; raises `UserError` for its faults."""
+    merged, faults = merge_hrg_prices({name: read[name] for name in HRG_TABLES if name in read})
+    if faults:
+        raise UserError(f"The prices of HRGs cannot be used:\n{listed(faults)}")
+    return merged
+
+
 def _there(rows: pl.DataFrame) -> list[str]:
     return [name for name in HRG_PRICE_COLUMNS if name in rows.columns]
 
@@ -332,10 +339,6 @@ def _compose(chosen: Mapping[str, StoredBook]) -> PriceBook:
         ids = " and ".join(dict.fromkeys(book.id for book in chosen.values()))
         raise UserError(f"The price book {ids} has no table {', '.join(absent)}.")
     read = {table: book.read(table) for table, book in chosen.items()}
-    hrg_prices, faults = merge_hrg_prices({t: read[t] for t in HRG_TABLES if t in read})
-    if faults:
-        shown = "\n".join(f"  {fault}" for fault in faults[:20])
-        raise UserError(f"The HRG prices of {chosen[APC].id} cannot be used:\n{shown}")
     books = list({book.id: book for book in chosen.values()}.values())
     used = [APC, ATTENDANCES, FACTORS, LVA]
     names = dict.fromkeys(chosen[table].name for table in used if table in chosen)
@@ -348,7 +351,7 @@ def _compose(chosen: Mapping[str, StoredBook]) -> PriceBook:
             [*(book.manifest for book in books), *(b.files[t] for t, b in chosen.items())]
         ),
         folder=chosen[APC].folder,
-        hrg_prices=hrg_prices,
+        hrg_prices=whole_hrg_prices(read),
         attendance_prices=read[ATTENDANCES]
         .rows.unpivot(
             list(ATTENDANCE_COLUMNS),

@@ -21,8 +21,8 @@ from pipelines.price_books.books import (
     HRG_TABLES,
     StoredBook,
     latest_of_each_table,
-    merge_hrg_prices,
     stored_books,
+    whole_hrg_prices,
 )
 from pipelines.price_books.reading import TableRead
 from pipelines.pricing_run import priced_paths
@@ -175,8 +175,7 @@ def _comparable(edition: Edition) -> dict[str, pl.DataFrame]:
     tables = {}
     hrg_tables = {name: edition.tables[name] for name in HRG_TABLES if name in edition.tables}
     if hrg_tables:
-        merged, _ = merge_hrg_prices(hrg_tables)
-        tables["HRG prices"] = merged.with_columns(key=pl.col("hrg_code"))
+        tables["HRG prices"] = whole_hrg_prices(hrg_tables).with_columns(key=pl.col("hrg_code"))
     for name, read in edition.tables.items():
         table = BY_NAME[name]
         if table.key and name not in hrg_tables:
@@ -241,7 +240,7 @@ def _unit_prices(edition: Edition, name: str) -> pl.DataFrame:
     tables = {t: edition.tables[t] for t in HRG_TABLES if t in edition.tables}
     found = [pl.DataFrame(schema={"key": pl.String, "price_column": pl.String, name: pl.Int64})]
     if tables:
-        prices, _ = merge_hrg_prices(tables)
+        prices = whole_hrg_prices(tables)
         columns = [column for column in HRG_PRICE_COLUMNS if column.endswith("_price_pence")]
         found.append(_long(prices, "hrg_code", columns, name))
     if ATTENDANCES in edition.tables:

@@ -15,8 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines.lists import quoted
-from pipelines.price_books.annex_a import BY_NAME, TABLES, Table, table_of_tab, year_of_tab
+from pipelines.lists import listed, quoted
+from pipelines.price_books.annex_a import BY_NAME, TABLES, Table, table_of_tab, year_said
 from pipelines.price_books.books import (
     HRG_TABLES,
     MANIFEST,
@@ -30,8 +30,6 @@ from pipelines.price_books.books import (
 from pipelines.price_books.reading import TableRead, missing_columns, read_table
 from pipelines.price_books.sheets import Sheet, read_csv, read_workbook
 from pipelines.workspace import UserError, Workspace, replacing
-
-_SHOWN_FAULTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,9 @@ def import_workbook(workspace: Workspace, path: Path, publication: Publication) 
     read = {}
     for table in TABLES:
         if table.name in by_table:
-            read[table.name] = read_table(by_table[table.name], table, list(by_table))
+            read[table.name] = read_table(
+                by_table[table.name], table, publication.scheme_year, list(by_table)
+            )
     return _store(workspace, path, publication, read, unread, faults, name_in_id="")
 
 
@@ -72,7 +72,7 @@ def import_csv(workspace: Workspace, path: Path, table: str, publication: Public
     """
     _refuse_publication(workspace, publication)
     chosen = _table_named(table)
-    read = {chosen.name: read_table([read_csv(path)], chosen)}
+    read = {chosen.name: read_table([read_csv(path)], chosen, publication.scheme_year)}
     return _store(workspace, path, publication, read, {}, [], name_in_id=f"_{chosen.name}")
 
 
@@ -114,23 +114,26 @@ def _sort_tabs(
     unread = {}
     for sheet in sheets:
         table = table_of_tab(sheet.name)
-        year = year_of_tab(sheet.name)
+        year = year_said(sheet.name)
         if table is None:
             unread[sheet.name] = "not known"
         elif year not in (None, scheme_year):
             unread[sheet.name] = f"of {year}"
         else:
             by_table.setdefault(table.name, []).append(sheet)
+    stands_alone = all(BY_NAME[name].stands_alone for name in by_table)
     for name, tabs in list(by_table.items()):
         table = BY_NAME[name]
-        missing = {tab.name: missing_columns(tab, table, list(by_table)) for tab in tabs}
+        missing = {
+            tab.name: missing_columns(tab, table, scheme_year, list(by_table)) for tab in tabs
+        }
         readable = [tab for tab in tabs if not missing[tab.name]]
-        if readable or not (table.is_expected(scheme_year) or table.stands_alone):
+        if readable or not (stands_alone or table.is_expected(scheme_year)):
+            by_table[name] = readable
             for tab in tabs:
                 if missing[tab.name]:
                     lacks = quoted(missing[tab.name])
                     unread[tab.name] = f"like {table.title}, but without the columns {lacks}"
-            by_table[name] = readable
     return {name: tabs for name, tabs in by_table.items() if tabs}, unread
 
 
@@ -160,9 +163,7 @@ def _store(
         parts = {name: read[name] for name in HRG_TABLES if name in read}
         faults += merge_hrg_prices(parts)[1] if parts else []
     if faults:
-        shown = "\n".join(f"  {fault}" for fault in faults[:_SHOWN_FAULTS])
-        more = f"\n  and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
-        raise UserError(f"{path.name} is not imported:\n{shown}{more}")
+        raise UserError(f"{path.name} is not imported:\n{listed(faults)}")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     made_up = "_illustrative" if publication.is_illustrative else ""
     book_id = (

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.lists import quoted
-from pipelines.price_books.annex_a import Column, Table, plain
+from pipelines.price_books.annex_a import Column, Table, plain, words_in_year
 from pipelines.price_books.sheets import Sheet, letters
 
 _DEEPEST_HEADER = 3
@@ -70,21 +70,26 @@ class _Header:
     ambiguous: dict[str, list[int]] = field(default_factory=dict)
 
 
-def missing_columns(sheet: Sheet, table: Table, elsewhere: Sequence[str] = ()) -> list[str]:
-    """The needed columns that no row of a sheet names; `elsewhere` are tables read beside it."""
-    return _missing(_find_header(sheet, table, elsewhere), table, elsewhere)
+def missing_columns(
+    sheet: Sheet, table: Table, scheme_year: str, elsewhere: Sequence[str] = ()
+) -> list[str]:
+    """The needed columns that no row of a sheet names; see `read_table`."""
+    return _missing(_find_header(sheet, table, scheme_year, elsewhere), table, elsewhere)
 
 
-def read_table(sheets: Sequence[Sheet], table: Table, elsewhere: Sequence[str] = ()) -> TableRead:
+def read_table(
+    sheets: Sequence[Sheet], table: Table, scheme_year: str, elsewhere: Sequence[str] = ()
+) -> TableRead:
     """A table from the sheets that hold it, each with a header of its own.
 
+    A column whose header speaks of another year than `scheme_year` is no part of the table.
     `elsewhere` names tables that are read beside it, which may have columns in its place.
     """
     faults: list[str] = []
     parsed: list[dict[str, Any]] = []
     sources = []
     for sheet in sheets:
-        header = _find_header(sheet, table, elsewhere)
+        header = _find_header(sheet, table, scheme_year, elsewhere)
         missing = _missing(header, table, elsewhere)
         if missing:
             faults.append(f"{sheet.shown}: the header has no column {quoted(missing)}")
@@ -105,7 +110,7 @@ def read_table(sheets: Sequence[Sheet], table: Table, elsewhere: Sequence[str] =
     return TableRead(pl.DataFrame([] if faults else parsed, schema=schema), sources, faults)
 
 
-def _find_header(sheet: Sheet, table: Table, elsewhere: Sequence[str]) -> _Header:
+def _find_header(sheet: Sheet, table: Table, scheme_year: str, elsewhere: Sequence[str]) -> _Header:
     """The rows whose words name most of the table's columns; the fewest and first of those."""
 
     def rank(header: _Header) -> tuple[int, ...]:
@@ -114,23 +119,24 @@ def _find_header(sheet: Sheet, table: Table, elsewhere: Sequence[str]) -> _Heade
         more = len(header.places) if table.key else 0
         return (missing, len(header.ambiguous), -more, header.depth, header.top)
 
-    return min(_headers(sheet, table), key=rank, default=_Header(0, 1, []))
+    return min(_headers(sheet, table, scheme_year), key=rank, default=_Header(0, 1, []))
 
 
-def _headers(sheet: Sheet, table: Table) -> Iterator[_Header]:
-    is_data = [any(_AMOUNT.fullmatch(cell) for cell in row) for row in sheet.rows]
+def _headers(sheet: Sheet, table: Table, scheme_year: str) -> Iterator[_Header]:
+    is_data = [_has_amount(row) for row in sheet.rows]
     for top, row in enumerate(sheet.rows):
         for depth in range(1, _DEEPEST_HEADER + 1):
             below = sheet.rows[top : top + depth]
             if len(below) < depth or is_data[top + depth - 1] or not any(row):
                 break
-            words = [
-                plain(" ".join(dict.fromkeys(filter(None, cells))))
-                for cells in zip(*below, strict=True)
-            ]
+            words = [words_in_year(text, scheme_year) for text in _joined(below)]
             header = _place_columns(_Header(top, depth, words), table.columns)
             if header.places:
                 yield header
+
+
+def _has_amount(row: Sequence[str]) -> bool:
+    return any(_AMOUNT.fullmatch(cell) for cell in row)
 
 
 def _joined(rows: Sequence[list[str]]) -> list[str]:
@@ -147,7 +153,7 @@ def _place_columns(header: _Header, columns: Sequence[Column]) -> _Header:
         ]
         if len(found) == 1:
             header.places[column.name] = found[0]
-        elif found and column.needed:
+        elif found and (column.needed or column.dtype == pl.Int64):
             header.ambiguous[column.name] = found
     return header
 
@@ -195,11 +201,12 @@ def _read_rows(
     absent = dict.fromkeys(c.name for c in table.columns if c.name not in header.places)
     width = sheet.widths[header.top + header.depth - 1] if sheet.is_csv else None
     rows, notes, faults = [], [], []
-    for place in range(header.top + header.depth, len(sheet.rows)):
+    below = header.top + header.depth
+    for place in range(below, len(sheet.rows)):
         cells = sheet.rows[place]
         if width is not None and sheet.widths[place] != width:
             has = f"has {sheet.widths[place]} fields, the header has {width}"
-            faults.append(f"{sheet.place(place)}: {has}")
+            faults.append(f"{sheet.at(sheet.numbers[place])}: {has}")
             continue
         if not any(cells) and not _errors_of(sheet, place):
             continue
@@ -225,23 +232,25 @@ def _errors_of(sheet: Sheet, place: int) -> bool:
 
 
 def _is_note(sheet: Sheet, place: int, table: Table, header: _Header) -> bool:
-    """Whether a row holds no data: a heading, a footnote, a total, or the header again."""
-    if not table.key:
-        return False
+    """Whether a row holds no data: a heading, units, a footnote, a total, the header again."""
     cells = sheet.rows[place]
-    key = next(column for column in table.columns if column.name == table.key[0])
-    said = cells[header.places[key.name]]
     if [plain(cell) for cell in cells] == [plain(c) for c in sheet.rows[header.top]]:
         return True
+    if not table.key:
+        needed = [header.places[column.name] for column in table.columns if column.needed]
+        return not all(cells[at] or (place, at) in sheet.errors for at in needed)
+    key = next(column for column in table.columns if column.name == table.key[0])
+    said = cells[header.places[key.name]]
     if _TOTAL.fullmatch(plain(said or next(filter(None, cells), ""))):
         return True
     try:
         key.parse(said)
     except ValueError:
         amounts = [header.places[name] for name in table.amounts if name in header.places]
-        has_amount = any(cells[at] or (place, at) in sheet.errors for at in amounts)
-        is_merged = len(set(filter(None, cells))) == 1 and not _AMOUNT.fullmatch(max(cells))
-        return is_merged or not has_amount
+        is_filled = any(cells[at] or (place, at) in sheet.errors for at in amounts)
+        is_under_header = place == header.top + header.depth and not said
+        is_merged = len(set(filter(None, cells))) == 1
+        return not is_filled or ((is_under_header or is_merged) and not _has_amount(cells))
     return False
 
 
@@ -254,7 +263,7 @@ def _without_repeats(
     """
     if not table.key:
         return rows, []
-    is_csv = sheets[0].is_csv
+    by_name = {sheet.name: sheet for sheet in sheets}
     first_by_key: dict[tuple[Any, ...], dict[str, Any]] = {}
     faults = []
     for row in rows:
@@ -265,19 +274,9 @@ def _without_repeats(
         place = {name: row[name] for name in ("sheet", "row")}
         if first["sheet"] != row["sheet"] and {**first, **place} == row:
             continue
-        shown = ", ".join(str(value) for value in key if value is not None)
-        faults.append(f"{_at(row, is_csv)}: {shown} is already {_on(first, row, is_csv)}")
+        sheet, shown = by_name[row["sheet"]], ", ".join(str(value) for value in key if value)
+        already = f"on {sheet.number(first['row'])}"
+        if first["sheet"] != row["sheet"]:
+            already = f"in {by_name[first['sheet']].at(first['row'])}"
+        faults.append(f"{sheet.at(row['row'])}: {shown} is already {already}")
     return list(first_by_key.values()), faults
-
-
-def _at(row: dict[str, Any], is_csv: bool) -> str:
-    return (
-        f"{row['sheet']}, line {row['row']}"
-        if is_csv
-        else f"tab '{row['sheet']}', row {row['row']}"
-    )
-
-
-def _on(first: dict[str, Any], row: dict[str, Any], is_csv: bool) -> str:
-    where = f"on {'line' if is_csv else 'row'} {first['row']}"
-    return where if first["sheet"] == row["sheet"] else f"{where} of tab '{first['sheet']}'"

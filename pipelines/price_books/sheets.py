@@ -21,7 +21,7 @@ from pipelines.workspace import UserError
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-_ATTRIBUTES = re.compile(rb'([\w:]+)\s*=\s*"([^"]*)"')
+_ATTRIBUTES = re.compile(rb"""([\w:]+)\s*=\s*(["'])(.*?)\2""")
 _CELL = re.compile(r"([A-Z]+)(\d+)")
 _NUMBER = re.compile(r"-?\d+\.?\d*")
 _DIGITS_OF_EXCEL = 15
@@ -48,16 +48,19 @@ class Sheet:
         """The sheet as messages name it."""
         return self.name if self.is_csv else f"tab '{self.name}'"
 
-    def place(self, row: int, column: int | None = None) -> str:
-        """Where a row, or a cell of it, stands, as people look for it."""
-        if self.is_csv:
-            return f"{self.name}, line {self.numbers[row]}"
-        where = f"row {self.numbers[row]}" if column is None else self.cell(row, column)
-        return f"{self.shown}, {where}"
+    def number(self, number: int) -> str:
+        """A row or line by its number."""
+        return f"{'line' if self.is_csv else 'row'} {number}"
 
-    def cell(self, row: int, column: int) -> str:
-        """The name of a cell, such as E12."""
-        return f"{letters(column)}{self.numbers[row]}"
+    def at(self, number: int) -> str:
+        """Where a row stands, as people look for it."""
+        return f"{self.shown}, {self.number(number)}"
+
+    def place(self, row: int, column: int) -> str:
+        """Where a cell of `rows` stands: by its name, or in CSV by its line."""
+        if self.is_csv:
+            return self.at(self.numbers[row])
+        return f"{self.shown}, {letters(column)}{self.numbers[row]}"
 
 
 def letters(column: int) -> str:
@@ -201,5 +204,5 @@ def _elements(xml: bytes, tag: str) -> Iterator[dict[str, str]]:
     for found in re.finditer(rb"<(?:\w+:)?" + tag.encode() + rb"\s([^>]*)>", xml):
         yield {
             name.decode(): html.unescape(value.decode())
-            for name, value in _ATTRIBUTES.findall(found[1])
+            for name, _, value in _ATTRIBUTES.findall(found[1])
         }

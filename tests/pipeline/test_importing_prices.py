@@ -395,6 +395,64 @@ def test_a_tab_that_no_year_needs_and_cannot_be_read_is_listed(workspace: Worksp
     assert "without the columns 'BPT price (£)'" in book.tabs_not_read["5 BPTs"]
 
 
+def test_a_column_of_another_year_is_not_this_years(workspace: Workspace) -> None:
+    tab = Tab(
+        "Payment index",
+        [["Provider code", "2024/25 MFF", "2025/26 MFF"]],
+        [["RRV", "1.1", "1.2"]],
+    )
+    book = import_tabs(workspace, {"mff": replace(tab, name="MFF values")}).book
+    assert prices_of(book, "market_forces_factor")["RRV"]["mff_ppm"] == 1_200_000
+    assert book.sources["market_forces_factor"][0].not_read == {"B": "2024/25 MFF"}
+
+
+def test_units_below_a_header_are_no_row(workspace: Workspace) -> None:
+    tabs = layout_2023_25()
+    units: Row = ["", "", "£", "£", "£", "£", "days", "£", "days", "£", "", "", "£"]
+    apc = replace(tabs["apc"], rows=[units, *APC_ROWS])
+    book = import_tabs(workspace, changed(tabs, apc=apc), publication("2024-25")).book
+    assert list(prices_of(book)) == ["AA26H", "AB16Z", "BZ34C", "FE32Z"]
+    assert book.sources[APC][0].notes == [5]
+
+
+def test_notes_of_factors_in_a_workbook_of_prices_are_listed(workspace: Workspace) -> None:
+    notes = Tab("MFF notes", [["The MFF is published apart."]], [])
+    tabs = changed(layout_2023_25(), notes=notes)
+    book = import_tabs(workspace, tabs, publication("2024-25")).book
+    assert "without the columns 'provider_code'" in book.tabs_not_read["MFF notes"]
+    assert "market_forces_factor" not in book.tables
+
+
+def test_a_footnote_of_a_list_is_no_item(workspace: Workspace) -> None:
+    tabs = layout_2023_25()
+    rows: list[Row] = [["Abatacept", "ICB"], ["", "See the commissioning policy"]]
+    drugs = replace(tabs["drugs"], rows=rows)
+    book = import_tabs(workspace, changed(tabs, drugs=drugs), publication("2024-25")).book
+    assert book.rows("excluded_drugs") == 1
+    assert book.sources["excluded_drugs"][0].notes == [3]
+
+
+def test_the_same_row_on_two_tabs_is_one(workspace: Workspace) -> None:
+    """Both tabs price SC40Z at nothing; another price on one of them is refused."""
+    tabs = layout_2023_25()
+    header = tabs["radiotherapy"].header
+    other = Tab("2c Chemotherapy", header, [["SC40Z", "Preparation", "0"]])
+    book = import_tabs(workspace, changed(tabs, other=other), publication("2024-25")).book
+    assert list(prices_of(book, "unbundled_services")) == ["RD01A", "RD20A", "SC22Z", "SC40Z"]
+    other = replace(other, rows=[["SC40Z", "Preparation", "1"]])
+    with pytest.raises(UserError) as error:
+        import_tabs(workspace, changed(tabs, other=other), publication("2024-25"))
+    assert "tab '2c Chemotherapy', row 2: SC40Z is already in tab '3 Radiotherapy', row 4" in str(
+        error.value
+    )
+
+
+def test_the_same_price_on_tab_1_and_tab_4b_is_no_contradiction(workspace: Workspace) -> None:
+    import_tabs(workspace, whole(apc_of(twice("861"), "2025-26")))
+    prices = price_book_for(workspace, "2025-26", date(2025, 7, 1)).hrg_prices
+    assert prices.filter(hrg_code="BZ34C")["day_case_price_pence"].to_list() == [86_100]
+
+
 # --- What is refused -------------------------------------------------------------------------
 
 
@@ -465,6 +523,17 @@ REFUSED: dict[str, tuple[str, Tabs, tuple[str, ...]]] = {
             )
         ),
         ("'Non-elective spell price (£) (both H and N may be it)'",),
+    ),
+    "two columns of which none is needed": (
+        "2024-25",
+        apc_of(
+            lambda tab: replace(
+                tab,
+                header=[[*tab.header[0], "Day case price (£)"]],
+                rows=[[*row, "1"] for row in tab.rows],
+            )
+        ),
+        ("'Day case spell price (£) (both E and N may be it)'",),
     ),
     "shifted columns": (
         "2024-25",
