@@ -92,7 +92,11 @@ def show(
     workspace = Workspace.at()
     known = console.day(as_of) if as_of else None
     year = console.scheme_year(scheme) if scheme else None
-    years = dict.fromkeys(book.publication.scheme_year for book in stored_books(workspace))
+    years = dict.fromkeys(
+        book.publication.scheme_year
+        for book in stored_books(workspace)
+        if known is None or book.publication.published_on <= known
+    )
     found = [
         price
         for one in ([year] if year else years)

@@ -219,19 +219,10 @@ def merge_hrg_prices(parts: Mapping[str, TableRead]) -> tuple[pl.DataFrame, list
     give differently, and an HRG with a combined price and a split one.
     """
     stacked = pl.concat(
-        [
-            read.rows.select(
-                "hrg_code",
-                *_PLACE,
-                *(name for name in HRG_PRICE_COLUMNS if name in read.rows.columns),
-                table=pl.lit(table),
-            ).filter(~pl.all_horizontal(pl.col(_there(read.rows)).is_null()))
-            for table, read in parts.items()
-        ],
-        how="diagonal",
+        [_hrg_rows(table, read.rows) for table, read in parts.items()], how="diagonal"
     )
-    absent = {name: None for name in HRG_PRICE_COLUMNS if name not in stacked.columns}
-    stacked = stacked.with_columns(**{name: pl.lit(None, pl.Int64) for name in absent})
+    absent = [name for name in HRG_PRICE_COLUMNS if name not in stacked.columns]
+    stacked = stacked.with_columns(pl.lit(None, pl.Int64).alias(name) for name in absent)
     merged = stacked.group_by("hrg_code", maintain_order=True).agg(
         pl.col(name).drop_nulls().first() for name in HRG_PRICE_COLUMNS
     )
@@ -248,8 +239,12 @@ def whole_hrg_prices(read: Mapping[str, TableRead]) -> pl.DataFrame:
     return merged
 
 
-def _there(rows: pl.DataFrame) -> list[str]:
-    return [name for name in HRG_PRICE_COLUMNS if name in rows.columns]
+def _hrg_rows(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """What a table says of HRGs. Tab 1 holds an HRG without a price; others hold more than HRGs."""
+    there = [name for name in HRG_PRICE_COLUMNS if name in rows.columns]
+    has_price = pl.any_horizontal(pl.col(there).is_not_null())
+    kept = rows if table == APC else rows.filter(has_price)
+    return kept.select("hrg_code", *_PLACE, *there, table=pl.lit(table))
 
 
 def _contradictions(stacked: pl.DataFrame, parts: Mapping[str, TableRead]) -> list[str]:

@@ -116,11 +116,9 @@ def find_hrg(edition: Edition, hrg_code: str) -> list[FoundPrice]:
                 if column.name in (*table.amounts, "is_short_stay_emergency_applicable") and (
                     value is not None
                 ):
-                    place = read.place(row, column.name)
+                    place, header = read.place(row, column.name), read.header(row, column.name)
                     found.append(
-                        FoundPrice(
-                            edition.books[name], name, column.name, column.header, value, place
-                        )
+                        FoundPrice(edition.books[name], name, column.name, header, value, place)
                     )
     return found
 

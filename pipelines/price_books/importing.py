@@ -10,7 +10,7 @@ that is expected of its year; factors and block values may come in workbooks of 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,9 @@ def import_csv(workspace: Workspace, path: Path, table: str, publication: Public
 
 
 def _table_named(name: str) -> Table:
-    wanted = name.casefold().replace("-", "_")
-    found = [table for table in TABLES if table.name.startswith(wanted)]
     if name in BY_NAME:
         return BY_NAME[name]
+    found = [table for table in TABLES if name and table.name.startswith(name.casefold())]
     if len(found) != 1:
         raise UserError(f"'{name}' is not one table. There are: {', '.join(sorted(BY_NAME))}.")
     return found[0]
@@ -196,7 +195,7 @@ def _store(
 def _table_as_kept(table: TableRead) -> dict[str, Any]:
     return {
         "rows": table.rows.height,
-        "sources": [source.as_kept() for source in table.sources],
+        "sources": [asdict(source) for source in table.sources],
     }
 
 
@@ -209,6 +208,6 @@ def _refuse_second(
         if both and book.publication == publication:
             raise UserError(
                 f"{book.id} holds {', '.join(both)} already, published and in effect on the same "
-                f"days. A reissue has a publication day of its own; to take the place of "
-                f"{book.id}, remove its folder first."
+                "days. A reissue has a publication day of its own. To put this file in its place, "
+                f"remove {book.folder} first."
             )

@@ -7,7 +7,7 @@ done with a table (`importing`, `books`).
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -25,8 +25,8 @@ _TOTAL = re.compile(r"(?:grand )?totals?|england")
 class Source:
     """Where a table was read: a sheet, its header, and the letter of each of our columns.
 
-    `not_read` are columns that are no part of the table, by letter; `notes` the rows that
-    hold no data.
+    `headers` are the words above each of them; `not_read` the columns that are no part of the
+    table, by letter; `notes` the rows that hold no data.
     """
 
     sheet: str
@@ -37,10 +37,6 @@ class Source:
     notes: list[int]
     rows: int
     is_csv: bool = False
-
-    def as_kept(self) -> dict[str, Any]:
-        """The source as the manifest keeps it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +49,17 @@ class TableRead:
 
     def place(self, row: Mapping[str, Any], column: str) -> str:
         """Where a value of a row stands: tab and cell, or file and line."""
-        source = next(source for source in self.sources if source.sheet == row["sheet"])
+        source = self._source(row)
         if source.is_csv:
             return f"{source.sheet}, line {row['row']}"
         return f"tab '{source.sheet}', {source.columns[column]}{row['row']}"
+
+    def header(self, row: Mapping[str, Any], column: str) -> str:
+        """The words above a value of a row, as published."""
+        return self._source(row).headers[column]
+
+    def _source(self, row: Mapping[str, Any]) -> Source:
+        return next(source for source in self.sources if source.sheet == row["sheet"])
 
 
 @dataclass(slots=True)

@@ -249,5 +249,16 @@ def test_a_difference_is_printed_with_what_it_is_worth(
     assert "--all shows the rest" not in said
 
 
+def test_a_price_is_shown_as_it_stood_on_a_day(command: Command) -> None:
+    code, said = command("show", "bz34a")
+    assert code == 0
+    assert "BZ34A in reissue 2024-25, illustrative, published 2024-06-01" in said
+    assert "│ Day case spell price (£) │ £1,010.01 │ apc_and_outpatient_procedures.csv," in said
+    code, said = command("show", "bz34a", "--as-of", "2024-05-31")
+    assert "BZ34A in cases" in said
+    assert "£1,000.00" in said
+    assert command("show", "bz34a", "--as-of", "2024-03-26")[0] == 1
+
+
 def test_an_hrg_that_no_book_has_is_told(command: Command) -> None:
     assert command("show", "ZZ99Z") == (1, "No price book has ZZ99Z.")

@@ -49,10 +49,11 @@ from pipelines.price_books.books import (
     imported_books,
     price_book_for,
     read_price_book,
+    shipped_folder,
     stored_books,
 )
 from pipelines.price_books.importing import Imported, import_csv, import_workbook
-from pipelines.workspace import UserError, Workspace
+from pipelines.workspace import PROJECT, UserError, Workspace
 
 LAYOUTS: dict[str, Callable[[], Tabs]] = {
     "2017-18": layout_2017_19,
@@ -324,6 +325,15 @@ def test_a_header_may_be_split_over_merged_rows(workspace: Workspace) -> None:
     book = import_tabs(workspace, changed(tabs, apc=apc), publication("2024-25")).book
     assert book.sources[APC][0].header_row == 4
     assert_frame_equal(book.read(APC).rows.drop("row"), expected.read(APC).rows.drop("row"))
+
+
+def test_an_hrg_on_tab_1_without_any_price_is_an_hrg_of_the_book(workspace: Workspace) -> None:
+    tabs = layout_2025_26()
+    none: Row = ["ZZ01Z", "No price at all", *["-"] * 9]
+    tabs["apc"] = replace(tabs["apc"], rows=[*tabs["apc"].rows, none])
+    import_tabs(workspace, whole(tabs))
+    prices = price_book_for(workspace, "2025-26", date(2025, 7, 1)).hrg_prices
+    assert prices.filter(hrg_code="ZZ01Z").row(0) == ("ZZ01Z", *[None] * 8, False, None)
 
 
 def test_footnotes_headings_and_totals_are_no_rows_and_are_counted(workspace: Workspace) -> None:
@@ -776,6 +786,31 @@ def test_the_prices_of_hrgs_come_from_one_publication(workspace: Workspace) -> N
     book = price_book_for(workspace, "2025-26", date(2025, 7, 1))
     assert book.published_on == date(2025, 6, 27)
     assert book.stored["outpatient_attendances"].publication.published_on == date(2025, 4, 1)
+
+
+def test_what_ships_for_2025_26_is_a_publication_and_its_reissue(tmp_path: Path) -> None:
+    """Made up; the cataract day cases are on tab 4b: £883, and £889 in the reissue."""
+    shipped = Workspace(root=tmp_path, data=PROJECT / "data")
+
+    def cataract(as_of: date) -> tuple[object, ...]:
+        book = price_book_for(shipped, "2025-26", date(2025, 4, 1), as_of)
+        assert book.is_illustrative
+        prices = book.hrg_prices.filter(hrg_code="BZ34C")
+        return prices.select("outpatient_procedure_price_pence", "day_case_price_pence").row(0)
+
+    assert cataract(date(2025, 6, 26)) == (17_900, 88_300)
+    assert cataract(date(2025, 6, 27)) == (18_000, 88_900)
+
+
+def test_synthetic_extracts_are_made_from_what_ships_whatever_is_imported(
+    workspace: Workspace,
+) -> None:
+    import_tabs(workspace, whole(layout_2023_25()), publication("2024-25"))
+    on = date(2024, 7, 1)
+    assert price_book_for(workspace, "2024-25", on).folder.parent == imported_books(workspace)
+    assert shipped_folder(workspace, "2024-25", on) == workspace.data / "price_books" / "cases"
+    with pytest.raises(UserError, match=r"no price book of CSV files for 2019-20"):
+        shipped_folder(workspace, "2019-20", date(2019, 7, 1))
 
 
 def test_a_damaged_book_says_so(workspace: Workspace) -> None:
