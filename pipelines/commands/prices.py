@@ -37,9 +37,6 @@ def import_(
     ] = False,
 ) -> None:
     """Stores the prices, factors and block values of a workbook, or of a CSV file."""
-    is_csv = csv is not None and table is not None and workbook is None
-    if not is_csv and (workbook is None or csv is not None or table is not None):
-        raise typer.BadParameter("Give a workbook, or --csv with --table.")
     from pipelines.price_books.books import Publication
     from pipelines.price_books.importing import import_csv, import_workbook
 
@@ -47,12 +44,12 @@ def import_(
         console.scheme_year(scheme), console.day(published), console.day(effective), illustrative
     )
     workspace = Workspace.at()
-    if workbook:
+    if workbook and not csv and not table:
         imported = import_workbook(workspace, workbook, publication)
-    else:
-        assert csv is not None
-        assert table is not None
+    elif csv and table and not workbook:
         imported = import_csv(workspace, csv, table, publication)
+    else:
+        raise typer.BadParameter("Give a workbook, or --csv with --table.")
     book = imported.book
     if imported.was_there:
         out.print(f"Imported already, as [bold]{escape(book.id)}[/].", soft_wrap=True)
@@ -123,7 +120,7 @@ def diff(
         differences,
         edition,
         effect_on_month,
-        tables_of_one,
+        not_compared,
     )
 
     workspace = Workspace.at()
@@ -133,7 +130,7 @@ def diff(
     shown = changes if all_rows else changes[:_SHOWN_ROWS]
     if shown:
         out.print(_changes_table(shown, len(changes), old.name, new.name))
-    for title in tables_of_one(old, new):
+    for title in not_compared(old, new):
         out.print(f"Not compared: {escape(title)}.")
     if month:
         effect = effect_on_month(workspace, console.month(month), old, new)
@@ -142,6 +139,11 @@ def diff(
             f"price, worth {pounds(effect.difference_pence)} after MFF, at unchanged long stay "
             f"payments and factors. {effect.lines_gone:,} lines lose their price and "
             f"{effect.lines_new:,} may gain one; they are not in that amount.",
+            soft_wrap=True,
+        )
+    for book in _made_up(old, new):
+        out.print(
+            f"[bold yellow]ILLUSTRATIVE: the prices of '{escape(book)}' are made up.[/]",
             soft_wrap=True,
         )
 
@@ -164,6 +166,12 @@ def _prices_table(hrg: str, book: Any, found: Any) -> Table:
     for price in found:
         shown.add_row(escape(price.header), _value(price.name, price.value), escape(price.place))
     return shown
+
+
+def _made_up(*editions: Any) -> list[str]:
+    """The illustrative books among those of some editions."""
+    books = [book for edition in editions for book in edition.books.values()]
+    return list(dict.fromkeys(b.id for b in books if b.publication.is_illustrative))
 
 
 def _sources_table(book: Any) -> Table:

@@ -99,6 +99,8 @@ def plain(words: str) -> str:
 def without_footnotes(cell: str) -> str:
     """A cell less the marks that refer to a footnote.
 
+    A digit that is a footnote by its formatting alone cannot be told from the number before it.
+
     >>> [without_footnotes(cell) for cell in ("123*", "Yes¹", "1,234 (2)", "-*", "(12)")]
     ['123', 'Yes', '1,234', '-', '(12)']
     """
@@ -177,13 +179,16 @@ _CODE = Column(
 _NAME = _text("Name", r"(?:name|description|label)$|^(?:currency|service|test)$", "name")
 _PROVIDER = Column(
     "provider_code",
-    r"^(?:provider|trust|organisation|ods|org)(?: (?:organisation|ods|org))?(?: code)?$",
+    r"^(?!.*\b(?:commissioner|icb)\b)"
+    r"(?:.*\b(?:provider|trust|organisation|ods|org)\b.*\bcode|ods|code)$",
     "provider_code",
     pl.String,
     organisation,
 )
 _PROVIDER_NAME = _text(
-    "Provider name", r"^(?:provider|trust|organisation)(?: \w+)? name$|^name$", "provider_name"
+    "Provider name",
+    r"^(?:provider|trust|organisation)(?:(?: \w+)? name)?$|^name$",
+    "provider_name",
 )
 
 
@@ -334,7 +339,7 @@ TABLES = (
             _PROVIDER_NAME,
             Column(
                 "commissioner_code",
-                r"^(?:commissioner|icb|commissioner organisation|commissioner ods)(?: code)?$",
+                r"\b(?:commissioner|icb)\b.*\bcode$|^icb$",
                 "commissioner_code",
                 pl.String,
                 organisation,

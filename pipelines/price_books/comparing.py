@@ -152,14 +152,16 @@ def differences(before: Edition, after: Edition) -> list[Change]:
     return sorted(changes, key=lambda change: (order.index(change.table), change.key))
 
 
-def tables_of_one(before: Edition, after: Edition) -> list[str]:
-    """The titles of the tables that only one of two editions has."""
+def not_compared(before: Edition, after: Edition) -> list[str]:
+    """The titles of the tables that cannot be compared, and why."""
     old, new = _comparable(before), _comparable(after)
-    return [
-        f"{table} (only in {before.name if table in old else after.name})"
-        for table in dict.fromkeys([*old, *new])
-        if (table in old) != (table in new)
+    one_sided = [
+        f"{title} (only in {before.name if title in old else after.name})"
+        for title in dict.fromkeys([*old, *new])
+        if (title in old) != (title in new)
     ]
+    tables = [BY_NAME[name] for name in dict.fromkeys([*before.tables, *after.tables])]
+    return [*one_sided, *(f"{table.title} (no codes)" for table in tables if not table.key)]
 
 
 def _kind(before: int | None, after: int | None) -> Literal["changed", "new", "gone"]:
@@ -176,9 +178,14 @@ def _comparable(edition: Edition) -> dict[str, pl.DataFrame]:
         tables["HRG prices"] = whole_hrg_prices(hrg_tables).with_columns(key=pl.col("hrg_code"))
     for name, read in edition.tables.items():
         table = BY_NAME[name]
-        if table.key and name not in hrg_tables:
+        amounts = [
+            amount
+            for amount in table.amounts
+            if name not in hrg_tables or amount not in HRG_PRICE_COLUMNS
+        ]
+        if table.key and amounts:
             key = pl.concat_str(pl.col(table.key), separator=" ", ignore_nulls=True)
-            tables[table.title] = read.rows.with_columns(key=key)
+            tables[table.title] = read.rows.select(*amounts, key=key)
     return tables
 
 

@@ -177,8 +177,7 @@ def _missing(header: _Header, table: Table, elsewhere: Sequence[str]) -> list[st
 
 def _source(sheet: Sheet, header: _Header, rows: int, notes: list[int]) -> Source:
     placed = set(header.places.values())
-    bottom = sheet.rows[header.top : header.top + header.depth]
-    texts = _joined(bottom)
+    texts = _joined(sheet.rows[header.top : header.top + header.depth])
     filled = [any(row[place] for row in sheet.rows[header.top :]) for place in range(len(texts))]
     return Source(
         sheet=sheet.name,
@@ -205,6 +204,7 @@ def _read_rows(
     width = sheet.widths[header.top + header.depth - 1] if sheet.is_csv else None
     rows, notes, faults = [], [], []
     below = header.top + header.depth
+    texts = _joined(sheet.rows[header.top : below])
     for place in range(below, len(sheet.rows)):
         cells = sheet.rows[place]
         if width is not None and sheet.widths[place] != width:
@@ -225,7 +225,7 @@ def _read_rows(
                 row[column.name] = column.parse(cells[at])
             except ValueError as error:
                 row[column.name] = None
-                faults.append(f"{sheet.place(place, at)}: '{column.header}' {error}")
+                faults.append(f"{sheet.place(place, at)}: '{texts[at]}' {error}")
         rows.append(row)
     return rows, notes, faults
 

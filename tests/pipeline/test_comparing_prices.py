@@ -7,6 +7,7 @@ belong here: importing (`test_importing_prices`).
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pipeline.making import (
 )
 
 from pipelines import cli
+from pipelines.price_books.books import Publication
 from pipelines.price_books.comparing import (
     Change,
     Effect,
@@ -32,8 +34,9 @@ from pipelines.price_books.comparing import (
     edition,
     effect_on_month,
     find_hrg,
-    tables_of_one,
+    not_compared,
 )
+from pipelines.price_books.importing import import_workbook
 from pipelines.workspace import UserError, Workspace
 
 WHEN_FIRST_KNOWN = date(2024, 4, 1)
@@ -111,7 +114,34 @@ def test_a_table_that_one_edition_lacks_is_named(workspace: Workspace) -> None:
     reissue = workspace.data / "price_books" / "reissue"
     edit(reissue / "manifest.toml", 'lva_payments_schedule = "lva_payments_schedule.csv"', "")
     before, after = edition(workspace, "cases"), edition(workspace, "reissue")
-    assert tables_of_one(before, after) == ["LVA payments schedule (only in cases)"]
+    assert not_compared(before, after) == ["LVA payments schedule (only in cases)"]
+
+
+def test_a_price_that_is_not_of_a_spell_is_compared_and_a_list_is_said_not_to_be(
+    workspace: Workspace,
+) -> None:
+    """SABR on tab 4b costs £1,890, then £1,900; nothing else differs."""
+    (workspace.data / "schemes" / "2025-26.toml").touch()
+    tabs, ids = workbooks.layout_2025_26(), []
+    for published, price_of_sabr in ((date(2025, 4, 1), "1,890"), (date(2025, 6, 27), "1,900")):
+        cataract, sabr = tabs["other"].rows
+        rows = [cataract, [*sabr[:-1], price_of_sabr]]
+        other = replace(tabs["other"], rows=rows)
+        path = workbooks.write(workspace.root / "a.xlsx", {**tabs, "other": other}.values())
+        said = Publication("2025-26", published, date(2025, 4, 1))
+        ids.append(import_workbook(workspace, path, said).book.id)
+    before, after = (edition(workspace, one) for one in ids)
+    assert differences(before, after) == [
+        Change(
+            "other unit prices (tab 4b)", "SC57Z", "unit_price_pence", 189_000, 190_000, "changed"
+        )
+    ]
+    assert not_compared(before, after) == [
+        "specialist top-ups (no codes)",
+        "excluded devices (no codes)",
+        "excluded drugs (no codes)",
+        "MedTech products (no codes)",
+    ]
 
 
 def test_each_value_of_an_hrg_is_shown_with_its_line(workspace: Workspace) -> None:
@@ -244,6 +274,7 @@ def test_a_difference_is_printed_with_what_it_is_worth(
     assert "│ BZ34A │ day case price │ £1,000.00 │ £1,010.01 │ £10.01 │" in said
     assert "3 of 7 lines have another unit price, worth £11.26 after MFF" in said
     assert "2 lines lose their price and 1 may gain one" in said
+    assert "ILLUSTRATIVE: the prices of 'reissue' are made up." in said
     code, said = command("diff", "cases", "cases")
     assert "nothing differs" in said
     assert "--all shows the rest" not in said

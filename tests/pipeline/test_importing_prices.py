@@ -408,12 +408,12 @@ def test_a_tab_that_no_year_needs_and_cannot_be_read_is_listed(workspace: Worksp
 def test_a_column_of_another_year_is_not_this_years(workspace: Workspace) -> None:
     tab = Tab(
         "Payment index",
-        [["Provider code", "2024/25 MFF", "2025/26 MFF"]],
-        [["RRV", "1.1", "1.2"]],
+        [["Org code", "Trust", "2024/25 MFF", "2025/26 MFF payment index"]],
+        [["RRV", "University College London", "1.1", "1.2"]],
     )
     book = import_tabs(workspace, {"mff": replace(tab, name="MFF values")}).book
     assert prices_of(book, "market_forces_factor")["RRV"]["mff_ppm"] == 1_200_000
-    assert book.sources["market_forces_factor"][0].not_read == {"B": "2024/25 MFF"}
+    assert book.sources["market_forces_factor"][0].not_read == {"C": "2024/25 MFF"}
 
 
 def test_units_below_a_header_are_no_row(workspace: Workspace) -> None:
@@ -604,22 +604,22 @@ REFUSED: dict[str, tuple[str, Tabs, tuple[str, ...]]] = {
     "a factor of 0": (
         "2025-26",
         {"mff": factors([["RRV", "UCLH", "0"]])},
-        ("tab 'MFF', C4: 'market_forces_factor' is zero",),
+        ("tab 'MFF', C4: 'MFF' is zero",),
     ),
     "a factor of 11.75": (
         "2025-26",
         {"mff": factors([["RRV", "UCLH", "11.75"]])},
-        ("C4: 'market_forces_factor' is not a factor below 2",),
+        ("C4: 'MFF' is not a factor below 2",),
     ),
     "a factor of seven decimals": (
         "2025-26",
         {"mff": factors([["RRV", "UCLH", 1.1753351]])},
-        ("C4: 'market_forces_factor' is not a factor below 2 with at most six decimals",),
+        ("C4: 'MFF' is not a factor below 2 with at most six decimals",),
     ),
     "a blank block value": (
         "2025-26",
         {"lva": schedule([["RRV", "UCLH", "QHM", "ICB", "1", "2", "3", "-"]])},
-        ("tab 'LVA payments schedule', H5: 'block_value' is blank",),
+        ("tab 'LVA payments schedule', H5: 'Total to pay (£)' is blank",),
     ),
     "a workbook of another kind": (
         "2025-26",
@@ -887,7 +887,7 @@ def test_a_faulty_line_of_csv_is_named(workspace: Workspace) -> None:
     path.write_text("provider_code,mff\nRRV,1.1\nRJ1,11.75\nRJ2\n", "utf-8")
     with pytest.raises(UserError) as error:
         import_csv(workspace, path, "market", publication())
-    assert "mff.csv, line 3: 'market_forces_factor' is not a factor below 2" in str(error.value)
+    assert "mff.csv, line 3: 'mff' is not a factor below 2" in str(error.value)
     assert "mff.csv, line 4: has 1 fields, the header has 2" in str(error.value)
     with pytest.raises(UserError, match=r"'excluded' is not one table. There are: apc_and"):
         import_csv(workspace, path, "excluded", publication())
