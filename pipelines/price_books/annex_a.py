@@ -483,13 +483,13 @@ TABLES = (
     _excluded_items(
         "excluded_devices",
         "excluded devices",
-        r"device|^1[24]a\b",
+        r"device|^12a\b",
         r"^(?:high cost )?devices?\b|category|^name$",
     ),
     _excluded_items(
         "excluded_drugs",
         "excluded drugs",
-        r"drugs?\b|^1[24]b\b",
+        r"drugs?\b|^12b\b",
         r"^(?:high cost )?drugs?\b|^name$",
     ),
     _excluded_items(

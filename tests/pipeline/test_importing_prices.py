@@ -433,6 +433,20 @@ def test_notes_of_factors_in_a_workbook_of_prices_are_listed(workspace: Workspac
     assert "market_forces_factor" not in book.tables
 
 
+def test_the_lists_of_2021_22_are_known_by_their_words(workspace: Workspace) -> None:
+    """Tabs 14a to 14c; the documents do not say which of drugs and devices is 14a."""
+    tabs = layout_2023_25()
+    names = {"drugs": "14a HCD drugs", "devices": "14b HC devices", "medtech": "14c Innovative"}
+    renamed = {key: replace(tabs[key], name=name) for key, name in names.items()}
+    book = import_tabs(workspace, changed(tabs, **renamed), publication("2024-25")).book
+    read = {table: book.sources[table][0].sheet for table in book.tables if table[:2] in "exme"}
+    assert read == {
+        "excluded_devices": "14b HC devices",
+        "excluded_drugs": "14a HCD drugs",
+        "medtech_products": "14c Innovative",
+    }
+
+
 def test_a_footnote_of_a_list_is_no_item(workspace: Workspace) -> None:
     tabs = layout_2023_25()
     rows: list[Row] = [["Abatacept", "ICB"], ["", "See the commissioning policy"]]
