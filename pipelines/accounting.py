@@ -48,7 +48,8 @@ _NAMED_ORGANISATIONS = {
 class MechanismTotal:
     """What one mechanism pays for in a dataset's month.
 
-    An amount is None where no line has one: no price is not zero.
+    An amount is None where no line has one: no price is not zero. What is payable is None
+    too where it is worked out for each contract against its plan.
     """
 
     dataset: str
@@ -185,8 +186,9 @@ def totals(
         f"""
         SELECT dataset, payment_mechanism, count(*)::BIGINT,
                sum(value_pence)::BIGINT,
-               sum(payable_pence)::BIGINT,
-               count(*) FILTER (payable_pence IS NULL)::BIGINT,
+               CASE WHEN count(*) FILTER (value_pence IS NOT NULL AND payable_pence IS NULL) = 0
+                    THEN sum(payable_pence)::BIGINT END,
+               count(*) FILTER (value_pence IS NULL AND payable_pence IS NULL)::BIGINT,
                {CONTENT_HASH_SQL}
         FROM {lines_sql} GROUP BY ALL ORDER BY ALL
         """

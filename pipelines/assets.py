@@ -19,6 +19,7 @@ import dagster as dg
 from pipelines import accounting, deliveries, pricing_run, publishing, validation
 from pipelines.basis import PricingBasis
 from pipelines.workspace import UserError, Workspace
+from pricing.scheme import SchemePackError
 from schemas.contracts import valid_schema
 from schemas.extracts import ADMITTED_PATIENT_CARE, EXTRACTS, Extract
 from schemas.priced_line import (
@@ -75,7 +76,7 @@ def mendable(function: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except UserError as error:
+        except (UserError, SchemePackError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
 
     return run

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.basis import OWN_YEAR, PricingBasis
-from pipelines.commands import organisations, prices
+from pipelines.commands import organisations, prices, schemes
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -24,6 +24,7 @@ from pipelines.commands.console import months as valid_months
 from pipelines.commands.console import scheme_year as valid_scheme_year
 from pipelines.commands.jobs import run_month
 from pipelines.workspace import UserError, Workspace, keep_private, replacing
+from pricing.scheme import SchemePackError
 
 app = typer.Typer(
     help="Prices SUS+ extracts under the NHS Payment Scheme and publishes them in DuckDB.",
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(prices.app, name="prices")
 app.add_typer(organisations.app, name="organisations")
+app.add_typer(schemes.app, name="schemes")
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def main() -> None:
     keep_private()
     try:
         app()
-    except UserError as error:
+    except (UserError, SchemePackError) as error:
         err.print(f"[bold red]Refused:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 

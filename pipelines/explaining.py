@@ -100,14 +100,14 @@ def _explain_line(
             _mechanism_citation(line["payment_mechanism"], scheme),
         ),
         Step(
-            f"payable {_pounds(line['payable_pence'])}",
+            f"payable {_payable(line)}",
             f"{line['reason_code']}: {reason['sentence']}",
             reason["citation"],
         ),
         Step(
             "in the target" if line["is_in_activity_target"] else "not in the target",
             "whether it counts towards the elective activity target",
-            "NHSPS guidance ¶119",
+            scheme.citation("services.outside_activity_target"),
         ),
         Step("what to do", reason["what_to_do"], ""),
     ]
@@ -174,6 +174,7 @@ def _changes(then: dict[str, str], now: dict[str, str]) -> list[Step]:
 
 _MECHANISMS = {
     mechanism.API_VARIABLE: "the API variable element pays for each unit of elective activity",
+    mechanism.API_BLENDED: "the blended payment of the contract pays, by its plan",
     mechanism.API_FIXED: "the API fixed element pays; nothing is payable for the line itself",
     low_volume.LVA_BLOCK: "the LVA block of the pair pays; nothing is payable for the line itself",
     mechanism.ACTIVITY_BASED: "a non-NHS provider is paid the unit price",
@@ -220,7 +221,8 @@ def _value_steps(line: dict[str, Any], scheme: Scheme, book: str) -> list[Step]:
         "halves away from zero"
     )
     rounding = scheme.citation("rounding.quantum_pence")
-    citation = f"NHSPS guidance ¶73; factor of {book}; rounding {rounding}"
+    applies = scheme.citation("market_forces_factor.applies_to")
+    citation = f"{applies}; factor of {book}; rounding {rounding}"
     return [Step(f"value {_pounds(line['value_pence'])}", how, citation)]
 
 
@@ -241,12 +243,11 @@ def _ebi_steps(line: dict[str, Any], scheme: Scheme) -> list[Step]:
 def _mechanism_citation(name: str, scheme: Scheme) -> str:
     paths = {
         mechanism.API_VARIABLE: "variable_element.rate_ppm",
-        low_volume.LVA_BLOCK: "mechanism.low_volume_commissioner_kinds",
+        mechanism.API_BLENDED: "mechanism.blended_points_of_delivery",
+        low_volume.LVA_BLOCK: "low_volume.commissioner_kinds",
         low_volume.OUTSIDE_SCHEME: "mechanism.private_patient_categories",
     }
-    if name in paths:
-        return scheme.citation(paths[name])
-    return "NHSPS guidance Table 1"
+    return scheme.citation(paths.get(name, "mechanism.nhs_provider_kinds"))
 
 
 def _explain_refusal(
@@ -288,6 +289,11 @@ def _rules(basis: PricingBasis, scheme: Scheme) -> str:
 
 def _dicts(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def _payable(line: dict[str, Any]) -> str:
+    has_value_alone = line["payable_pence"] is None and line["value_pence"] is not None
+    return "by contract" if has_value_alone else _pounds(line["payable_pence"])
 
 
 def _pounds(pence: int | None) -> str:

@@ -109,7 +109,7 @@ class Priced:
 def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
     """The rules, prices and lists that price a month."""
     on = workspace.basis.rules_day(month)
-    pack = scheme_for(workspace, on)
+    pack = scheme_for(workspace, on, workspace.basis.as_of)
     organisations = read_organisations(workspace)
     approvals, exceptions = read_prior_approvals(workspace), read_lva_exceptions(workspace)
     for entries in (approvals, exceptions):

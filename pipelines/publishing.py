@@ -64,7 +64,9 @@ ACCOUNTING = (
     Field("lines", "integer", "Priced lines"),
     Field("value_pence", "integer", "Worth at unit prices after MFF; null if no line has a price"),
     Field(
-        "payable_pence", "integer", "What is payable for the lines; null if no line has an amount"
+        "payable_pence",
+        "integer",
+        "What is payable for the lines; null if no line has an amount, or a plan decides it",
     ),
     Field("lines_without_price", "integer", "Lines whose local price is still to be agreed"),
 )
@@ -80,7 +82,7 @@ RUNS = (
     Field("records_priced", "integer", "Records that became priced lines"),
     Field("records_refused", "integer", "Records refused, by validation or pricing"),
     Field("value_pence", "integer", "Worth of all lines at unit prices after MFF"),
-    Field("payable_pence", "integer", "Payable for all lines"),
+    Field("payable_pence", "integer", "Payable for all lines that have an amount"),
     Field("content_hash", "text", "Of the priced lines, in whatever order"),
     Field("deliveries", "text", "Files taken in, each with its sha256, as JSON"),
     Field("priced_with", "text", "sha256 of pack, price book and lists, as JSON"),

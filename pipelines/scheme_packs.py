@@ -1,18 +1,20 @@
-"""Scheme packs: finding and reading the rules of the year that a month falls in.
+"""Scheme packs: finding and reading the rules of the year that a day falls in.
 
-Belongs here: files to `pricing.scheme.Scheme`. Does not belong here: what a pack must
-hold (`pricing.scheme`).
+Belongs here: files to `pricing.scheme.Scheme`, and what needs a clock or more than one pack
+to check. Does not belong here: what a pack must hold (`pricing.scheme`).
 """
 
 import hashlib
 import tomllib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from pipelines.workspace import UserError, Workspace
-from pricing.scheme import Scheme, SchemePackError, read_scheme
+from pricing.scheme import Pack, Scheme, SchemePackError, read_pack
+
+_YEAR_STARTS_IN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +26,87 @@ class SchemePack:
     sha256: str
 
 
-def scheme_for(workspace: Workspace, on: date) -> SchemePack:
-    """The scheme whose year holds a day, as in force on it."""
-    paths = sorted((workspace.data / "schemes").glob("*.toml"))
-    for path in paths:
-        content = path.read_bytes()
-        pack = _parse(path, content)
-        start, end = pack.get("effective_from"), pack.get("effective_to")
-        if not isinstance(start, date) or not isinstance(end, date):
-            raise UserError(f"{path.name}: 'effective_from' and 'effective_to' must be dates.")
-        if start <= on <= end:
-            try:
-                scheme = read_scheme(pack, on)
-            except SchemePackError as error:
-                faults = "\n".join(f"  {path.name}: {fault}" for fault in error.faults)
-                raise UserError(f"The scheme pack cannot be used:\n{faults}") from error
-            return SchemePack(scheme, path, hashlib.sha256(content).hexdigest())
-    years = ", ".join(path.stem for path in paths) or "none"
-    raise UserError(
-        f"No scheme pack covers {on:%Y-%m}. There are packs for: {years}. "
-        f"Add one to {workspace.shown(workspace.data / 'schemes')}."
-    )
+def scheme_for(workspace: Workspace, on: date, as_of: date | None = None) -> SchemePack:
+    """The scheme whose year holds a day, as in force on it and published by another.
 
-
-def _parse(path: Path, content: bytes) -> dict[str, Any]:
+    Reads the pack of that year alone. Raises `UserError` where there is none, where it
+    cannot be used, or where its rules were not published by `as_of`.
+    """
+    starts = on.year if on.month >= _YEAR_STARTS_IN else on.year - 1
+    path, pack, sha256 = _read(workspace, f"{starts}-{(starts + 1) % 100:02}", f"{on:%Y-%m}")
     try:
-        return tomllib.loads(content.decode())
+        return SchemePack(pack.scheme(on, as_of), path, sha256)
+    except SchemePackError as error:
+        raise _unusable(path, error.faults) from error
+
+
+def pack_of(workspace: Workspace, year: str) -> Pack:
+    """The pack of a scheme year, such as `2025-26`, with every version of its values."""
+    return _read(workspace, year, year)[1]
+
+
+def all_packs(workspace: Workspace) -> list[Pack]:
+    """Every pack in order. Raises `UserError` where two overlap or years are missing between."""
+    packs = [pack_of(workspace, path.stem) for path in _paths(workspace)]
+    faults = []
+    for before, after in pairwise(packs):
+        days = (after.effective_from - before.effective_to) // timedelta(days=1)
+        if days != 1:
+            what = "leaves days without rules between" if days > 1 else "overlaps"
+            faults.append(
+                f"{before.scheme_year} ends on {before.effective_to} and {what} "
+                f"{after.scheme_year}, which begins on {after.effective_from}"
+            )
+    if faults:
+        raise UserError("The scheme years do not follow each other:\n  " + "\n  ".join(faults))
+    return packs
+
+
+def _read(workspace: Workspace, year: str, wanted: str) -> tuple[Path, Pack, str]:
+    path = workspace.data / "schemes" / f"{year}.toml"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        years = ", ".join(found.stem for found in _paths(workspace)) or "none"
+        raise UserError(
+            f"No scheme pack covers {wanted}. There are packs for: {years}. "
+            f"Add one to {workspace.shown(path.parent)}."
+        ) from None
+    try:
+        pack = read_pack(tomllib.loads(content.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path.name} is not a TOML file: {error}") from error
+    except SchemePackError as error:
+        raise _unusable(path, error.faults) from error
+    faults = _faults_of_file(pack, year)
+    if faults:
+        raise _unusable(path, faults)
+    return path, pack, hashlib.sha256(content).hexdigest()
+
+
+def _faults_of_file(pack: Pack, year: str) -> list[str]:
+    """What a pack cannot know of itself: its file's name, and which day it is."""
+    starts = date(int(year[:4]), _YEAR_STARTS_IN, 1)
+    ends = starts.replace(year=starts.year + 1) - timedelta(days=1)
+    today = date.today()
+    faults = []
+    if pack.scheme_year != year:
+        faults.append(f"'scheme_year' is {pack.scheme_year}, and the file is named {year}")
+    if (pack.effective_from, pack.effective_to) != (starts, ends):
+        faults.append(f"the year {year} is from {starts} to {ends}: see 'effective_from'")
+    faults += [
+        f"'{version.path}' is said to be published on {version.published_on}, in the future"
+        for versions in pack.versions.values()
+        for version in versions
+        if version.published_on > today
+    ]
+    return faults
+
+
+def _paths(workspace: Workspace) -> list[Path]:
+    return sorted((workspace.data / "schemes").glob("*.toml"))
+
+
+def _unusable(path: Path, faults: list[str]) -> UserError:
+    listed = "\n".join(f"  {path.name}: {fault}" for fault in faults)
+    return UserError(f"The scheme pack cannot be used:\n{listed}")

@@ -31,6 +31,7 @@ from pipelines.lists import (
     scheme_year,
 )
 from pipelines.workspace import UserError, Workspace
+from pricing.low_volume import EXCEPTION_FLAGS
 
 APPROVALS = (
     Cell("record_id", "record_id", pl.String, optional_text),
@@ -48,7 +49,7 @@ EXCEPTIONS = (
         "exception",
         "exception",
         pl.String,
-        one_of("patient_choice_without_contract", "out_of_area_mental_health"),
+        one_of(*EXCEPTION_FLAGS),
     ),
     Cell("valid_from", "valid_from", pl.Date, day),
     Cell("valid_to", "valid_to", pl.Date, day),
@@ -196,8 +197,7 @@ def exception_days(exceptions: pl.DataFrame, first: date, last: date) -> pl.Data
         _by_day(exceptions, "costing_date", first, last)
         .group_by("provider_code", "commissioner_code", "costing_date")
         .agg(
-            (kind == "patient_choice_without_contract").any().alias("has_patient_choice_exception"),
-            (kind == "out_of_area_mental_health").any().alias("has_out_of_area_exception"),
+            *((kind == name).any().alias(flag) for name, flag in EXCEPTION_FLAGS.items()),
         )
         .sort(pl.all())
     )

@@ -1,8 +1,9 @@
-"""Evidence-based interventions: a zero price without prior approval (000 ¶39-43).
+"""Evidence-based interventions: nothing is paid without prior approval.
 
-Belongs here: which spells are in scope and which of them were approved. Does not belong
-here: the approvals, which do not flow to SUS+ and are the user's own list (¶43), or what
-a zero price makes payable (`pricing.payable`).
+Belongs here: which spells are in scope (2023/25 ¶38-40, ¶42, 2026/27 ¶27-29, ¶31, 2021/22
+¶25-26; in 2023/24 none, 2023/25 ¶37) and which of them were approved. Does not belong here: the
+approvals, which do not flow to SUS+ and are the user's own list (2023/25 ¶43, 2026/27 ¶32), or
+what a zero price makes payable (`pricing.payable`).
 """
 
 from typing import Any
@@ -52,7 +53,7 @@ def approvals(
 
 
 def is_in_scope(rules: EvidenceBasedInterventions) -> nw.Expr:
-    """Category 1 interventions of the four types (000 ¶39, ¶42)."""
+    """Category 1 interventions of the types that need approval: in some years there are none."""
     is_category = nw.col("ebi_category_code") == rules.category
     return (is_category & _type_letter().is_in(rules.types)).fill_null(False)
 

@@ -1,23 +1,31 @@
 """Low volume activity: which records an LVA block pays for, and the month's statement.
 
-Belongs here: membership of the published schedule, the exceptions of 000 ¶79, and what
-each block covered. Does not belong here: the schedule (price books) or the exceptions
-that parties agree (the user's own list).
+Belongs here: membership of the published schedule, the exceptions to it (2023/25 ¶79, 2026/27
+¶108), and what each block covered. Does not belong here: the schedule (price books) or the
+exceptions that parties agree (the user's own list).
 
 Membership of the published schedule decides, not a threshold worked out from activity
-(¶80-81, ¶85).
+(2023/25 ¶80-81, ¶83, ¶85, 2026/27 ¶104, ¶109-110, ¶112). Before 2022/23 there was none
+(2023/25 ¶11, ¶77).
 """
 
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from pricing.money import is_paid_elsewhere
 from pricing.organisations import DELIVERED_PARTIES
 from pricing.reference import Reference
 from pricing.scheme import LowVolume, Mechanism, Spells
 
 LVA_BLOCK = "lva_block"
 OUTSIDE_SCHEME = "outside_scheme"
+EXCEPTION_FLAGS = {
+    "patient_choice_without_contract": "has_patient_choice_exception",
+    "out_of_area_mental_health": "has_out_of_area_exception",
+    "mental_health_lead_provider_collaborative": "has_collaborative_exception",
+}
+"""The column that says of a record that its pair has an exception, by kind of exception."""
 
 
 def exceptions(
@@ -27,8 +35,8 @@ def exceptions(
 ) -> nw.LazyFrame[Any]:
     """The `record_id` of each record whose pair has an exception on its costing date.
 
-    With `has_patient_choice_exception` and `has_out_of_area_exception`. Only the records
-    of pairs that have an exception at all are looked at.
+    With `EXCEPTION_FLAGS`. Only the records of pairs that have an exception at all are looked
+    at.
     """
     pair = ["provider_code", "commissioner_code"]
     excepted = parties.select(*DELIVERED_PARTIES, *pair).join(
@@ -38,39 +46,52 @@ def exceptions(
         records.select("record_id", "costing_date", *DELIVERED_PARTIES)
         .join(excepted, on=list(DELIVERED_PARTIES), how="inner")
         .join(reference.lva_exception_days, on=[*pair, "costing_date"], how="inner")
-        .select("record_id", "has_patient_choice_exception", "has_out_of_area_exception")
+        .select("record_id", *EXCEPTION_FLAGS.values())
     )
 
 
 def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) -> nw.Expr:
     """Whether the pair's block pays for the record; needs `exceptions` and the parties.
 
-    Outside it, even for a listed pair (¶79): ambulance trusts, out-of-area mental health
-    placements that the commissioner arranged, and elective care by patient choice where
-    there is no contract.
+    Outside it, even for a listed pair (2023/25 ¶79, ¶82, 2026/27 ¶108, ¶111): other parties than
+    ICBs and NHS providers, ambulance trusts, and of the kinds of exception that the year has,
+    out-of-area mental health placements that the commissioner arranged, elective care by patient
+    choice where there is no contract, and contracts of mental health lead provider collaboratives.
     """
+    if not rules.has_payments_schedule:
+        return nw.lit(False)
     is_listed = ~nw.col("block_value_pence").is_null()
     is_between_icb_and_nhs_provider = nw.col("provider_kind").is_in(
         mechanism.nhs_provider_kinds
-    ) & nw.col("commissioner_kind").is_in(mechanism.low_volume_commissioner_kinds)
-    # A retired HRG may be elective activity: the block must not swallow what is not known.
-    may_be_elective = nw.col("is_elective_activity") | nw.col("is_hrg_retired")
-    is_patient_choice = nw.col("has_patient_choice_exception").fill_null(False) & may_be_elective
-    is_placement = nw.col("has_out_of_area_exception").fill_null(False) & is_out_of_area
-    is_outside = (
-        nw.col("provider_kind").is_in(rules.provider_kinds_outside)
-        | is_patient_choice
-        | is_placement
-    )
+    ) & nw.col("commissioner_kind").is_in(rules.commissioner_kinds)
+    of_kind = {
+        # A retired HRG may be elective activity: the block must not swallow what is not known.
+        "patient_choice_without_contract": nw.col("is_elective_activity")
+        | nw.col("is_hrg_retired"),
+        "out_of_area_mental_health": is_out_of_area,
+        "mental_health_lead_provider_collaborative": _is_mental_health(rules),
+    }
+    is_outside = nw.col("provider_kind").is_in(rules.provider_kinds_outside)
+    for kind in rules.exception_kinds:
+        has_exception = nw.col(EXCEPTION_FLAGS[kind]).fill_null(False)
+        is_outside = is_outside | (has_exception & of_kind[kind])
     return (is_listed & is_between_icb_and_nhs_provider & ~is_outside).fill_null(False)
 
 
 def is_out_of_area_spell(rules: LowVolume, spells: Spells) -> nw.Expr:
-    """A spell that a listed out-of-area placement may be: mental health, no emergency."""
-    treatment_function = nw.col("treatment_function_code")
-    return treatment_function.is_in(rules.out_of_area_treatment_function_codes) & ~nw.col(
-        "admission_method_code"
-    ).is_in(spells.emergency_admission_methods)
+    """A spell that a listed out-of-area placement may be: mental health, no emergency.
+
+    2023/25 ¶79, 2026/27 ¶108.
+    """
+    if not rules.has_payments_schedule:
+        return nw.lit(False)
+    is_emergency = nw.col("admission_method_code").is_in(spells.emergency_admission_methods)
+    return _is_mental_health(rules) & ~is_emergency
+
+
+def _is_mental_health(rules: LowVolume) -> nw.Expr:
+    codes = rules.mental_health_treatment_function_codes
+    return nw.col("treatment_function_code").is_in(codes)
 
 
 def statement(
@@ -79,7 +100,8 @@ def statement(
     """Each pair of the schedule with what its block covered in the month, and what not.
 
     Takes priced lines of one month; gives the columns of `schemas.priced_line.LOW_VOLUME`,
-    a row for every listed pair, with or without activity.
+    a row for every listed pair, with or without activity. What is payable for exceptions is
+    null where a contract's plan decides it.
     """
     pairs = reference.lva_schedule.select("provider_code", "commissioner_code", "block_value_pence")
     covered = nw.col("payment_mechanism") == LVA_BLOCK
@@ -101,6 +123,7 @@ def statement(
             count(nw.col("is_exception")).alias("exception_activity"),
             total("value_pence", nw.col("is_exception")).alias("exception_value_pence"),
             total("payable_pence", nw.col("is_exception")).alias("exception_payable_pence"),
+            count(nw.col("is_exception") & is_paid_elsewhere()).alias("exceptions_against_plan"),
         )
     )
     amounts = [
@@ -108,8 +131,8 @@ def statement(
         "covered_value_pence",
         "exception_activity",
         "exception_value_pence",
-        "exception_payable_pence",
     ]
+    is_payable_by_line = nw.col("exceptions_against_plan").fill_null(0) == 0
     return pairs.join(totals, on=["provider_code", "commissioner_code"], how="left").select(
         nw.lit(activity_month).alias("activity_month"),
         nw.lit(scheme_year).alias("scheme_year"),
@@ -117,4 +140,7 @@ def statement(
         "commissioner_code",
         "block_value_pence",
         *(nw.col(name).fill_null(0) for name in amounts),
+        exception_payable_pence=nw.when(is_payable_by_line).then(
+            nw.col("exception_payable_pence").fill_null(0)
+        ),
     )

@@ -1,4 +1,7 @@
-"""Market forces factor: applied once, to the sum of what is priced (000 ¶73).
+"""Market forces factor: applied once, to the sum of what is priced.
+
+It applies to the unit prices of the variable element in every year (2023/25 ¶73, 2026/27 ¶77,
+2021/22 ¶56).
 
 Belongs here: value from price. Does not belong here: the factors (price books), or which
 provider a record belongs to (`pricing.organisations`). A provider without a factor is

@@ -155,14 +155,14 @@ def _marks(approved: nw.LazyFrame[Any], excepted: nw.LazyFrame[Any]) -> nw.LazyF
 
     Joining each list to all records would cost as much as joining the prices.
     """
-    flags = ("is_approved", "has_patient_choice_exception", "has_out_of_area_exception")
+    flags = tuple(low_volume.EXCEPTION_FLAGS.values())
     no, yes = nw.lit(False), nw.lit(True)
     approvals = approved.select(
-        "record_id", yes.alias(flags[0]), no.alias(flags[1]), no.alias(flags[2])
+        "record_id", yes.alias("is_approved"), *(no.alias(flag) for flag in flags)
     )
-    exceptions = excepted.select("record_id", no.alias(flags[0]), flags[1], flags[2])
+    exceptions = excepted.select("record_id", no.alias("is_approved"), *flags)
     every = nw.concat([approvals, exceptions])
-    return every.group_by("record_id").agg(*(nw.col(flag).any() for flag in flags))
+    return every.group_by("record_id").agg(*(nw.col(f).any() for f in ("is_approved", *flags)))
 
 
 def _worth(records: nw.LazyFrame[Any], scheme: Scheme) -> nw.LazyFrame[Any]:

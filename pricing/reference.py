@@ -51,6 +51,7 @@ REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
         "costing_date": nw.Date,
         "has_patient_choice_exception": nw.Boolean,
         "has_out_of_area_exception": nw.Boolean,
+        "has_collaborative_exception": nw.Boolean,
     },
     "approved_records": {"record_id": nw.String},
     "approved_days": {

@@ -1,7 +1,7 @@
 """Variable element: the month's elective activity by contract and point of delivery.
 
-Belongs here: the statement made from priced lines (000 section 4). Does not belong here:
-what a line pays (`pricing.payable`).
+Belongs here: the statement made from priced lines. Does not belong here: what a line pays
+(`pricing.payable`).
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from pricing.mechanism import API_VARIABLE
+from pricing.money import is_paid_elsewhere
 
 _CONTRACT_MONTH = (
     "activity_month",
@@ -24,10 +25,11 @@ def statement(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
     Takes priced lines; gives the columns of `schemas.priced_line.VARIABLE_ELEMENT`. Lines
     that need a locally agreed price are counted and add nothing; an amount is null where
-    every line needs one.
+    every line needs one. What is payable is null where the contract's plan decides it.
     """
     in_target = nw.col("is_in_activity_target")
     has_a_price = nw.col("lines_for_local_price") < nw.col("activity")
+    is_payable_by_line = nw.col("lines_against_plan") == 0
     amounts = ("value_pence", "payable_pence", "target_value_pence")
     return (
         lines.filter(nw.col("payment_mechanism") == API_VARIABLE)
@@ -35,17 +37,21 @@ def statement(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
             one=nw.lit(1, dtype=nw.Int64),
             target_one=nw.when(in_target).then(1).otherwise(0),
             target_value_pence=nw.when(in_target).then(nw.col("value_pence")),
-            local_one=nw.when(nw.col("payable_pence").is_null()).then(1).otherwise(0),
+            local_one=nw.when(nw.col("value_pence").is_null()).then(1).otherwise(0),
+            plan_one=nw.when(is_paid_elsewhere()).then(1).otherwise(0),
         )
         .group_by(*_CONTRACT_MONTH)
         .agg(
             nw.col("one").sum().cast(nw.Int64).alias("activity"),
             nw.col("target_one").sum().cast(nw.Int64).alias("target_activity"),
             nw.col("local_one").sum().cast(nw.Int64).alias("lines_for_local_price"),
+            nw.col("plan_one").sum().cast(nw.Int64).alias("lines_against_plan"),
             # A sum of nothing is 0 on one engine and null on another.
             *(nw.col(amount).fill_null(0).sum().cast(nw.Int64).alias(amount) for amount in amounts),
         )
         .with_columns(
             *(nw.when(has_a_price).then(nw.col(amount)).alias(amount) for amount in amounts)
         )
+        .with_columns(payable_pence=nw.when(is_payable_by_line).then(nw.col("payable_pence")))
+        .drop("lines_against_plan")
     )

@@ -70,7 +70,8 @@ PRICED_LINE = (
     Field(
         "payable_pence",
         "integer",
-        "What the mechanism pays for the line; null where a local price must be agreed",
+        "What the mechanism pays for the line; null where a local price must be agreed, or where "
+        "the contract's plan decides it",
     ),
     Field("reason_code", "text", "Why that is payable: see the reasons table"),
 )
@@ -87,7 +88,8 @@ VARIABLE_ELEMENT = (
     Field(
         "payable_pence",
         "integer",
-        "Payable at national prices, unapproved EBI nothing; null if no line has a price",
+        "Payable at national prices, unapproved EBI nothing; null if no line has a price, or where "
+        "the contract's plan decides it",
     ),
     Field("target_activity", "integer", "Lines that count towards the activity target"),
     Field("target_value_pence", "integer", "Worth of those lines"),
@@ -104,7 +106,11 @@ LOW_VOLUME = (
     Field("covered_value_pence", "integer", "What they are worth at unit prices after MFF"),
     Field("exception_activity", "integer", "Lines of the pair paid outside the block"),
     Field("exception_value_pence", "integer", "What they are worth at unit prices after MFF"),
-    Field("exception_payable_pence", "integer", "What is payable for them"),
+    Field(
+        "exception_payable_pence",
+        "integer",
+        "What is payable for them; null where the contract's plan decides it",
+    ),
 )
 
 EBI_CHALLENGES = (

@@ -17,7 +17,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 import yaml
 
-from pipelines.basis import PricingBasis
+from pipelines.basis import PricingBasis, scheme_year_of
 from pipelines.lists import read_list
 from pipelines.organisations import LAYOUTS, Organisations, bundled_list
 from pipelines.price_books import read_price_book
@@ -40,6 +40,7 @@ from pricing.scheme import Scheme
 from schemas.contracts import valid_schema
 from schemas.extracts import BY_DATASET
 
+SCHEME_YEAR = "2024-25"
 CASES = PROJECT / "tests" / "cases"
 BOOK = CASES / "book"
 ENGINES = ("polars", "duckdb")
@@ -56,6 +57,7 @@ class Case:
     name: str
     policy: str
     working: str
+    scheme_year: str
     dataset: str
     record: dict[str, Any]
     expect: dict[str, Any]
@@ -79,6 +81,7 @@ def _cases_of(path: Path) -> Iterator[Case]:
             name=entry["case"],
             policy=entry.get("policy", document["policy"]),
             working=entry.get("working", ""),
+            scheme_year=entry.get("scheme_year", document.get("scheme_year", SCHEME_YEAR)),
             dataset=_DATASETS[kind],
             record=record,
             expect=expected(entry.get("expect", {})),
@@ -124,25 +127,25 @@ def _row(dataset: str, record: dict[str, Any], place: int) -> dict[str, Any]:
 
 
 @cache
-def scheme() -> Scheme:
-    """The 2024/25 scheme as shipped."""
-    return scheme_for(Workspace.at(PROJECT), date(2024, 7, 1)).scheme
+def scheme(year: str = SCHEME_YEAR) -> Scheme:
+    """The scheme of a year as shipped."""
+    return scheme_for(Workspace.at(PROJECT), date(int(year[:4]), 7, 1)).scheme
 
 
 @cache
-def case_tables(month: str = "2024-07") -> dict[str, pl.DataFrame]:
-    """The reference tables of the cases of a month under 2024-25, from `tests/cases/book/`."""
+def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl.DataFrame]:
+    """The reference tables of a month's cases under a year, from `tests/cases/book/`."""
     book = read_price_book(BOOK)
     organisations = Organisations({name: bundled_list(BOOK, name) for name in LAYOUTS})
     activity = date.fromisoformat(f"{month}-01")
-    parties = organisations.laid_out(activity, PricingBasis("2024-25").rules_day(month))
+    parties = organisations.laid_out(activity, PricingBasis(year).rules_day(month))
     codes = [dict(zip(*parties[name].get_columns()[:2], strict=True)) for name in parties]
     approvals = in_price_year(read_list(BOOK / "prior_approvals.csv", APPROVALS), *codes)
     exceptions = in_price_year(read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS), *codes)
     listed = read_list(BOOK / "hrg_bridge.csv", BRIDGE, numbered=True)
     of_book = UserList(listed.with_columns(file=pl.lit("hrg_bridge.csv")), {})
-    bridge = of_price_year(of_book, "2024-25", set(book.hrg_prices["hrg_code"])).rows
-    if "2024-04" <= month <= "2025-03":
+    bridge = of_price_year(of_book, year, set(book.hrg_prices["hrg_code"])).rows
+    if scheme_year_of(month) == year:
         bridge = bridge.clear()
     first, last = date(2018, 4, 1), date(2025, 12, 31)
     return {
@@ -160,24 +163,37 @@ def case_tables(month: str = "2024-07") -> dict[str, pl.DataFrame]:
 
 @cache
 def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
-    """Every case's record as an engine prices it under 2024-25, by record."""
+    """Every case's record as an engine prices it under the case's year, by record."""
     lines = {}
-    for dataset in _DATASETS.values():
-        records = [case.record for case in cases() if case.dataset == dataset]
-        for (month,), of_month in records_frame(dataset, records).group_by("activity_month"):
-            priced = price_on(engine, dataset, of_month, case_tables(str(month)))
-            lines.update({row["record_id"]: row for row in priced.to_dicts()})
+    for dataset, year in sorted({(case.dataset, case.scheme_year) for case in cases()}):
+        records = [c.record for c in cases() if (c.dataset, c.scheme_year) == (dataset, year)]
+        lines.update(price_by_month(engine, dataset, records_frame(dataset, records), year))
+    return lines
+
+
+def price_by_month(
+    engine: str, dataset: str, records: pl.DataFrame, year: str
+) -> dict[str, dict[str, Any]]:
+    """Records as an engine prices them under a year, each with its month's tables, by record."""
+    lines = {}
+    for (month,), of_month in records.group_by("activity_month"):
+        priced = price_on(engine, dataset, of_month, case_tables(str(month), year), year)
+        lines.update({row["record_id"]: row for row in priced.to_dicts()})
     return lines
 
 
 def price_on(
-    engine: str, dataset: str, records: pl.DataFrame, tables: dict[str, pl.DataFrame]
+    engine: str,
+    dataset: str,
+    records: pl.DataFrame,
+    tables: dict[str, pl.DataFrame],
+    year: str = SCHEME_YEAR,
 ) -> pl.DataFrame:
     """Prices records on an engine through the same functions; sorted by record."""
     function = {"apc": price_spells, "op": price_attendances}[dataset]
     if engine == "polars":
         reference = Reference.from_native({n: t.lazy() for n, t in tables.items()})
-        priced = function(nw.from_native(records.lazy()), reference, scheme())
+        priced = function(nw.from_native(records.lazy()), reference, scheme(year))
         return priced.to_native().collect().sort("record_id")
     with duckdb.connect() as connection:
         relations = {
@@ -185,5 +201,5 @@ def price_on(
         }
         reference = Reference.from_native(relations)
         frame = nw.from_native(connection.from_arrow(records.to_arrow()))
-        priced = function(frame, reference, scheme())
+        priced = function(frame, reference, scheme(year))
         return pl.DataFrame(priced.to_native().to_arrow_table()).sort("record_id")

@@ -18,7 +18,7 @@ from pipelines.workspace import PROJECT
 
 sys.path.insert(0, str(PROJECT / "tests"))
 
-from support import CASES, ENGINES, Case, cases, priced_cases
+from support import CASES, ENGINES, SCHEME_YEAR, Case, cases, priced_cases
 
 _KINDS = {"apc": "spell", "op": "attendance"}
 
@@ -34,8 +34,10 @@ def build() -> str:
         "gave the same line, column for column, and that it is what the case expects; ✗ says that "
         f"they did not. **✓ {agreed}, ✗ {len(every) - agreed}.**\n\n"
         "*What differs* is what the record has that the plain record of its subject has not. A "
-        "null is a blank, which is not the same as 0. ¶ is a paragraph of the 2023/25 NHS Payment "
-        "Scheme guidance on payment mechanisms (27 March 2024), document 000. The prices, factors "
+        "null is a blank, which is not the same as 0. 2023/25 ¶40 is a paragraph of the 2023/25 "
+        "NHS Payment Scheme guidance on payment mechanisms (27 March 2024); 2026/27 is that of the "
+        "consultation, 2021/22 that of September 2021. A case is priced under the rules of "
+        f"{SCHEME_YEAR} where it names no other year. The prices, factors "
         "and block values are those of [tests/cases/book](../tests/cases/book), made up and round. "
         "[How to read and add a case](../tests/cases/README.md)."
     )
@@ -85,6 +87,7 @@ def _plain(kind: str, record: dict[str, Any]) -> str:
 
 def _differs(case: Case, differs: dict[str, Any], document: dict[str, Any]) -> str:
     kind = [f"*{_KINDS[case.dataset]}*"] if len(document["defaults"]) > 1 else []
+    kind += [f"scheme year {case.scheme_year}"] if case.scheme_year != SCHEME_YEAR else []
     said = [f"{name} {_shown(name, value)}" for name, value in differs.items()]
     return lines([*kind, *(said or ["nothing"])])
 

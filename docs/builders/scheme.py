@@ -5,12 +5,13 @@ value, or which of several versions is in force (`pricing.scheme`).
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from docs.builders.markdown import code, lines, page, table, yes_or_no
 from pipelines.workspace import PROJECT
-from pricing.scheme import SECTIONS
+from pricing.scheme import Parameter, read_pack
 
 _BASES = {
     "assumed": (
@@ -30,23 +31,21 @@ def packs() -> dict[str, Path]:
 
 def build(year: str) -> str:
     """The page of a scheme year."""
-    pack = tomllib.loads(packs()[year].read_text("utf-8"))
-    found = [
-        (f"{section}.{key}", version)
-        for section in SECTIONS
-        for key, versions in pack.get(section, {}).items()
-        for version in versions
-    ]
-    counts = {basis: sum(v["basis"] == basis for _, v in found) for basis in _BASES}
+    content = tomllib.loads(packs()[year].read_text("utf-8"))
+    pack = read_pack(content)
+    found = [version for versions in pack.versions.values() for version in versions]
+    counts = {basis: sum(v.basis == basis for v in found) for basis in _BASES}
     introduction = (
-        f"{pack['title']}. Status: {pack['status']}. In effect from "
-        f"{pack['effective_from']} to {pack['effective_to']}. **{len(found)} values: "
-        f"{', '.join(f'{count} {basis}' for basis, count in counts.items())}.** The rules in "
-        "[pricing](../pricing) hold no number of their own: every one is here. Prices, market "
-        "forces factors and block values are in the price book."
+        f"{pack.title}. Status: **{pack.status}**. In effect from {pack.effective_from} to "
+        f"{pack.effective_to}. **{len(found)} values: "
+        f"{', '.join(f'{count} {basis}' for basis, count in counts.items())}; "
+        f"{len(pack.absent)} that the pack leaves out.** The rules in [pricing](../pricing) hold "
+        "no number of their own: every one is here. Prices, market forces factors and block values "
+        "are in the price book. [What of each guidance document is done](coverage.md)."
     )
+    others = ", ".join(f"[{other}](scheme-{other}.md)" for other in packs() if other != year)
     sections = [
-        _section(basis, [(path, v) for path, v in found if v["basis"] == basis], pack)
+        _section(basis, [version for version in found if version.basis == basis])
         for basis in _BASES
         if counts[basis]
     ]
@@ -54,26 +53,29 @@ def build(year: str) -> str:
         f"Scheme year {year}",
         f"`data/schemes/{year}.toml`",
         introduction,
+        f"Other years: {others}.",
+        *pack.notes,
         *sections,
-        _documents(pack),
+        _absent(pack.absent),
+        _documents(content),
     )
 
 
-def _section(basis: str, found: list[tuple[str, dict[str, Any]]], pack: dict[str, Any]) -> str:
+def _section(basis: str, found: list[Parameter]) -> str:
     title, says = _BASES[basis]
     header = ["parameter", "what it says", "value", "unit", "effective from", "published"]
     rows = [
         [
-            code(path),
-            version["says"],
-            _value(version["value"]),
-            version["unit"],
-            version["effective_from"].isoformat(),
-            version["published_on"].isoformat(),
-            _citation(version, pack["documents"]),
+            code(version.path),
+            version.says,
+            _value(version.value),
+            version.unit,
+            version.effective_from.isoformat(),
+            version.published_on.isoformat(),
+            version.citation.removeprefix("assumed: "),
             basis,
         ]
-        for path, version in found
+        for version in found
     ]
     return "\n\n".join(
         [
@@ -84,11 +86,13 @@ def _section(basis: str, found: list[tuple[str, dict[str, Any]]], pack: dict[str
     )
 
 
-def _citation(version: dict[str, Any], documents: dict[str, Any]) -> str:
-    document = documents[version["document"]]
-    paragraph = version.get("paragraph", "")
-    mark = "¶" if paragraph[:1].isdigit() else ""
-    return f"{document.get('short_title', document['title'])} {mark}{paragraph}".strip()
+def _absent(absent: Mapping[str, str]) -> str:
+    says = (
+        "What the documents here do not give, and nothing guesses. A rule that reads one of these "
+        "stops with the reason."
+    )
+    rows = [[code(path), reason.partition(" is not given: ")[2]] for path, reason in absent.items()]
+    return f"## Left out ({len(rows)})\n\n{says}\n\n" + table(["parameter", "why"], rows)
 
 
 def _value(value: Any) -> str:
@@ -96,10 +100,10 @@ def _value(value: Any) -> str:
         return yes_or_no(value)
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, list):
-        return " ".join(code(str(entry)) for entry in value)
+    if isinstance(value, tuple):
+        return " ".join(code(entry) for entry in value) or "none"
     if isinstance(value, dict):
-        return lines(f"{code(key)} → {code(entry)}" for key, entry in value.items())
+        return lines(f"{code(key)} → {_value(entry)}" for key, entry in value.items())
     return code(str(value))
 
 

@@ -7,7 +7,7 @@ number (`pipelines.accounting`, `pipelines.reissue`).
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.accounting import Account
+from pipelines.accounting import Account, MechanismTotal
 from pipelines.basis import PricingBasis
 from pipelines.commands.console import pounds
 from pipelines.reissue import Reissue
@@ -97,6 +97,12 @@ def refusals_table(account: Account) -> Table:
     return table
 
 
+def _payable(mechanism: MechanismTotal) -> str:
+    """What a mechanism pays; what is worked out for each contract has no amount here."""
+    has_value_alone = mechanism.payable_pence is None and mechanism.value_pence is not None
+    return "by contract" if has_value_alone else pounds(mechanism.payable_pence)
+
+
 def mechanisms_table(account: Account) -> Table:
     """Lines and pounds, by dataset and mechanism."""
     title = f"Lines and pounds by mechanism, {account.activity_month}, scheme {account.scheme_year}"
@@ -114,7 +120,7 @@ def mechanisms_table(account: Account) -> Table:
             m.payment_mechanism,
             f"{m.lines:,}",
             pounds(m.value_pence),
-            pounds(m.payable_pence),
+            _payable(m),
             f"{m.lines_without_price:,}",
         )
     table.add_section()

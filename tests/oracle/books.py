@@ -22,7 +22,11 @@ from .reading import parse_date
 NHS_PROVIDER_KINDS = ("nhs_trust", "ambulance_trust")
 PROVIDER_KINDS = (*NHS_PROVIDER_KINDS, "independent")
 COMMISSIONER_KINDS = ("icb", "nhs_england")
-EXCEPTIONS = ("patient_choice_without_contract", "out_of_area_mental_health")
+EXCEPTIONS = (
+    "patient_choice_without_contract",
+    "out_of_area_mental_health",
+    "mental_health_lead_provider_collaborative",
+)
 
 
 Key = TypeVar("Key")
@@ -74,7 +78,7 @@ class Commissioner:
 
 @dataclass(frozen=True)
 class Approval:
-    """One prior approval (000 ¶39): of one record, or of a provider's type of procedure."""
+    """One prior approval (2023/25 ¶39): of one record, or of a provider's type of procedure."""
 
     record_id: str | None
     provider_code: str | None
@@ -86,7 +90,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class LvaException:
-    """One pair that is outside LVA for a kind of care (000 ¶79)."""
+    """One pair that is outside LVA for a kind of care (2023/25 ¶79)."""
 
     provider_code: str
     commissioner_code: str
@@ -108,6 +112,7 @@ class Books:
     sites: dict[str, list[Dated]]
     commissioners: dict[str, list[Dated]]
     successions: dict[str, tuple[str, date]]
+    price_year: str
     bridge: dict[str, str] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
     exceptions: list[LvaException] = field(default_factory=list)
@@ -316,7 +321,7 @@ def read_mff(path: Path) -> dict[str, int]:
 
 
 def read_lva_schedule(path: Path) -> dict[tuple[str, str], int]:
-    """The pairs on the LVA payments schedule, and the block value of each (000 ¶83)."""
+    """The pairs on the LVA payments schedule, and the block value of each (2023/25 ¶83)."""
     table: dict[tuple[str, str], int] = {}
     for row in read_table(path, ("provider_code", "commissioner_code", "block_value")):
         value = pounds_to_pence(row["block_value"])
@@ -364,7 +369,7 @@ def read_bridge(path: Path, price_year: str) -> dict[str, str]:
 
 
 def read_approvals(path: Path) -> list[Approval]:
-    """The user's own list of prior approvals, which SUS+ does not hold (000 ¶43)."""
+    """The user's own list of prior approvals, which SUS+ does not hold (2023/25 ¶43)."""
     columns = (
         "record_id",
         "provider_code",
@@ -387,7 +392,7 @@ def read_approvals(path: Path) -> list[Approval]:
 
 
 def read_exceptions(path: Path) -> list[LvaException]:
-    """The user's own list of pairs that are outside LVA for a kind of care (000 ¶79)."""
+    """The user's own list of pairs that are outside LVA for a kind of care (2023/25 ¶79)."""
     columns = ("provider_code", "commissioner_code", "exception", "valid_from", "valid_to")
     return [
         LvaException(
@@ -407,6 +412,7 @@ def read_books(
     approvals: str | Path | None = None,
     exceptions: str | Path | None = None,
     bridge: str | Path | None = None,
+    price_year: str = "2024-25",
 ) -> Books:
     """A price book folder, an organisations folder, and the user's files if there are any."""
     price_book, organisations = Path(price_book), Path(organisations)
@@ -428,7 +434,8 @@ def read_books(
             "commissioner_kind",
         ),
         successions=read_successions(organisations / "successions.csv"),
-        bridge={} if bridge is None else read_bridge(Path(bridge), "2024-25"),
+        price_year=price_year,
+        bridge={} if bridge is None else read_bridge(Path(bridge), price_year),
         approvals=[] if approvals is None else read_approvals(Path(approvals)),
         exceptions=[] if exceptions is None else read_exceptions(Path(exceptions)),
     )

@@ -1,8 +1,8 @@
 """One record in, one priced line out, or the codes for which it is refused.
 
-What belongs here: every pricing rule of the 2024-25 scheme, one function to a rule, with the
-paragraph it comes from, and the year's lists typed from those paragraphs.
-What does not: how records are read (`reading.py`), how books are read (`books.py`).
+What belongs here: every pricing rule, one function to a rule, with the paragraph it comes from.
+What does not: what differs between years (`years.py`), how records are read (`reading.py`), how
+books are read (`books.py`).
 
 Money is whole pence; the one division, by the market forces factor's million, is a Fraction.
 """
@@ -21,55 +21,18 @@ from .reading import (
     AttendanceRecord,
     SpellRecord,
 )
+from .years import Year
 
 Line = dict[str, str | int | bool | None]
 Outcome = tuple[Literal["priced"], Line] | tuple[Literal["refused"], list[str]]
 Record = SpellRecord | AttendanceRecord
 
-SCHEME_YEAR = "2024-25"
-
-# 000 ¶117: "apart from termination of pregnancy services (HRGs ...)".
-TERMINATION_OF_PREGNANCY_HRGS = (
-    "MA50Z",
-    "MA51Z",
-    "MA52A",
-    "MA52B",
-    "MA53Z",
-    "MA54Z",
-    "MA55A",
-    "MA55B",
-    "MA56A",
-    "MA56B",
-)
-
-# 000 ¶117: "apart from those with the following Treatment Function Codes", given twice, alike.
-TREATMENT_FUNCTIONS_OUTSIDE_ELECTIVE = (
-    "501",
-    "560",
-    "700",
-    "710",
-    "711",
-    "712",
-    "713",
-    "715",
-    "720",
-    "721",
-    "722",
-    "723",
-    "724",
-    "725",
-    "726",
-    "727",
-    "199",
-    "499",
-)
-
-# 000 ¶117: "All first outpatient attendances - WF01B, WF02B, WF01D, WF02D".
+# 2023/25 ¶117: "All first outpatient attendances - WF01B, WF02B, WF01D, WF02D".
 FIRST_ATTENDANCE_HRGS = ("WF01B", "WF02B", "WF01D", "WF02D")
 FOLLOW_UP_HRGS = ("WF01A", "WF02A", "WF01C", "WF02C")
 
-# 000 ¶79 speaks of "mental health services" and gives no codes: these, which are assumed, are the
-# mental health ones among the codes of ¶117.
+# 2023/25 ¶79 speaks of "mental health services" and gives no codes: these, which are assumed, are
+# the mental health ones among the codes of ¶117.
 MENTAL_HEALTH_TREATMENT_FUNCTIONS = (
     "710",
     "711",
@@ -85,10 +48,6 @@ MENTAL_HEALTH_TREATMENT_FUNCTIONS = (
     "726",
     "727",
 )
-
-# 000 ¶42: A_snoring, B_menstr_D&C, C_knee_arth, D_low_back_pain_inj. The column is cut to fifteen
-# characters in some extracts, so the letter and underscore decide.
-ZERO_PRICED_EBI_TYPES = ("A_", "B_", "C_", "D_")
 
 UNGROUPABLE_HRG = "UZ01Z"
 NON_CONSULTANT_MAIN_SPECIALTIES = ("560", "900", "901", "902", "903", "904", "950", "960")
@@ -127,10 +86,10 @@ LINE_COLUMNS = (
 # --- who ---------------------------------------------------------------------------------------
 
 
-def rules_day(activity_month: str) -> date:
-    """The first of the record's month in 2024-25, the year whose rules these are."""
-    month = int(activity_month[5:])
-    return date(2024 if month >= 4 else 2025, month, 1)
+def rules_day(activity_month: str, books: Books) -> date:
+    """The first of the record's month in the year whose rules and prices these are."""
+    month, starts = int(activity_month[5:]), int(books.price_year[:4])
+    return date(starts if month >= 4 else starts + 1, month, 1)
 
 
 def end_of_month(day: date) -> date:
@@ -191,7 +150,7 @@ def own_provider_code(record: Record, books: Books) -> str | None:
 def provider_code(record: Record, books: Books) -> str | None:
     """The provider of the price year that the delivered code comes down to, or None."""
     own = own_provider_code(record, books)
-    on = rules_day(record["activity_month"])
+    on = rules_day(record["activity_month"], books)
     found = None if own is None else who_it_is_now(own, books.providers, books, on)
     return None if found is None else found.belongs_to
 
@@ -206,7 +165,7 @@ def delivered_commissioner(record: Record) -> str | None:
 def commissioner(record: Record, books: Books) -> Commissioner | None:
     """The payer of the price year behind the commissioner of the record, or None."""
     delivered = delivered_commissioner(record)
-    on = rules_day(record["activity_month"])
+    on = rules_day(record["activity_month"], books)
     found = delivered and who_it_is_now(delivered, books.commissioners, books, on)
     return Commissioner(found.belongs_to, found.kind) if found else None
 
@@ -215,13 +174,13 @@ def is_the_same_now(
     code: str | None, now: str, rows: dict[str, list[Dated]], record: Record, books: Books
 ) -> bool:
     """Whether an organisation that a user's list names is one of the price year by now."""
-    on = rules_day(record["activity_month"])
+    on = rules_day(record["activity_month"], books)
     found = code and who_it_is_now(code, rows, books, on)
     return bool(found) and found.belongs_to == now
 
 
 def is_nhs_provider(provider: str, books: Books) -> bool:
-    """API and LVA are for NHS providers, activity-based payment for others (000 ¶17, ¶20, ¶82)."""
+    """API and LVA are for NHS providers, unit prices for others (2023/25 ¶17, ¶20, ¶82)."""
     return books.provider_kinds[provider] in NHS_PROVIDER_KINDS
 
 
@@ -246,9 +205,10 @@ def reason_no_national_price(record: Record) -> str | None:
 # --- HRGs over time ----------------------------------------------------------------------------
 
 
-def is_of_another_year(record: Record) -> bool:
+def is_of_another_year(record: Record, books: Books) -> bool:
     """Activity of another year than the one whose prices these are."""
-    return not "2024-04" <= record["activity_month"] <= "2025-03"
+    starts = int(books.price_year[:4])
+    return not f"{starts}-04" <= record["activity_month"] <= f"{starts + 1}-03"
 
 
 def price_hrg(record: Record, books: Books) -> str | None:
@@ -257,7 +217,7 @@ def price_hrg(record: Record, books: Books) -> str | None:
     The bridge is for activity of another year, and for HRGs that the book does not hold.
     """
     hrg = record["hrg_code"]
-    if hrg is None or hrg in books.hrg_prices or not is_of_another_year(record):
+    if hrg is None or hrg in books.hrg_prices or not is_of_another_year(record, books):
         return hrg
     return books.bridge.get(hrg, hrg)
 
@@ -266,7 +226,7 @@ def is_retired(record: Record, books: Books) -> bool:
     """Whether a record of another year has an HRG that this year's book does not price."""
     hrg = price_hrg(record, books)
     return (
-        is_of_another_year(record)
+        is_of_another_year(record, books)
         and is_procedure_hrg(hrg)
         and hrg not in books.hrg_prices
         and reason_no_national_price(record) is None
@@ -395,7 +355,7 @@ def is_procedure_hrg(hrg: str | None) -> bool:
 
 
 def groups_to_priced_procedure(record: AttendanceRecord, books: Books) -> bool:
-    """Seen, in an HRG with a published outpatient procedure price (000 ¶116, ¶117)."""
+    """Seen, in an HRG with a published outpatient procedure price (2023/25 ¶116, ¶117)."""
     hrg = price_hrg(record, books)
     if not is_consultation(record) or hrg is None or not is_procedure_hrg(hrg):
         return False
@@ -407,7 +367,8 @@ def attendance_hrg(record: AttendanceRecord, books: Books) -> str | None:
     """The WF HRG under which an attendance is priced; None where there is none.
 
     A procedure HRG without a procedure price is paid as the attendance it also was: a first
-    attendance which does "not group to an HRG with an outpatient procedure unit price" (000 ¶117).
+    attendance which does "not group to an HRG with an outpatient procedure unit price" (2023/25
+    ¶117).
     """
     hrg = record["hrg_code"]
     if is_administrative_event(record):
@@ -496,7 +457,7 @@ def to_whole_pence(amount: Fraction) -> int:
 
 
 def value(pre_mff: int | None, mff_ppm: int) -> int | None:
-    """What the record is worth: the market forces factor once, on the sum (000 ¶73)."""
+    """What the record is worth: the market forces factor once, on the sum (2023/25 ¶73)."""
     if pre_mff is None:
         return None
     return to_whole_pence(Fraction(pre_mff * mff_ppm, 1_000_000))
@@ -505,18 +466,18 @@ def value(pre_mff: int | None, mff_ppm: int) -> int | None:
 # --- evidence-based interventions --------------------------------------------------------------
 
 
-def is_in_ebi_scope(record: SpellRecord) -> bool:
-    """Category 1, and one of the four procedures with a zero price (000 ¶39, ¶42)."""
+def is_in_ebi_scope(record: SpellRecord, year: Year) -> bool:
+    """Category 1, and one of the procedures that need approval in the year (2023/25 ¶39, ¶42)."""
     ebi_type = record["ebi_type_code"]
     return (
         record["ebi_category_code"] == "1"
         and ebi_type is not None
-        and ebi_type.startswith(ZERO_PRICED_EBI_TYPES)
+        and ebi_type.startswith(year.interventions_needing_approval)
     )
 
 
 def has_prior_approval(record: SpellRecord, provider: str, payer: str, books: Books) -> bool:
-    """Whether the user's approvals name the record, or its provider, payer and type (000 ¶43).
+    """Whether the user's approvals name the record, or its provider, payer and type (2023/25 ¶43).
 
     The second kind is in force from its first day to its last, by the day the spell started, and
     must give both days.
@@ -538,9 +499,9 @@ def has_prior_approval(record: SpellRecord, provider: str, payer: str, books: Bo
     return False
 
 
-def ebi_outcome(record: SpellRecord, provider: str, payer: str, books: Books) -> str:
-    """The unit price outside EBI or with prior approval, and a zero price otherwise (000 ¶40)."""
-    if not is_in_ebi_scope(record):
+def ebi_outcome(record: SpellRecord, provider: str, payer: str, books: Books, year: Year) -> str:
+    """The unit price outside EBI or with prior approval, else a zero price (2023/25 ¶40)."""
+    if not is_in_ebi_scope(record, year):
         return "not_applicable"
     return "approved" if has_prior_approval(record, provider, payer, books) else "zero_price"
 
@@ -554,9 +515,14 @@ def is_in_force(valid_from: date | None, valid_to: date | None, on: date) -> boo
 
 
 def is_elective_spell_or_procedure(
-    record: Record, point_of_delivery: str, price_source: str, unit_price: int | None, books: Books
+    record: Record,
+    point_of_delivery: str,
+    price_source: str,
+    unit_price: int | None,
+    books: Books,
+    year: Year,
 ) -> bool:
-    """A day case, ordinary elective or outpatient procedure in the variable element (000 ¶117).
+    """A day case, ordinary elective or outpatient procedure in the variable element (2023/25 ¶117).
 
     The HRG has a published price that is not zero and is no termination of pregnancy, and the
     treatment function is not one of those listed.
@@ -565,20 +531,28 @@ def is_elective_spell_or_procedure(
         (point_of_delivery in ("DC", "EL") or price_source == "outpatient_procedure")
         and unit_price is not None
         and unit_price > 0
-        and price_hrg(record, books) not in TERMINATION_OF_PREGNANCY_HRGS
-        and record["treatment_function_code"] not in TREATMENT_FUNCTIONS_OUTSIDE_ELECTIVE
+        and price_hrg(record, books) not in year.hrgs_outside_elective
+        and record["treatment_function_code"] not in year.treatment_functions_outside_elective
         and reason_no_national_price(record) is None
     )
 
 
-def is_elective_first_attendance(record: AttendanceRecord, books: Books) -> bool:
-    """A first attendance in the variable element, with a price or without one (000 ¶72, ¶117)."""
+def is_elective_first_attendance(record: AttendanceRecord, books: Books, year: Year) -> bool:
+    """A first attendance in the variable element, priced or not (2023/25 ¶72, ¶117)."""
+    return (
+        year.has_first_attendances
+        and is_first_attendance(record, books)
+        and record["treatment_function_code"] not in year.treatment_functions_outside_elective
+        and reason_no_national_price(record) is None
+    )
+
+
+def is_first_attendance(record: AttendanceRecord, books: Books) -> bool:
+    """A first attendance that is not paid for as a procedure (2023/25 ¶117)."""
     return (
         is_consultation(record)
         and not groups_to_priced_procedure(record, books)
         and attendance_hrg(record, books) in FIRST_ATTENDANCE_HRGS
-        and record["treatment_function_code"] not in TREATMENT_FUNCTIONS_OUTSIDE_ELECTIVE
-        and reason_no_national_price(record) is None
     )
 
 
@@ -616,9 +590,11 @@ def is_outside_lva(
     costing_date: date,
     is_in_elective_scope: bool,
     is_mental_health_placement: bool,
+    is_mental_health: bool,
     books: Books,
+    year: Year,
 ) -> bool:
-    """The three exceptions to the LVA arrangements (000 ¶79).
+    """The three exceptions to the LVA arrangements (2023/25 ¶79), or four (2026/27 ¶108).
 
     What a retired HRG was for is not known, so it may be elective care.
     """
@@ -628,33 +604,49 @@ def is_outside_lva(
         "out_of_area_mental_health", record, provider, payer, costing_date, books
     ):
         return True
+    if (
+        year.has_collaboratives_outside_lva
+        and is_mental_health
+        and has_exception(
+            "mental_health_lead_provider_collaborative",
+            record,
+            provider,
+            payer,
+            costing_date,
+            books,
+        )
+    ):
+        return True
     return (is_in_elective_scope or is_unpriced_for_its_hrg(record, books)) and has_exception(
         "patient_choice_without_contract", record, provider, payer, costing_date, books
     )
 
 
-def is_lva_pair(provider: str, payer: Commissioner, books: Books) -> bool:
-    """An ICB and an NHS provider on the published schedule (000 ¶80, ¶82, ¶83)."""
+def is_lva_pair(provider: str, payer: Commissioner, books: Books, year: Year) -> bool:
+    """An ICB and an NHS provider on the published schedule, if any (2023/25 ¶11, ¶80, ¶82, ¶83)."""
     return (
-        is_nhs_provider(provider, books)
+        year.has_lva
+        and is_nhs_provider(provider, books)
         and payer.commissioner_kind == "icb"
         and (provider, payer.commissioner_code) in books.lva_schedule
     )
 
 
 def is_mental_health_placement(record: SpellRecord) -> bool:
-    """A non-emergency inpatient spell in a mental health service (000 ¶79)."""
-    return (
-        not is_emergency(record)
-        and record["treatment_function_code"] in MENTAL_HEALTH_TREATMENT_FUNCTIONS
-    )
+    """A non-emergency inpatient spell in a mental health service (2023/25 ¶79)."""
+    return not is_emergency(record) and is_mental_health(record)
+
+
+def is_mental_health(record: Record) -> bool:
+    """In a treatment function of mental health (assumed: see the list)."""
+    return record["treatment_function_code"] in MENTAL_HEALTH_TREATMENT_FUNCTIONS
 
 
 # --- mechanism and payable ---------------------------------------------------------------------
 
 
 def reason_outside_scheme(record: Record) -> str | None:
-    """Why the scheme does not pay at all; None where it may (000 ¶59).
+    """Why the scheme does not pay at all; None where it may (2023/25 ¶59).
 
     A blank, 98 or 99 is not evidence that the patient was not an NHS patient.
     """
@@ -671,10 +663,15 @@ def mechanism(
     provider: str,
     is_covered_by_lva: bool,
     is_in_elective_scope: bool,
+    point_of_delivery: str,
     unit_price: int | None,
     books: Books,
+    year: Year,
 ) -> str:
-    """How the record is paid for: the first that fits (000 ¶17, Table 1)."""
+    """How the record is paid for: the first that fits (2023/25 ¶17, Table 1).
+
+    Priced urgent and emergency spells are blended where the year has a blend (2026/27 ¶82, ¶84).
+    """
     if reason_outside_scheme(record) is not None:
         return "outside_scheme"
     if is_covered_by_lva:
@@ -682,32 +679,43 @@ def mechanism(
     if is_unpriced_for_its_hrg(record, books):
         return "local_agreement"
     if is_nhs_provider(provider, books):
-        return "api_variable" if is_in_elective_scope else "api_fixed"
+        if is_in_elective_scope:
+            return "api_variable"
+        is_blended = point_of_delivery in year.blended_points_of_delivery
+        return "api_blended" if is_blended and unit_price is not None else "api_fixed"
     return "local_agreement" if unit_price is None else "activity_based"
 
 
 def pay_outside_scheme(record: Record) -> tuple[int | None, str]:
-    """Nothing: not the scheme's patient (000 ¶59)."""
+    """Nothing: not the scheme's patient (2023/25 ¶59)."""
     return 0, str(reason_outside_scheme(record))
 
 
 def pay_lva_block() -> tuple[int | None, str]:
-    """Nothing further: the block has paid for it (000 ¶87)."""
+    """Nothing further: the block has paid for it (2023/25 ¶87)."""
     return 0, "COVERED_BY_LVA_BLOCK"
 
 
 def pay_api_variable(
-    value_pence: int | None, outcome: str, in_scope_as: str
+    value_pence: int | None, outcome: str, in_scope_as: str, year: Year
 ) -> tuple[int | None, str]:
-    """All of the unit price (000 ¶72), or nothing for an unapproved intervention (000 ¶40).
+    """All of the unit price (2023/25 ¶72), or nothing for an unapproved intervention (2023/25 ¶40).
 
-    A first attendance without a unit price is paid a locally agreed one, which we do not know.
+    A first attendance without a unit price is paid a locally agreed one, which we do not know; nor
+    do we know the plan that activity is held against where it is (2021/22 ¶56).
     """
     if outcome == "zero_price":
         return 0, "UNAPPROVED_EBI"
     if value_pence is None:
         return None, "FIRST_ATTENDANCE_LOCAL_PRICE"
+    if year.is_paid_against_plan:
+        return None, "ELECTIVE_AGAINST_PLAN"
     return value_pence, in_scope_as
+
+
+def pay_api_blended(outcome: str) -> tuple[int | None, str]:
+    """What the contract's plan makes of it (2026/27 ¶84); unapproved, its price is zero."""
+    return (0, "UNAPPROVED_EBI") if outcome == "zero_price" else (None, "UEC_BLENDED")
 
 
 def pay_api_fixed(
@@ -717,8 +725,9 @@ def pay_api_fixed(
     unit_price: int | None,
     attendance: str | None,
     books: Books,
+    year: Year,
 ) -> tuple[int | None, str]:
-    """Nothing for the record itself: the fixed element pays (000 ¶49, ¶119 Table 3)."""
+    """Nothing for the record itself: the fixed element pays (2023/25 ¶49, ¶119 Table 3)."""
     if price_source == "not_attended":
         return 0, "NOT_ATTENDED"
     if price_source == "administrative_event":
@@ -732,9 +741,11 @@ def pay_api_fixed(
         return 0, "REGULAR_ATTENDER"
     if attendance in FOLLOW_UP_HRGS:
         return 0, "FOLLOW_UP"
-    if price_hrg(record, books) in TERMINATION_OF_PREGNANCY_HRGS and attendance is None:
+    if attendance in FIRST_ATTENDANCE_HRGS and not year.has_first_attendances:
+        return 0, "FIRST_ATTENDANCE_IN_FIXED_ELEMENT"
+    if price_hrg(record, books) in year.hrgs_outside_elective and attendance is None:
         return 0, "TERMINATION_OF_PREGNANCY"
-    if record["treatment_function_code"] in TREATMENT_FUNCTIONS_OUTSIDE_ELECTIVE:
+    if record["treatment_function_code"] in year.treatment_functions_outside_elective:
         return 0, "EXCLUDED_TREATMENT_FUNCTION"
     if unit_price is None or unit_price == 0:
         return 0, "NO_UNIT_PRICE"
@@ -744,7 +755,7 @@ def pay_api_fixed(
 def pay_activity_based(
     value_pence: int | None, price_source: str, outcome: str
 ) -> tuple[int | None, str]:
-    """The unit price to a provider outside the NHS (000 ¶20), EBI's zero price included (¶40)."""
+    """The unit price to a provider outside the NHS (2023/25 ¶20), or EBI's zero price (¶40)."""
     if price_source == "not_attended":
         return 0, "NOT_ATTENDED"
     if price_source == "administrative_event":
@@ -755,7 +766,7 @@ def pay_activity_based(
 
 
 def pay_local_agreement(record: Record, books: Books) -> tuple[int | None, str]:
-    """What the two parties agree, which we do not know (000 ¶17, Table 1)."""
+    """What the two parties agree, which we do not know (2023/25 ¶17, Table 1)."""
     if is_unpriced_for_its_hrg(record, books):
         return None, "HRG_RETIRED"
     no_national_price = reason_no_national_price(record)
@@ -787,7 +798,7 @@ def refusal_codes(
     return sorted(codes)
 
 
-def price_spell(record: SpellRecord, books: Books) -> Outcome:
+def price_spell(record: SpellRecord, books: Books, year: Year) -> Outcome:
     """Price one admitted patient care spell."""
     point_of_delivery = spell_point_of_delivery(record, books)
     price_source, unit_price = spell_unit_price(record, point_of_delivery, books)
@@ -802,29 +813,42 @@ def price_spell(record: SpellRecord, books: Books) -> Outcome:
 
     mff_ppm = books.mff_ppm[provider]
     value_pence = value(pre_mff, mff_ppm)
-    outcome = ebi_outcome(record, provider, payer.commissioner_code, books)
+    outcome = ebi_outcome(record, provider, payer.commissioner_code, books, year)
     in_scope = is_elective_spell_or_procedure(
-        record, point_of_delivery, price_source, unit_price, books
+        record, point_of_delivery, price_source, unit_price, books, year
     )
-    is_covered_by_lva = is_lva_pair(provider, payer, books) and not is_outside_lva(
+    is_covered_by_lva = is_lva_pair(provider, payer, books, year) and not is_outside_lva(
         record,
         provider,
         payer,
         record["end_date"],
         in_scope,
         is_mental_health_placement(record),
+        is_mental_health(record),
         books,
+        year,
     )
-    paid_by = mechanism(record, provider, is_covered_by_lva, in_scope, unit_price, books)
+    paid_by = mechanism(
+        record,
+        provider,
+        is_covered_by_lva,
+        in_scope,
+        point_of_delivery,
+        unit_price,
+        books,
+        year,
+    )
     if paid_by == "outside_scheme":
         payable, reason = pay_outside_scheme(record)
     elif paid_by == "lva_block":
         payable, reason = pay_lva_block()
     elif paid_by == "api_variable":
-        payable, reason = pay_api_variable(value_pence, outcome, "ELECTIVE_SPELL")
+        payable, reason = pay_api_variable(value_pence, outcome, "ELECTIVE_SPELL", year)
+    elif paid_by == "api_blended":
+        payable, reason = pay_api_blended(outcome)
     elif paid_by == "api_fixed":
         payable, reason = pay_api_fixed(
-            record, point_of_delivery, price_source, unit_price, None, books
+            record, point_of_delivery, price_source, unit_price, None, books, year
         )
     elif paid_by == "activity_based":
         payable, reason = pay_activity_based(value_pence, price_source, outcome)
@@ -837,7 +861,7 @@ def price_spell(record: SpellRecord, books: Books) -> Outcome:
         "dataset": "apc",
         "activity_month": record["activity_month"],
         "cut": record["cut"],
-        "scheme_year": SCHEME_YEAR,
+        "scheme_year": year.name,
         "provider_code": provider,
         "commissioner_code": payer.commissioner_code,
         "treatment_function_code": record["treatment_function_code"],
@@ -860,7 +884,7 @@ def price_spell(record: SpellRecord, books: Books) -> Outcome:
     return "priced", line
 
 
-def price_attendance(record: AttendanceRecord, books: Books) -> Outcome:
+def price_attendance(record: AttendanceRecord, books: Books, year: Year) -> Outcome:
     """Price one outpatient attendance."""
     point_of_delivery = attendance_point_of_delivery(record, books)
     price_source, unit_price = attendance_unit_price(record, books)
@@ -874,27 +898,44 @@ def price_attendance(record: AttendanceRecord, books: Books) -> Outcome:
 
     mff_ppm = books.mff_ppm[provider]
     value_pence = value(pre_mff, mff_ppm)
-    # SUS+ marks interventions on spells alone (000 ¶42).
+    # SUS+ marks interventions on spells alone (2023/25 ¶42).
     outcome = "not_applicable"
     is_procedure = is_elective_spell_or_procedure(
-        record, point_of_delivery, price_source, unit_price, books
+        record, point_of_delivery, price_source, unit_price, books, year
     )
-    in_scope = is_procedure or is_elective_first_attendance(record, books)
-    is_covered_by_lva = is_lva_pair(provider, payer, books) and not is_outside_lva(
-        record, provider, payer, record["appointment_date"], in_scope, False, books
+    in_scope = is_procedure or is_elective_first_attendance(record, books, year)
+    is_covered_by_lva = is_lva_pair(provider, payer, books, year) and not is_outside_lva(
+        record,
+        provider,
+        payer,
+        record["appointment_date"],
+        in_scope,
+        False,
+        is_mental_health(record),
+        books,
+        year,
     )
-    paid_by = mechanism(record, provider, is_covered_by_lva, in_scope, unit_price, books)
+    paid_by = mechanism(
+        record,
+        provider,
+        is_covered_by_lva,
+        in_scope,
+        point_of_delivery,
+        unit_price,
+        books,
+        year,
+    )
     if paid_by == "outside_scheme":
         payable, reason = pay_outside_scheme(record)
     elif paid_by == "lva_block":
         payable, reason = pay_lva_block()
     elif paid_by == "api_variable":
         in_scope_as = "OUTPATIENT_PROCEDURE" if is_procedure else "FIRST_ATTENDANCE"
-        payable, reason = pay_api_variable(value_pence, outcome, in_scope_as)
+        payable, reason = pay_api_variable(value_pence, outcome, in_scope_as, year)
     elif paid_by == "api_fixed":
         attendance = attendance_hrg(record, books)
         payable, reason = pay_api_fixed(
-            record, point_of_delivery, price_source, unit_price, attendance, books
+            record, point_of_delivery, price_source, unit_price, attendance, books, year
         )
     elif paid_by == "activity_based":
         payable, reason = pay_activity_based(value_pence, price_source, outcome)
@@ -907,7 +948,7 @@ def price_attendance(record: AttendanceRecord, books: Books) -> Outcome:
         "dataset": "op",
         "activity_month": record["activity_month"],
         "cut": record["cut"],
-        "scheme_year": SCHEME_YEAR,
+        "scheme_year": year.name,
         "provider_code": provider,
         "commissioner_code": payer.commissioner_code,
         "treatment_function_code": record["treatment_function_code"],

@@ -438,7 +438,7 @@ def rule_age(fields: Fields) -> list[str]:
 
 
 def rule_ebi_category(fields: Fields) -> list[str]:
-    """An EBI category is 1 or 2 where it is given, and it is given with a type (000 ¶38, ¶42)."""
+    """An EBI category is 1 or 2 where given, and it is given with a type (2023/25 ¶38, ¶42)."""
     category = fields["ebi_category_code"]
     if category is None:
         return ["EBI_CATEGORY_UNKNOWN"] if fields["ebi_type_code"] is not None else []
@@ -446,7 +446,7 @@ def rule_ebi_category(fields: Fields) -> list[str]:
 
 
 def rule_ebi_type(fields: Fields) -> list[str]:
-    """A category 1 intervention says which it is, by a letter and an underscore (000 ¶42)."""
+    """A category 1 intervention says which it is, by a letter and an underscore (2023/25 ¶42)."""
     if fields["ebi_category_code"] != "1":
         return []
     ebi_type = fields["ebi_type_code"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import pricing, reading
 from .books import Books
+from .years import Year
 
 Delivery = tuple[str | Path, str, str]
 """Path, cut (`flex` or `freeze`) and dataset (`apc` or `op`)."""
@@ -17,16 +18,18 @@ Priced = dict[tuple[str, str], pricing.Line]
 Refused = list[tuple[str, str | Path, int, list[str]]]
 
 
-def price_row(row: reading.DeliveredRow, books: Books) -> pricing.Outcome:
+def price_row(row: reading.DeliveredRow, books: Books, year: Year) -> pricing.Outcome:
     """One delivered row, refused by the record rules or passed on to be priced."""
     if row.codes:
         return "refused", sorted(row.codes)
     if row.dataset == "apc":
-        return pricing.price_spell(reading.spell_record(row), books)
-    return pricing.price_attendance(reading.attendance_record(row), books)
+        return pricing.price_spell(reading.spell_record(row), books, year)
+    return pricing.price_attendance(reading.attendance_record(row), books, year)
 
 
-def price_month(deliveries: Sequence[Delivery], month: str, books: Books) -> tuple[Priced, Refused]:
+def price_month(
+    deliveries: Sequence[Delivery], month: str, books: Books, year: Year
+) -> tuple[Priced, Refused]:
     """Price the rows of one activity month ("2024-07") of all deliveries of one cut.
 
     Give every delivery of the cut, of other months too, so that supersession sees them all. The
@@ -43,7 +46,7 @@ def price_month(deliveries: Sequence[Delivery], month: str, books: Books) -> tup
     refused: Refused = []
     rows = [row for row in reading.read_deliveries(deliveries) if row.month == month]
     for row in rows:
-        outcome = price_row(row, books)
+        outcome = price_row(row, books, year)
         if outcome[0] == "refused":
             refused.append((row.dataset, paths[row.delivery], row.row_number, outcome[1]))
         else:

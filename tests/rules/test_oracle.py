@@ -23,7 +23,8 @@ from oracle import pricing as oracle
 from oracle.books import Books, read_books
 from oracle.reading import HEADERS
 from oracle.run import price_month
-from support import BOOK, Case, cases, records_frame
+from oracle.years import YEARS
+from support import BOOK, ENGINES, Case, cases, price_by_month, records_frame
 
 from pipelines import synth
 from pipelines.deliveries import take_in
@@ -71,7 +72,7 @@ def by_oracle(workspace: Workspace, month: str, books: Books) -> Answers:
         (path, "freeze", "apc" if path.name.startswith("apc") else "op")
         for path in sorted((workspace.landing / "freeze").glob("*.csv"))
     ]
-    lines, refused = price_month(deliveries, month, books)
+    lines, refused = price_month(deliveries, month, books, YEARS["2024-25"])
     return Answers(
         lines,
         {
@@ -282,25 +283,97 @@ def test_awkward_records_have_the_same_answers(awkward: Workspace, month: str) -
 
 
 @cache
-def case_books() -> Books:
+def case_books(year: str = "2024-25") -> Books:
     lists = ("prior_approvals.csv", "lva_exceptions.csv", "hrg_bridge.csv")
-    return read_books(BOOK, BOOK, *(BOOK / name for name in lists))
+    return read_books(BOOK, BOOK, *(BOOK / name for name in lists), price_year=year)
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.file}: {case.name}")
 def test_the_oracle_gives_what_the_case_expects(case: Case) -> None:
-    books = case_books()
+    books = case_books(case.scheme_year)
     record: Any = records_frame(case.dataset, [case.record]).row(0, named=True)
     record["dataset"] = case.dataset
     if case.dataset == "apc":
-        outcome, answer = oracle.price_spell(record, books)
+        outcome, answer = oracle.price_spell(record, books, YEARS[case.scheme_year])
     else:
-        outcome, answer = oracle.price_attendance(record, books)
+        outcome, answer = oracle.price_attendance(record, books, YEARS[case.scheme_year])
     if case.refused:
         assert (outcome, answer) == ("refused", case.refused)
     else:
         assert outcome == "priced"
         assert {name: answer[name] for name in case.expect} == case.expect
+
+
+# --- Under every year's rules --------------------------------------------------------------
+
+MIXED = 3_000
+TOGETHER = (
+    {"start_date", "end_date", "length_of_stay_days", "adjusted_length_of_stay_days"},
+    {"ebi_category_code", "ebi_type_code"},
+    {"attended_or_did_not_attend_code", "first_attendance_code", "hrg_code"},
+)
+"""Fields that a valid record has from one hand: the rest may be of anyone's."""
+
+
+@cache
+def mixed_records(dataset: str) -> list[dict[str, Any]]:
+    """Valid records of which each field, or few that belong together, is some case's own."""
+    rng = Random(f"{dataset} under every year")
+    found = [case.record for case in cases() if case.dataset == dataset and not case.refused]
+    groups = [group for group in TOGETHER if group <= {*found[0]}]
+    fields = {name for record in found for name in record} - set().union(*groups)
+    groups += [{name} for name in sorted(fields - {"record_id"})]
+    plain = {name: record[name] for record in reversed(found) for name in record}
+    mixed = []
+    for number in range(MIXED):
+        record = dict(rng.choice(found), record_id=f"mixed-{number}")
+        for group in rng.sample(groups, 6):
+            other = rng.choice(found)
+            record |= {name: other.get(name, plain[name]) for name in sorted(group)}
+        mixed.append(record)
+    return mixed
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("year", YEARS)
+def test_mixed_records_have_the_same_answers_in_every_year(
+    year: str, dataset: str, engine: str
+) -> None:
+    records = records_frame(dataset, mixed_records(dataset))
+    priced = price_by_month(engine, dataset, records, year)
+    assert len(priced) == MIXED
+    price_one: Any = oracle.price_spell if dataset == "apc" else oracle.price_attendance
+    differing = []
+    for record in records.to_dicts():
+        outcome, answer = price_one({**record, "dataset": dataset}, case_books(year), YEARS[year])
+        line = priced[record["record_id"]]
+        codes = line.pop("refusal_codes")
+        ours = ("priced", line) if codes is None else ("refused", sorted(codes.split()))
+        if ours != (outcome, answer):
+            differing.append(f"engine {ours}, oracle {(outcome, answer)}")
+    assert not differing, f"{len(differing)} differ; the first: {differing[0]}"
+
+
+def test_mixed_records_meet_what_differs_between_years() -> None:
+    """Each reason that only some years have occurs in those years, and in no other."""
+    years_of = {
+        "ELECTIVE_AGAINST_PLAN": {"2021-22", "2022-23"},
+        "FIRST_ATTENDANCE_IN_FIXED_ELEMENT": {"2021-22", "2022-23"},
+        "UEC_BLENDED": {"2026-27"},
+        "COVERED_BY_LVA_BLOCK": {*YEARS} - {"2021-22"},
+        "UNAPPROVED_EBI": {*YEARS} - {"2023-24"},
+        "EXCLUDED_TREATMENT_FUNCTION": {*YEARS} - {"2021-22", "2022-23"},
+        "TERMINATION_OF_PREGNANCY": {*YEARS} - {"2021-22", "2022-23"},
+    }
+    found: dict[str, set[str]] = {reason: set() for reason in years_of}
+    for year in YEARS:
+        for dataset in DATASETS:
+            records = records_frame(dataset, mixed_records(dataset))
+            priced = price_by_month("polars", dataset, records, year).values()
+            for reason in found.keys() & {line["reason_code"] for line in priced}:
+                found[reason].add(year)
+    assert found == years_of
 
 
 # --- That the oracle is on its own ---------------------------------------------------------
