@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.basis import OWN_YEAR, PricingBasis
-from pipelines.commands import organisations, schemes
+from pipelines.commands import organisations, prices, schemes
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -32,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(prices.app, name="prices")
 app.add_typer(organisations.app, name="organisations")
 app.add_typer(schemes.app, name="schemes")
 
@@ -176,7 +177,7 @@ def synth(
     ] = 10_000,
 ) -> None:
     """Writes synthetic SUS+ extracts, prior approvals and what to expect of them."""
-    from pipelines.price_books import price_book_for
+    from pipelines.price_books import shipped_folder
     from pipelines.scheme_packs import scheme_for
     from pipelines.synth import Reference, write_extracts
 
@@ -184,8 +185,8 @@ def synth(
     workspace = Workspace.at()
     on = OWN_YEAR.rules_day(wanted[0])
     year = scheme_for(workspace, on).scheme.scheme_year
-    book = price_book_for(workspace, year, on)
-    reference = Reference.read(workspace.data / "organisations", book.folder)
+    book = shipped_folder(workspace, year, on)
+    reference = Reference.read(workspace.data / "organisations", book)
     with progress("Writing synthetic extracts", spells + attendances) as advance:
         write_extracts(wanted, spells, attendances, seed, out_dir, reference, dirty_ppm, advance)
     out.print(

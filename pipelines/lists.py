@@ -22,6 +22,9 @@ from pricing.money import LARGEST_PENCE
 _POUNDS = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,2})?$|^\d+(\.\d{1,2})?$")
 _HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
 _SCHEME_YEAR = re.compile(r"20(\d\d)-(\d\d)")
+_NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
+_FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
+_PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
 _SHOWN_FAULTS = 20
 _NO_PRICE = ("", "-", "–")
 
@@ -93,6 +96,10 @@ def pence(value: str) -> int | None:
     if value in _NO_PRICE:
         return None
     bare = value.removeprefix("£")
+    if _NEGATIVE.match(bare):
+        raise ValueError("is not a price: it is negative")
+    if _FRACTIONS_OF_A_PENNY.match(bare):
+        raise ValueError("is not a price: it has more than two decimals")
     if not _POUNDS.match(bare):
         raise ValueError("is not a price: pounds such as 1,234 or 12.50, or - for none")
     pounds, _, decimals = bare.replace(",", "").partition(".")
@@ -133,13 +140,34 @@ def ppm(value: str) -> int:
     >>> ppm("1.175335")
     1175335
     """
-    if not re.fullmatch(r"[01]\.\d{1,6}|1", value):
+    if not re.fullmatch(r"[01](\.\d{1,6})?", value):
         raise ValueError("is not a factor below 2 with at most six decimals, such as 1.084213")
     whole, _, decimals = value.partition(".")
     factor = int(whole) * 1_000_000 + int(decimals.ljust(6, "0") or 0)
     if factor == 0:
         raise ValueError("is zero, which would price everything at nothing")
     return factor
+
+
+def percent(value: str) -> int | None:
+    """A share in parts per million: `30%`, or 0.3 as a cell shown as 30% is stored.
+
+    >>> [percent(share) for share in ("30%", "0.3", "12.5%", "1", "-")]
+    [300000, 300000, 125000, 1000000, None]
+    """
+    if value in _NO_PRICE:
+        return None
+    found = _PERCENT.fullmatch(value)
+    if not found:
+        raise ValueError("is not a percentage such as 30%")
+    percents, decimals, ones, millionths = found.groups()
+    if percents is None:
+        share = int(ones) * 1_000_000 + int((millionths or "").ljust(6, "0"))
+    else:
+        share = int(percents) * 10_000 + int((decimals or "").ljust(4, "0"))
+    if share > 1_000_000:
+        raise ValueError("is over 100%")
+    return share
 
 
 def day(value: str) -> date | None:
@@ -187,7 +215,7 @@ def read_list(
     header = [folded(name) for name in rows[0][1]] if rows else []
     missing = [cell.header for cell in cells if folded(cell.header) not in header]
     if missing:
-        raise UserError(f"{path.name}: the header has no column {_quoted(missing)}.")
+        raise UserError(f"{path.name}: the header has no column {quoted(missing)}.")
     wanted = [(cell, header.index(folded(cell.header))) for cell in cells]
     parsed: dict[str, list[Any]] = {cell.name: [] for cell, _ in wanted}
     faults: list[str] = []
@@ -213,14 +241,11 @@ def read_list(
 def refuse_faults(name: str, faults: Sequence[str]) -> None:
     """Raises `UserError` that shows the faults of a list, where it has any."""
     if faults:
-        shown = "\n".join(f"  {fault}" for fault in faults[:_SHOWN_FAULTS])
-        hidden = len(faults) - _SHOWN_FAULTS
-        more = f"\n  and {hidden} more" if hidden > 0 else ""
-        raise UserError(f"{name} cannot be used:\n{shown}{more}")
+        raise UserError(f"{name} cannot be used:\n{listed(faults)}")
 
 
 def csv_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
-    """The rows of a CSV that are not blank, each with its line. Raises `UserError`."""
+    """The rows of a CSV file that are not blank, each with its line. Raises `UserError`."""
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         return [(lines.line_num, row) for row in lines if any(row)]
@@ -247,5 +272,13 @@ def _repeated(
     return faults
 
 
-def _quoted(names: Sequence[str]) -> str:
+def quoted(names: Sequence[str]) -> str:
+    """Names as a message shows them."""
     return ", ".join(f"'{name}'" for name in names)
+
+
+def listed(faults: Sequence[str]) -> str:
+    """Faults as a message shows them: a line each, the first twenty."""
+    shown = "\n".join(f"  {fault}" for fault in faults[:_SHOWN_FAULTS])
+    more = len(faults) - _SHOWN_FAULTS
+    return f"{shown}\n  and {more} more" if more > 0 else shown

@@ -66,7 +66,7 @@ class Reference:
             ),
             payers={payer: tuple(codes) for payer, codes in sorted(payers.items())},
             nhs_england=tuple(sorted(hubs)),
-            prices=_hrg_prices(price_book / "apc_and_outpatient_procedures.csv"),
+            prices=_hrg_prices(price_book),
             attendance_prices=_attendance_prices(price_book / "outpatient_attendances.csv"),
             low_volume_pairs=tuple(
                 sorted((row[0], row[1]) for row in _table(price_book / "lva_payments_schedule.csv"))
@@ -84,9 +84,9 @@ def _table(path: Path) -> list[list[str]]:
         return list(csv.reader(file))[1:]
 
 
-def _hrg_prices(path: Path) -> dict[str, Price]:
+def _hrg_prices(price_book: Path) -> dict[str, Price]:
     prices = {}
-    for row in _table(path):
+    for row in _hrg_rows(price_book):
         procedure, combined, day_case, ordinary, non_elective = (
             _scaled(row[place]) for place in (2, 3, 4, 5, 7)
         )
@@ -103,6 +103,18 @@ def _hrg_prices(path: Path) -> dict[str, Price]:
             short_stay=_scaled(row[12]) if row[10] == "Yes" else None,
         )
     return prices
+
+
+def _hrg_rows(price_book: Path) -> list[list[str]]:
+    """The rows of tab 1, with what other unit prices (tab 4b) say in place of its `-`."""
+    others = price_book / "other_unit_prices.csv"
+    by_hrg = {row[0]: row for row in _table(others)} if others.exists() else {}
+    rows = []
+    for row in _table(price_book / "apc_and_outpatient_procedures.csv"):
+        other = by_hrg.get(row[0], [])
+        filled = [o if t == "-" else t for t, o in zip(row, other, strict=False)]
+        rows.append(filled + row[len(other) :])
+    return rows
 
 
 def _attendance_prices(path: Path) -> dict[tuple[str, str], int | None]:

@@ -642,7 +642,7 @@ DATA: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         ("AA31E has a combined price and a split one",),
     ),
     "a price column with another heading": (
-        edit(HRGS, ("HRG code", "HRG")),
+        edit(HRGS, ("HRG code", "Group")),
         ("apc_and_outpatient_procedures.csv: the header has no column 'HRG code'",),
     ),
     "a market forces factor of 0": (

@@ -97,6 +97,14 @@ def month_file(out: Path, dataset: str, month: str) -> Path:
     return next(path for path in extracts(out, dataset) if month in path.name)
 
 
+def test_prices_of_tab_4b_are_known_to_it() -> None:
+    """BZ34C: £179 as a procedure on tab 1, £883 as a day case on tab 4b of the made-up book."""
+    book = PRICE_BOOK.with_name("2025-26-illustrative")
+    known = synth.Reference.read(ROOT / "data" / "organisations", book).prices["BZ34C"]
+    assert (known.by_name["procedure"], known.by_name["day_case"]) == (17_900, 88_300)
+    assert (known.elective_trim, known.per_day) == (10, 33_800)
+
+
 @pytest.mark.parametrize(("dataset", "count"), [("apc", 215), ("op", 283)])
 def test_every_file_has_all_columns(
     written: tuple[Path, synth.Expectations], dataset: str, count: int

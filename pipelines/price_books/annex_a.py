@@ -1,0 +1,508 @@
+"""Annex A: which tables a workbook of prices has, and by which words they are known.
+
+Belongs here: for each table the words of its tabs and columns, what a cell may say, and the
+years in which it must be there. Does not belong here: opening workbooks (`sheets`), finding
+these words on a tab (`reading`) or which book prices a day (`books`).
+
+Patterns are tried on text without case, punctuation and footnote marks, `&` as `and`: see
+`plain`. Where a workbook words a tab or column in another way, mend its pattern here.
+
+Known from real workbooks: tab "1 APC & OPROC" (16/17: columns from A, header in row 4; 17/18
+as "1a APC & OPROC 17.18": from B, header in row 3; 2023/25; 2025/26: column A empty, data
+from row 7, no split prices); the columns of "2 OPATT" and of unbundled prices; that radiotherapy
+is on tab 3, other unit prices on 4b and the lists on 12a to 12c (14a to 14c in 2021/22). The
+words of the other tabs and columns are our reading of the payment scheme documents.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from pipelines import lists
+from schemas.extracts import ORGANISATION_CODE
+
+APC = "apc_and_outpatient_procedures"
+ATTENDANCES = "outpatient_attendances"
+OTHER_UNIT_PRICES = "other_unit_prices"
+SHORT_STAY = "short_stay_emergency"
+FACTORS = "market_forces_factor"
+LVA = "lva_payments_schedule"
+
+_FOOTNOTES = re.compile(r"(?<=[\w%£\-–])\s*(?:[*†‡§^¹²³⁰-⁹]+|\[\w{1,2}\]|\(\d{1,2}\))+$")
+_YEARS = re.compile(r"\b(?:20)?(\d\d) (?:20)?(\d\d)\b")
+_PRICE = "(?:price|tariff)s?"
+_UNIT_PRICE = rf"^(?:unit |national )?{_PRICE}(?: £)?$|{_PRICE}.*including"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its name in a message, its words, our name and what it may say.
+
+    A table that lacks a `needed` column cannot be read. `or_on` is a table that may have the
+    column in its place.
+    """
+
+    header: str
+    words: str
+    name: str
+    dtype: Any
+    parse: Callable[[str], Any]
+    needed: bool = True
+    or_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of Annex A, on one tab or several.
+
+    `key` names the columns that no two rows share, the first a code: a row without code and
+    amount is a note. `one_of` are columns of which one at least is needed. A workbook of prices
+    must hold the table from the scheme year `expected_from` on; one that `stands_alone` may
+    come in a workbook of its own.
+    """
+
+    name: str
+    title: str
+    tabs: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    expected_from: str | None = None
+    stands_alone: bool = False
+
+    def is_on(self, tab: str) -> bool:
+        """Whether the name of a tab says that it holds this table."""
+        return bool(re.search(self.tabs, plain(tab)))
+
+    def is_expected(self, scheme_year: str) -> bool:
+        """Whether a workbook of prices for a year must hold it."""
+        return self.expected_from is not None and scheme_year >= self.expected_from
+
+    @property
+    def amounts(self) -> list[str]:
+        """The columns that hold pence, days or parts per million."""
+        return [column.name for column in self.columns if column.dtype == pl.Int64]
+
+
+def plain(words: str) -> str:
+    """Words as patterns see them.
+
+    >>> plain("Combined day case / ordinary elective spell price (£)¹")
+    'combined day case ordinary elective spell price £'
+    """
+    return re.sub(r"[^a-z0-9%£]+", " ", words.casefold().replace("&", " and ")).strip()
+
+
+def without_footnotes(cell: str) -> str:
+    """A cell less the marks that refer to a footnote.
+
+    A digit that is a footnote by its formatting alone cannot be told from the number before it.
+
+    >>> [without_footnotes(cell) for cell in ("123*", "Yes¹", "1,234 (2)", "-*", "(12)")]
+    ['123', 'Yes', '1,234', '-', '(12)']
+    """
+    return _FOOTNOTES.sub("", cell)
+
+
+def year_said(words: str) -> str | None:
+    """The scheme year that the name of a tab or a header speaks of, if it does.
+
+    >>> year_said("1a APC & OPROC 17.18"), year_said("12a Devices")
+    ('2017-18', None)
+    """
+    for first, last in _YEARS.findall(plain(words)):
+        if (int(first) + 1) % 100 == int(last):
+            return f"20{first}-{last}"
+    return None
+
+
+def words_in_year(header: str, scheme_year: str) -> str:
+    """A header as patterns see it: less its own year, and nothing if it is of another.
+
+    >>> [words_in_year(f"MFF {year}", "2026-27") for year in ("2025/26", "2026/27")]
+    ['', 'mff']
+    """
+    if year_said(header) not in (None, scheme_year):
+        return ""
+    return plain(_YEARS.sub(" ", plain(header)) if year_said(header) else header)
+
+
+def _matching(pattern: str, says: str) -> Callable[[str], str]:
+    wanted = re.compile(pattern)
+
+    def parse(value: str) -> str:
+        code = without_footnotes(value).upper()
+        if not wanted.fullmatch(code):
+            raise ValueError(says)
+        return code
+
+    return parse
+
+
+def _cell(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda value: parse(without_footnotes(value))
+
+
+hrg = _matching(r"[A-Z]{2}\d{2}[A-Z]", "is no HRG code such as FE32Z")
+currency = _matching(r"(?=.*\d)[A-Z0-9][A-Z0-9._/-]{1,14}", "is no code such as VB01Z")
+treatment_function = _matching(r"\d{3}", "is no treatment function code such as 100")
+organisation = _matching(
+    rf"(?!(?:TOTALS?|ENGLAND)$){ORGANISATION_CODE.strip('^$')}", "is no organisation code"
+)
+
+
+def _text(header: str, words: str, name: str, *, needed: bool = False) -> Column:
+    parse = lists.text if needed else lists.optional_text
+    return Column(header, words, name, pl.String, parse, needed)
+
+
+def _amount(
+    header: str,
+    words: str,
+    name: str,
+    parse: Callable[[str], int | None] = lists.pence,
+    *,
+    needed: bool = False,
+    or_on: str | None = None,
+) -> Column:
+    return Column(header, words, name, pl.Int64, _cell(parse), needed, or_on)
+
+
+_HRG = Column("HRG code", r"^(?:core )?hrg\d?(?: code| root)?$", "hrg_code", pl.String, hrg)
+_HRG_NAME = _text("HRG name", r"^hrg (?:name|description|label)$|^description$", "hrg_name")
+_CODE = Column(
+    "Code", r"^(?:\w+ )?(?:hrg|currency|code|test id)(?: code)?$", "code", pl.String, currency
+)
+_NAME = _text("Name", r"(?:name|description|label)$|^(?:currency|service|test)$", "name")
+_PROVIDER = Column(
+    "provider_code",
+    r"^(?!.*\b(?:commissioner|icb)\b)"
+    r"(?:.*\b(?:provider|trust|organisation|ods|org)\b.*\bcode|ods|code)$",
+    "provider_code",
+    pl.String,
+    organisation,
+)
+_PROVIDER_NAME = _text(
+    "Provider name",
+    r"^(?:provider|trust|organisation)(?:(?: \w+)? name)?$|^name$",
+    "provider_name",
+)
+
+
+def _elective_and_non_elective(*, needed: bool) -> tuple[Column, ...]:
+    return (
+        _amount(
+            "Outpatient procedure price (£)",
+            rf"^outpatient procedure.*{_PRICE}",
+            "outpatient_procedure_price_pence",
+            needed=needed,
+        ),
+        _amount(
+            "Combined day case / ordinary elective spell price (£)",
+            rf"^(?:combined|day ?case (?:and )?ordinary elective)\b.*{_PRICE}",
+            "combined_price_pence",
+            needed=needed,
+        ),
+        _amount(
+            "Day case spell price (£)", rf"^day ?case (?:spell )?{_PRICE}", "day_case_price_pence"
+        ),
+        _amount(
+            "Ordinary elective spell price (£)",
+            rf"^(?:ordinary )?elective (?:spell )?{_PRICE}",
+            "ordinary_elective_price_pence",
+        ),
+        _amount(
+            "Ordinary elective long stay trim point (days)",
+            r"^(?:ordinary )?elective.*trim",
+            "ordinary_elective_trim_point_days",
+            lists.days,
+            needed=needed,
+        ),
+        _amount(
+            "Non-elective spell price (£)",
+            rf"^non ?elective (?:spell )?{_PRICE}",
+            "non_elective_price_pence",
+            needed=needed,
+        ),
+        _amount(
+            "Non-elective long stay trim point (days)",
+            r"^non ?elective.*trim",
+            "non_elective_trim_point_days",
+            lists.days,
+            needed=needed,
+        ),
+        _amount(
+            "Per day long stay payment (for days exceeding trim point) (£)",
+            r"^per day long stay",
+            "per_day_long_stay_pence",
+            needed=needed,
+        ),
+    )
+
+
+def _short_stay(or_on: str | None = None) -> tuple[Column, ...]:
+    return (
+        Column(
+            "Reduced short stay emergency tariff applicable?",
+            r"short stay emergency.*applicable",
+            "is_short_stay_emergency_applicable",
+            pl.Boolean,
+            _cell(lists.yes_or_no),
+            or_on=or_on,
+        ),
+        _amount(
+            "% applied in calculation of reduced short stay emergency tariff",
+            r"^(?:%|percentage) applied.*short stay",
+            "short_stay_emergency_share_ppm",
+            lists.percent,
+        ),
+        _amount(
+            "Reduced short stay emergency tariff (£)",
+            rf"^(?:reduced )?short stay emergency (?:spell )?{_PRICE}(?: £)?$",
+            "short_stay_emergency_price_pence",
+            needed=True,
+            or_on=or_on,
+        ),
+    )
+
+
+def _attendance(hrg_code: str, kind: str) -> Column:
+    visit, professional = kind.casefold().split(" attendance - ")
+    return _amount(
+        f"{hrg_code} {kind}",
+        rf"\b{hrg_code.casefold()}\b|{visit.replace('-', ' ')} attendances? {professional}",
+        hrg_code,
+        needed=True,
+    )
+
+
+ATTENDANCE_COLUMNS = {
+    "WF01B": "First Attendance - Single Professional",
+    "WF02B": "First Attendance - Multi Professional",
+    "WF01A": "Follow Up Attendance - Single Professional",
+    "WF02A": "Follow Up Attendance - Multi Professional",
+}
+
+
+def _unit_prices(name: str, title: str, tabs: str, expected_from: str) -> Table:
+    """A table of a code, a name and one price."""
+    price = _amount("Unit price (£)", _UNIT_PRICE, "unit_price_pence", needed=True)
+    return Table(name, title, tabs, (_CODE, _NAME, price), ("code",), expected_from=expected_from)
+
+
+def _excluded_items(name: str, title: str, tabs: str, words: str) -> Table:
+    """A list of what is excluded from unit prices."""
+    return Table(
+        name,
+        title,
+        tabs,
+        (
+            _text("Name", words, "name", needed=True),
+            _text(
+                "Commissioner",
+                r"commissioner|commissioned|funded by|responsib",
+                "commissioning_responsibility",
+            ),
+        ),
+        expected_from="2021-22",
+    )
+
+
+TABLES = (
+    Table(
+        FACTORS,
+        "market forces factor",
+        r"\bmff\b|market forces",
+        (
+            _PROVIDER,
+            _PROVIDER_NAME,
+            _amount(
+                "market_forces_factor",
+                r"market forces factor|\bmff\b|payment index",
+                "mff_ppm",
+                lists.ppm,
+                needed=True,
+            ),
+        ),
+        ("provider_code",),
+        stands_alone=True,
+    ),
+    Table(
+        LVA,
+        "LVA payments schedule",
+        r"\blva\b|low volume",
+        (
+            _PROVIDER,
+            _PROVIDER_NAME,
+            Column(
+                "commissioner_code",
+                r"\b(?:commissioner|icb)\b.*\bcode$|^icb$",
+                "commissioner_code",
+                pl.String,
+                organisation,
+            ),
+            _text("Commissioner name", r"^(?:commissioner|icb) name$", "commissioner_name"),
+            _amount(
+                "Acute, mental health and community",
+                r"^acute mental health",
+                "acute_mental_health_community_pence",
+            ),
+            _amount("Acute", r"^acute(?: services| value)?(?: £)?$", "acute_pence"),
+            _amount(
+                "Mental health and community", r"^mental health", "mental_health_community_pence"
+            ),
+            _amount("Secondary dental", r"dental", "secondary_dental_pence"),
+            _amount("Specialised", r"^speciali[sz]ed", "specialised_pence"),
+            _amount(
+                "block_value",
+                r"block value|\btotal\b|^lva (?:value|payment)|to pay\b",
+                "block_value_pence",
+                lists.required_pence,
+                needed=True,
+            ),
+        ),
+        ("provider_code", "commissioner_code"),
+        stands_alone=True,
+    ),
+    Table(
+        SHORT_STAY,
+        "short stay emergency",
+        r"short stay|\bssem\b|\brsset\b",
+        (_HRG, _HRG_NAME, *_short_stay()),
+        ("hrg_code",),
+    ),
+    Table(
+        APC,
+        "APC & outpatient procedures",
+        r"\bapc\b|admitted patient care|\boproc\b",
+        (_HRG, _HRG_NAME, *_elective_and_non_elective(needed=True), *_short_stay(SHORT_STAY)),
+        ("hrg_code",),
+        expected_from="2016-17",
+    ),
+    Table(
+        ATTENDANCES,
+        "outpatient attendances",
+        r"\bop ?att\b|outpatient att",
+        (
+            Column(
+                "Treatment function code",
+                r"^(?:treatment function|tfc)(?: code)?$",
+                "treatment_function_code",
+                pl.String,
+                treatment_function,
+            ),
+            _text(
+                "Treatment function name",
+                r"^treatment function (?:name|description)$|^description$",
+                "treatment_function_name",
+            ),
+            *(_attendance(code, kind) for code, kind in ATTENDANCE_COLUMNS.items()),
+        ),
+        ("treatment_function_code",),
+        expected_from="2016-17",
+    ),
+    _unit_prices(
+        "community_diagnostic_centres",
+        "community diagnostic centre prices",
+        r"\bcdcs?\b|community diagnostic",
+        "2026-27",
+    ),
+    Table(
+        "unbundled_services",
+        "unbundled services",
+        r"unbundled|imaging|nuclear medicine|chemotherapy|radiotherapy",
+        (
+            _HRG,
+            _HRG_NAME,
+            _amount("Price (£)", _UNIT_PRICE, "unit_price_pence", needed=True),
+            _amount("Cost of reporting (£)", r"cost of reporting", "cost_of_reporting_pence"),
+        ),
+        ("hrg_code",),
+        expected_from="2021-22",
+    ),
+    Table(
+        OTHER_UNIT_PRICES,
+        "other unit prices (tab 4b)",
+        rf"^4b\b|\bother\b.*{_PRICE}|\bsabr\b",
+        (
+            Column("HRG code", _CODE.words, "hrg_code", pl.String, currency),
+            _text("HRG name", _NAME.words, "hrg_name"),
+            _amount("Unit price (£)", _UNIT_PRICE, "unit_price_pence"),
+            *_elective_and_non_elective(needed=False),
+        ),
+        ("hrg_code",),
+        one_of=(
+            "unit_price_pence",
+            "outpatient_procedure_price_pence",
+            "combined_price_pence",
+            "day_case_price_pence",
+            "ordinary_elective_price_pence",
+            "non_elective_price_pence",
+        ),
+        expected_from="2025-26",
+    ),
+    Table(
+        "best_practice_tariffs",
+        "best practice tariffs",
+        r"\bbpts?\b|best practice",
+        (
+            _text("Best practice tariff", r"^(?:bpt|best practice tariff)(?: name)?$", "bpt_name"),
+            _HRG,
+            _HRG_NAME,
+            _amount(
+                "Base price (£)", rf"^(?:base|non bpt|standard)\b.*{_PRICE}", "base_price_pence"
+            ),
+            _amount(
+                "BPT price (£)",
+                rf"^(?:bpt|best practice tariff) {_PRICE}(?: £)?$",
+                "best_practice_price_pence",
+                needed=True,
+            ),
+        ),
+        ("hrg_code", "bpt_name"),
+    ),
+    Table(
+        "specialist_top_ups",
+        "specialist top-ups",
+        r"top ?ups?\b|\bpss\b|specialised services",
+        (
+            _text("Service", r"service|specialty|\barea\b|\bpss\b", "service", needed=True),
+            _amount("Top-up (%)", r"top ?up|\brate\b", "top_up_ppm", lists.percent, needed=True),
+        ),
+    ),
+    _unit_prices(
+        "urgent_and_emergency_care",
+        "A&E / urgent and emergency care",
+        r"\ba and e\b|\buec\b|emergency|\bsdec\b",
+        "2026-27",
+    ),
+    _unit_prices("genomic_testing", "genomic prices", r"genom", "2026-27"),
+    _excluded_items(
+        "excluded_devices",
+        "excluded devices",
+        r"device|^12a\b",
+        r"^(?:high cost )?devices?\b|category|^name$",
+    ),
+    _excluded_items(
+        "excluded_drugs",
+        "excluded drugs",
+        r"drugs?\b|^12b\b",
+        r"^(?:high cost )?drugs?\b|^name$",
+    ),
+    _excluded_items(
+        "medtech_products",
+        "MedTech products",
+        r"medtech|innovative|^1[24]c\b",
+        r"product|technology|^item|^name$",
+    ),
+)
+"""In the order in which the name of a tab is tried: the first that fits has it."""
+BY_NAME = {table.name: table for table in TABLES}
+
+
+def table_of_tab(tab: str) -> Table | None:
+    """The table that the name of a tab speaks of."""
+    return next((table for table in TABLES if table.is_on(tab)), None)
