@@ -116,7 +116,13 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         refuse_unknown_organisations(
             entries, organisations.known(PROVIDERS), organisations.payers()
         )
-    book = price_book_for(workspace, pack.scheme.scheme_year, on, as_of=workspace.basis.as_of)
+    book = price_book_for(
+        workspace,
+        pack.scheme.scheme_year,
+        on,
+        as_of=workspace.basis.as_of,
+        needs_lva_schedule=pack.scheme.low_volume.has_payments_schedule,
+    )
     rulebook = Rulebook(
         pack=pack,
         book=book,

@@ -840,7 +840,8 @@ def test_a_bridge_is_explained(workspace: Workspace) -> None:
     land(workspace, "bridge.csv", f"{BRIDGE}{RETIRED},FE30Z,2024-25\n")
     line = reprice(workspace, of_2019("S1", {SPELL_HRG: RETIRED}))["S1"]
     by_code = {row["reason_code"]: dict(row) for row in reasons()}
-    _, steps = explaining._explain_line(workspace.on(UNDER_2024_25), line, by_code, {})
+    published = {**line, "pricing_basis": UNDER_2024_25.name}
+    _, steps = explaining._explain_line(workspace.on(UNDER_2024_25), published, by_code, {})
     said = {step.what: (step.how, step.citation) for step in steps}
     assert said["FE30Z"] == (
         "prices ZZ99Z, which the book of 2024-25 does not hold",

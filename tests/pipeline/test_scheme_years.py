@@ -32,12 +32,18 @@ from pipelines.workspace import UserError, Workspace
 
 
 def workspace_of(root: Path, year: str, published_on: str) -> Workspace:
-    """A workspace whose book of the cases is one of another year."""
+    """A workspace whose book of the cases is one of another year, with that year's tables."""
     workspace = new_workspace(root)
     manifest = workspace.data / "price_books" / "cases" / "manifest.toml"
     text = manifest.read_text("utf-8").replace('"2024-25"', f'"{year}"')
     text = text.replace("effective_from = 2024-04-01", f"effective_from = {year[:4]}-04-01")
     text = text.replace("published_on = 2024-03-27", f"published_on = {published_on}")
+    if year == "2021-22":  # before low volume activity, so no schedule was published
+        text = text.replace('lva_payments_schedule = "lva_payments_schedule.csv"\n', "")
+    if year == "2026-27":
+        text += 'other_unit_prices = "other_unit_prices.csv"\n'
+        other = "HRG code,HRG name,Unit price (£)\nRN99Z,Made up,100\n"
+        (manifest.parent / "other_unit_prices.csv").write_text(other, "utf-8")
     manifest.write_text(text, "utf-8")
     return workspace
 
