@@ -118,7 +118,7 @@ def _comparison_row(c: Comparison) -> tuple[str, ...]:
         c.against,
         f"{median(c.theirs):.2f} s",
         f"{c.ratio:.2f}",
-        f"≤ {c.goal:g}",
+        f"≤ {c.goal:g}{' s' if c.is_goal_in_seconds else ''}",
         _yes(c.is_met),
     )
 

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import report, work
+from benchmarks import reference, report, work
 from benchmarks.child import in_child
 from benchmarks.timing import Comparison, seconds
 from pipelines.workspace import PROJECT, Workspace, discard
@@ -26,6 +26,9 @@ INTAKE_GOAL = 1.5
 PRICING_GOAL = 1.8
 SQL_GOAL = 1.0
 MONTH_GOAL = 3.0
+IMPORT_GOAL_SECONDS = 10.0
+PACK_GOAL_SECONDS = 0.1
+REPRICING_GOAL = 1.1
 MEMORY_MULTIPLES = (1, 4, 16)
 _OUT = PROJECT / "benchmarks" / "results.json"
 
@@ -60,7 +63,7 @@ def main(
         Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress,
         tempfile.TemporaryDirectory(prefix="sus-pricing-benchmarks-") as folder,
     ):
-        ticker = Ticker(progress, len(sizes) + 2 + repetitions + 2 * (repetitions + 1))
+        ticker = Ticker(progress, len(sizes) + 2 + repetitions + 3 * (repetitions + 1))
         results = measure(Path(folder), rows, repetitions, sizes, ticker)
     report.show(results, console)
     report.write(results, out)
@@ -79,8 +82,9 @@ def measure(
     with ticker.doing("Pricing by hand-written SQL, to compare every line"):
         sql, lines = priced_alike(workspace)
     pricing = compare_pricing(workspace, sql, repetitions, ticker)
+    known = compare_reference(workspace, repetitions, ticker)
     intake = compare_intake(workspace, repetitions, ticker)
-    comparisons = [intake, *pricing, whole_month]
+    comparisons = [intake, *pricing, whole_month, *known]
     return report.Results(rows, repetitions, comparisons, months, memory, lines)
 
 
@@ -135,6 +139,37 @@ def compare_pricing(
             copied.theirs.append(copy)
             by_sql.theirs.append(statement)
     return [copied, by_sql]
+
+
+def compare_reference(workspace: Workspace, repetitions: int, ticker: Ticker) -> list[Comparison]:
+    """Reference data, and the month on another basis; the first turn is dropped."""
+    path = workspace.root / "annex_a.xlsx"
+    tabs = reference.make_workbook(path)
+    size = f"workbook of {tabs} tabs, {reference.HRGS:,} HRGs each"
+    imported = Comparison("f", f"import of a {size}", "plain read of it", IMPORT_GOAL_SECONDS, True)
+    loaded = Comparison("g", "loading a scheme pack", "plain parse", PACK_GOAL_SECONDS, True)
+    repriced = Comparison(
+        "h", "month re-priced, valid records to mart", "the same in its own year", REPRICING_GOAL
+    )
+    for repetition in range(repetitions + 1):
+        with ticker.doing(f"Reference data, {repetition + 1} of {repetitions + 1}"):
+            turns = [
+                (imported, lambda: reference.import_whole(workspace, path)),
+                (loaded, lambda: reference.load_packs(workspace)),
+                (repriced, lambda: work.price_and_publish(workspace.on(reference.OTHER_YEAR))),
+            ]
+            against = [
+                lambda: reference.read_plainly(path),
+                reference.parse_pack,
+                lambda: work.price_and_publish(workspace),
+            ]
+            for (compared, ours), theirs in zip(turns, against, strict=True):
+                timed = seconds(ours), seconds(theirs)
+                if repetition:
+                    compared.ours.append(timed[0])
+                    compared.theirs.append(timed[1])
+    discard(workspace.imported)
+    return [imported, loaded, repriced]
 
 
 def compare_intake(workspace: Workspace, repetitions: int, ticker: Ticker) -> Comparison:

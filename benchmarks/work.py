@@ -16,7 +16,7 @@ import polars as pl
 
 from pipelines import accounting, deliveries, pricing_run, publishing, validation
 from pipelines.basis import OWN_YEAR
-from pipelines.price_books import price_book_for
+from pipelines.price_books import shipped_folder
 from pipelines.scheme_packs import scheme_for
 from pipelines.synth import Reference as SyntheticReference
 from pipelines.synth import write_extracts
@@ -40,8 +40,8 @@ def open_workspace(root: Path) -> Workspace:
 def make_extracts(workspace: Workspace, rows: int) -> None:
     """Writes `rows` synthetic spells and as many attendances, with the users' own lists."""
     scheme_year = scheme_for(workspace, OWN_YEAR.rules_day(MONTH)).scheme.scheme_year
-    book = price_book_for(workspace, scheme_year, OWN_YEAR.rules_day(MONTH))
-    reference = SyntheticReference.read(workspace.data / "organisations", book.folder)
+    folder = shipped_folder(workspace, scheme_year, OWN_YEAR.rules_day(MONTH))
+    reference = SyntheticReference.read(workspace.data / "organisations", folder)
     write_extracts([MONTH], rows, rows, SEED, workspace.landing, reference)
 
 
@@ -64,6 +64,13 @@ def month_steps() -> list[Step]:
         ("account", _account),
         ("publish", _publish),
     ]
+
+
+def price_and_publish(workspace: Workspace) -> None:
+    """Valid records of both datasets to the mart, on the workspace's basis."""
+    price(workspace)
+    for _, step in month_steps()[-5:]:
+        step(workspace)
 
 
 def take_in(workspace: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""Writes every generated page, and renews what the examples of the README show.
+"""Writes every generated page, and renews what the examples of written pages show.
 
     make docs
 
@@ -24,7 +24,8 @@ from docs.builders import (
 )
 from pipelines.workspace import PROJECT
 
-README = PROJECT / "README.md"
+EXAMPLES = (PROJECT / "README.md", PROJECT / "docs" / "other-years.md")
+"""Pages whose examples are run; each in a workspace of its own."""
 PAGES: dict[str, Callable[[], str]] = {
     "docs/asset-graph.svg": asset_graph.build,
     "docs/cases.md": cases.build,
@@ -40,8 +41,9 @@ def main() -> None:
     """Writes what has changed, and says what it was."""
     for name, build in PAGES.items():
         _write(PROJECT / name, build())
-    with tempfile.TemporaryDirectory() as folder:
-        _write(README, examples.renewed(README.read_text("utf-8"), Path(folder)))
+    for page in EXAMPLES:
+        with tempfile.TemporaryDirectory() as folder:
+            _write(page, examples.renewed(page.read_text("utf-8"), Path(folder)))
 
 
 def _write(path: Path, text: str) -> None:

@@ -80,11 +80,8 @@ def run(
     from pipelines.publishing import published_notices, schema_of
 
     account = read_account(workspace, month)
-    for table in (
-        records_table(account),
-        refusals_table(account),
-        mechanisms_table(account),
-    ):
+    refusals = [refusals_table(account)] if account.refused else []
+    for table in (records_table(account), *refusals, mechanisms_table(account)):
         out.print(table)
         out.print()
     for notice in published_notices(workspace, month):

@@ -111,7 +111,7 @@ def _explain_line(
         ),
         Step("what to do", reason["what_to_do"], ""),
     ]
-    run = runs.get((line["activity_month"], line["pricing_basis"]))
+    run = runs.get((line["activity_month"], workspace.basis.name))
     if run:
         steps += _changes(json.loads(run["priced_with"]), rulebook.inputs())
         steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))

@@ -1,4 +1,4 @@
-"""The examples of `README.md`: finding them, running them, and what they really show.
+"""The examples of written pages: finding them, running them, and what they really show.
 
 Belongs here: running the commands and queries of a page in a workspace of their own, in
 order, and putting what they gave in place of what the page shows. Does not belong here:
@@ -21,6 +21,7 @@ import duckdb
 from docs.builders.commands import printed
 from docs.builders.markdown import table
 from pipelines.workspace import PROJECT
+from tests.workbooks import layout_2026_27, write
 
 COMMAND = ".venv/bin/sus-pricing"
 _EXAMPLE = re.compile(
@@ -34,11 +35,17 @@ _OF_ONE_RUN = re.compile(
 )
 
 
+WORKBOOK = "annex-dpa-2026-27.xlsx"
+"""A made-up workbook in the layout of 2026/27, which a page may import."""
+
+
 def renewed(text: str, workspace: Path) -> str:
     """`text` with what its examples show when they are run in `workspace`, in order.
 
     An example that differs only in a run's identifier or time is left as it is.
     """
+    if WORKBOOK in text:
+        write(workspace / WORKBOOK, layout_2026_27().values())
 
     def renew(example: re.Match[str]) -> str:
         now = _shown(example, workspace)

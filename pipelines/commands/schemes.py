@@ -169,7 +169,12 @@ def _shown(version: "Parameter") -> str:
     if isinstance(value, tuple):
         return escape(", ".join(value)) or "none"
     if isinstance(value, dict):
-        return escape("\n".join(f"{key}: {_one(name, entry)}" for key, entry in value.items()))
+        # Keys that are shares themselves are of bands, such as 10% above plan.
+        keys = {key: f"over {_one(name, int(key))}" if key.isdigit() else key for key in value}
+        bands = keys if name.endswith("_ppm") else {key: key for key in value}
+        return escape(
+            "\n".join(f"{bands[key]}: {_one(name, entry)}" for key, entry in value.items())
+        )
     return escape(_one(name, value))
 
 

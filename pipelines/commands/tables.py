@@ -112,7 +112,7 @@ def mechanisms_table(account: Account) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("dataset")
     table.add_column("mechanism", no_wrap=True)
-    for column in ("lines", "value", "payable", "local price to agree"):
+    for column in ("lines", "value", "payable", "without a price"):
         table.add_column(column, justify="right", no_wrap=True)
     for m in account.mechanisms:
         table.add_row(

@@ -164,11 +164,14 @@ def price_book_for(
 
     Each table is the latest in effect, then the latest published. The tables of HRG prices are
     taken from one publication, since a reissue moves prices between them. Official books are
-    never filled up from illustrative ones: those count only where there is no official book.
+    never filled up from illustrative ones: those count only where there is no official book,
+    published by then or not.
     Raises `UserError` where a needed table is missing, or two books hold it that nothing tells
     apart. `needs_lva_schedule` is False for years before LVA: none is then an empty schedule.
     """
-    in_effect = _in_effect(stored_books(workspace), scheme_year, on)
+    every = _in_effect(stored_books(workspace), scheme_year, on)
+    official = [book for book in every if not book.publication.is_illustrative]
+    in_effect = official or every
     if as_of:
         in_effect = [book for book in in_effect if book.publication.published_on <= as_of]
     known = f" as published by {as_of}" if as_of else ""
@@ -179,8 +182,7 @@ def price_book_for(
             f"{_how_to_import(scheme_year)} Or put a folder of CSV files, with its manifest.toml, "
             f"under {shelf}."
         )
-    official = [book for book in in_effect if not book.publication.is_illustrative]
-    chosen = latest_of_each_table(official or in_effect)
+    chosen = latest_of_each_table(in_effect)
     needed = [APC, ATTENDANCES, FACTORS, *([LVA] if needs_lva_schedule else [])]
     if BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year):
         needed.append(OTHER_UNIT_PRICES)

@@ -16,6 +16,7 @@ from schemas.extracts import DIRECT_IDENTIFIERS, EXTRACTS
 WRITTEN = [
     *(PROJECT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     PROJECT / "docs" / "architecture.md",
+    PROJECT / "docs" / "other-years.md",
     PROJECT / "data" / "landing" / "README.md",
     PROJECT / "tests" / "cases" / "README.md",
 ]

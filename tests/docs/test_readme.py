@@ -1,4 +1,4 @@
-"""What the README shows is what happens: its commands and queries are run, once, in order."""
+"""What written pages show is what happens: their commands and queries are run, in order."""
 
 import re
 from difflib import unified_diff
@@ -7,18 +7,20 @@ from pathlib import Path
 import pytest
 
 from docs.builders import examples
-from docs.generate import README
+from docs.generate import EXAMPLES
 
 
 @pytest.fixture(scope="module")
 def readme() -> str:
-    return README.read_text("utf-8")
+    return EXAMPLES[0].read_text("utf-8")
 
 
 @pytest.mark.slow
-def test_examples_show_what_happens(readme: str, tmp_path: Path) -> None:
-    now = examples.renewed(readme, tmp_path)
-    moved = unified_diff(readme.splitlines(), now.splitlines(), "README.md", "what happens")
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.name)
+def test_examples_show_what_happens(page: Path, tmp_path: Path) -> None:
+    shown = page.read_text("utf-8")
+    now = examples.renewed(shown, tmp_path)
+    moved = unified_diff(shown.splitlines(), now.splitlines(), page.name, "what happens")
     assert "\n".join(moved) == ""
 
 

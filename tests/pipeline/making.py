@@ -151,6 +151,14 @@ def new_workspace(root: Path) -> Workspace:
     return workspace
 
 
+def add_other_unit_prices(book: Path) -> None:
+    """Gives a book of the cases the table that 2025/26 and later need, with an HRG of no record."""
+    header = "HRG code,HRG name,Day case spell price (£),Ordinary elective spell price (£)"
+    (book / "other_unit_prices.csv").write_text(f"{header}\nXX99Z,Nobody's,1,2\n", "utf-8")
+    with (book / "manifest.toml").open("a", encoding="utf-8") as manifest:
+        manifest.write('other_unit_prices = "other_unit_prices.csv"\n')
+
+
 def land(workspace: Workspace, name: str, content: bytes | Sequence[Record] | str) -> Path:
     """Puts a file in the landing folder: bytes, text, or an extract of records."""
     path = workspace.landing / name

@@ -774,6 +774,19 @@ def test_factors_and_block_values_may_come_in_workbooks_of_their_own(workspace: 
     assert len(book.name.split(" + ")) == 3
 
 
+def test_a_day_before_the_official_book_is_not_priced_with_a_made_up_one(
+    workspace: Workspace,
+) -> None:
+    """The book of the cases, made up, was published on 27 March 2024; ours in May."""
+    on, may = date(2024, 7, 1), date(2024, 5, 1)
+    assert price_book_for(workspace, "2024-25", on, as_of=date(2024, 4, 30)).is_illustrative
+    tabs = {**layout_2023_25(), "factors": factors(), "schedule": schedule()}
+    import_tabs(workspace, tabs, Publication("2024-25", may, date(2024, 4, 1)))
+    assert not price_book_for(workspace, "2024-25", on, as_of=may).is_illustrative
+    with pytest.raises(UserError, match="as published by 2024-04-30"):
+        price_book_for(workspace, "2024-25", on, as_of=date(2024, 4, 30))
+
+
 def test_made_up_prices_never_fill_up_official_ones(workspace: Workspace) -> None:
     """The illustrative book of the cases has every table of 2024/25."""
     on = date(2024, 7, 1)

@@ -19,6 +19,7 @@ from pipeline.making import (
     QUERY_DATE,
     SPELL_HRG,
     START,
+    add_other_unit_prices,
     attendance,
     land,
     new_workspace,
@@ -45,6 +46,7 @@ def workspace_of(root: Path, year: str, published_on: str) -> Workspace:
         other = "HRG code,HRG name,Unit price (£)\nRN99Z,Made up,100\n"
         (manifest.parent / "other_unit_prices.csv").write_text(other, "utf-8")
     manifest.write_text(text, "utf-8")
+    add_other_unit_prices(manifest.parent)
     return workspace
 
 
