@@ -10,6 +10,7 @@ Rows are lists of text as Annex A shows it; what looks like a number is written 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import xlsxwriter
@@ -78,8 +79,9 @@ Tabs = dict[str, Tab]
 
 
 def write(path: Path, tabs: Iterable[Tab]) -> Path:
-    """Writes a workbook of these tabs."""
+    """Writes a workbook of these tabs; the same tabs give the same bytes."""
     with xlsxwriter.Workbook(path) as book:
+        book.set_properties({"created": datetime(2026, 1, 1, tzinfo=UTC)})
         percent = book.add_format({"num_format": "0%"})
         for tab in tabs:
             sheet = book.add_worksheet(tab.name)

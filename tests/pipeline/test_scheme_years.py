@@ -41,12 +41,9 @@ def workspace_of(root: Path, year: str, published_on: str) -> Workspace:
     text = text.replace("published_on = 2024-03-27", f"published_on = {published_on}")
     if year == "2021-22":  # before low volume activity, so no schedule was published
         text = text.replace('lva_payments_schedule = "lva_payments_schedule.csv"\n', "")
-    if year == "2026-27":
-        text += 'other_unit_prices = "other_unit_prices.csv"\n'
-        other = "HRG code,HRG name,Unit price (£)\nRN99Z,Made up,100\n"
-        (manifest.parent / "other_unit_prices.csv").write_text(other, "utf-8")
     manifest.write_text(text, "utf-8")
-    add_other_unit_prices(manifest.parent)
+    if year == "2026-27":
+        add_other_unit_prices(manifest.parent)
     return workspace
 
 
