@@ -27,6 +27,7 @@ from pipelines.validation import count_codes, refused_path, rule_expression, val
 from pipelines.workspace import Workspace, replacing
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_VARIABLE
+from pricing.scheme import Scheme
 from schemas.extracts import EXTRACTS, ORGANISATION_CODE, Extract
 from schemas.priced_line import PRICED_LINE_COLUMNS
 from schemas.rules import warning_rules
@@ -152,7 +153,7 @@ def account(workspace: Workspace, month: str) -> Account:
         pricing_basis=workspace.basis.name,
         scheme_year=rulebook.pack.scheme.scheme_year,
         pricing_inputs=rulebook.inputs(),
-        is_illustrative=rulebook.book.is_illustrative,
+        is_illustrative=rulebook.book.is_illustrative or rulebook.organisations.is_illustrative,
         datasets=datasets,
         mechanisms=mechanisms,
         content_hash=content_hash,
@@ -286,8 +287,39 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
             f"ILLUSTRATIVE: the prices of '{rulebook.book.name}' are made up. "
             "Do not pay on these figures."
         )
+    lists = rulebook.organisations.lists.values()
+    bundled = [one.name for one in lists if one.is_illustrative and one.rows.height]
+    if bundled and not rulebook.book.is_illustrative:
+        notices.append(
+            f"ILLUSTRATIVE: the {', '.join(bundled)} are those of the demonstration. Do not pay "
+            "on these figures: import the real lists, sus-pricing organisations import."
+        )
+    notices += _of_the_rules(rulebook.pack.scheme)
     notices += _unknown_approvals(workspace, rulebook.approvals.rows)
     notices += _unknown_hrgs(workspace, rulebook, month)
+    return notices
+
+
+def _of_the_rules(scheme: Scheme) -> list[str]:
+    """What whoever reads the result must know of the year's rules."""
+    notices = []
+    if scheme.status == "proposed":
+        notices.append(
+            f"PROPOSED: the rules of {scheme.scheme_year} are those of a consultation. "
+            "The final scheme may differ."
+        )
+    assumed = sum(parameter.basis == "assumed" for parameter in scheme.parameters.values())
+    if assumed * 2 > len(scheme.parameters):
+        notices.append(
+            f"ASSUMED: {assumed} of the {len(scheme.parameters)} values of {scheme.scheme_year} "
+            f"are. See sus-pricing schemes assumptions {scheme.scheme_year}."
+        )
+    if scheme.api_scope.has_contract_threshold:
+        notices.append(
+            "NHS providers are all taken to be under API. Contracts below the threshold with "
+            f"{scheme.citation('api_scope.has_contract_threshold')} may be on other terms, which "
+            "cannot be loaded yet."
+        )
     return notices
 
 

@@ -26,6 +26,7 @@ _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
 _SHOWN_FAULTS = 20
+_LONGEST_TRIM_POINT_DAYS = 366
 _NO_PRICE = ("", "-", "–")
 
 
@@ -123,6 +124,8 @@ def days(value: str) -> int | None:
         return None
     if not value.isdigit():
         raise ValueError("is not a number of days")
+    if int(value) > _LONGEST_TRIM_POINT_DAYS:
+        raise ValueError("is over a year, which no trim point is")
     return int(value)
 
 

@@ -36,6 +36,7 @@ from pipelines.organisations import (
     SUCCESSIONS,
     Source,
     faults_of,
+    imported_list,
     publication,
     publication_folder,
     read_organisations,
@@ -59,6 +60,7 @@ class Imported:
     rows: int
     left_out: dict[str, int]
     was_there: bool
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,15 @@ def import_organisations(
     folder = publication_folder(workspace, name, published) / sha256[:16]
     with replacing(folder) as writing:
         write_source(writing, source, rows, {"published": f"{published}", "left_out": left_out})
-    return Imported(rows.height, left_out, was_there=False)
+    gone = _gone(workspace, name, published, pl.concat([before.rows, rows]))
+    return Imported(rows.height, left_out, was_there=False, gone=gone)
+
+
+def _gone(workspace: Workspace, name: str, published: date, rows: pl.DataFrame) -> tuple[str, ...]:
+    """The codes of the publication before that this one does not hold."""
+    earlier = imported_list(workspace, name, published - timedelta(days=1))
+    own = LAYOUTS[name][0].name
+    return tuple(sorted(set(earlier.rows[own]) - set(rows[own]))) if earlier else ()
 
 
 def _content(path: Path) -> bytes:

@@ -28,7 +28,7 @@ from pipelines.lists import (
     required_day,
     text,
 )
-from pipelines.workspace import UserError, Workspace
+from pipelines.workspace import PROJECT, UserError, Workspace
 from pricing.organisations import (
     Party,
     Period,
@@ -92,17 +92,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class OrganisationList:
-    """One list, with the `file` and `line` of each row; `published` is None where bundled."""
+    """One list, with the `file` and `line` of each row; `published` is None where not imported.
+
+    `is_illustrative` says that it is the small list that ships for the demonstration.
+    """
 
     name: str
     rows: pl.DataFrame
     sources: tuple[Source, ...]
     published: date | None = None
-
-    @property
-    def is_illustrative(self) -> bool:
-        """Whether it is the small list that is bundled for the demonstration."""
-        return self.published is None
+    is_illustrative: bool = False
 
     @property
     def says(self) -> str:
@@ -262,13 +261,23 @@ class Organisations:
 def read_organisations(workspace: Workspace) -> Organisations:
     """The lists that count on the basis' day: those last imported by then, else the bundled.
 
-    Raises `UserError` naming the file and line of every fault.
+    A bundled list counts only where none of its name was ever imported. Raises `UserError`
+    naming the file and line of every fault, and where a list was first published later.
     """
     folder = workspace.data / "organisations"
     by = workspace.basis.as_of or date.max
-    return Organisations(
-        {name: imported_list(workspace, name, by) or bundled_list(folder, name) for name in LAYOUTS}
-    )
+    lists = {}
+    for name in LAYOUTS:
+        days = publications(workspace, name)
+        if days and days[0] > by:
+            raise UserError(
+                f"The {name} that were imported were first published on {days[0]}, after {by}. "
+                f"Import those published by then: sus-pricing organisations import FILE.csv "
+                f"--table {name} --published DATE."
+            )
+        imported = imported_list(workspace, name, by)
+        lists[name] = imported or bundled_list(folder, name)
+    return Organisations(lists)
 
 
 def bundled_list(folder: Path, name: str) -> OrganisationList:
@@ -283,7 +292,8 @@ def bundled_list(folder: Path, name: str) -> OrganisationList:
     rows = rows.with_columns(file=pl.lit(path.name))
     refuse_faults(path.name, faults_of(name, rows))
     source = Source(path.name, hashlib.sha256(content).hexdigest(), rows.height)
-    return OrganisationList(name, rows, (source,))
+    ships = folder == PROJECT / "data" / "organisations"
+    return OrganisationList(name, rows, (source,), is_illustrative=ships)
 
 
 def imported_list(workspace: Workspace, name: str, by: date) -> OrganisationList | None:
@@ -336,7 +346,7 @@ def write_source(folder: Path, source: Source, rows: pl.DataFrame, about: dict[s
 def faults_of(name: str, rows: pl.DataFrame) -> list[str]:
     """Everything wrong with a list as a whole, with file and line.
 
-    Rows of one code may not overlap, and a commissioner's may leave no day between them.
+    Rows of one code may not overlap, and may leave no day between them.
     """
     if name == SUCCESSIONS:
         return _faults_of_successions(rows)
@@ -348,9 +358,8 @@ def faults_of(name: str, rows: pl.DataFrame) -> list[str]:
         found = of_code.rows(named=True)
         periods = [(row["valid_from"], row["valid_to"]) for row in found]
         for place, kind, first, last in overlaps_and_gaps(periods):
-            if kind == "gap" and name != COMMISSIONERS:
-                continue
-            says = "is given twice" if kind == "overlap" else "has no payer"
+            absent = "has no payer" if name == COMMISSIONERS else "is given for no day"
+            says = "is given twice" if kind == "overlap" else absent
             here, before = found[place], found[place - 1]
             faults.append(
                 f"{_place(here)}: {here[own]} {says} {_days(first, last)}; see {_place(before)}"

@@ -73,7 +73,11 @@ ACCOUNTING = (
 RUNS = (
     Field("run_id", "text", "Run that published the month"),
     Field("published_at", "timestamp", "When, in UTC"),
-    Field("is_current", "flag", "Whether it is the month's latest run on its pricing basis"),
+    Field(
+        "is_current",
+        "flag",
+        "Whether it is the month's latest run on its basis, and made of what was last delivered",
+    ),
     Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
     PRICING_BASIS,
     Field("scheme_year", "text", "Scheme year whose rules were used"),
@@ -210,8 +214,13 @@ def _build(
             _replace_month(connection, name, place, _source(workspace, name, place.month))
         _replace_refused(workspace, connection, account, place)
         _replace_accounting(connection, account, place)
-        notices = [*account.notices, *_take_out_stale(connection, place)]
-        _add_run(connection, account, run_id, notices)
+        files = _files(account)
+        notices = [
+            *account.notices,
+            *_take_out_stale(connection, place),
+            *_out_of_date_bases(connection, place, files),
+        ]
+        _add_run(connection, account, run_id, files, notices)
         _replace_reasons(connection)
         _refuse_unless_it_ties(connection, account, place)
         connection.execute("COMMIT")
@@ -342,13 +351,45 @@ def _replace_accounting(
         )
 
 
+def _files(account: Account) -> str:
+    """The deliveries that a month was made of, as JSON."""
+    return json.dumps(
+        [{**file, "dataset": d.dataset, "cut": d.cut} for d in account.datasets for file in d.files]
+    )
+
+
+def _out_of_date_bases(
+    connection: duckdb.DuckDBPyConnection, place: _Place, files: str
+) -> list[str]:
+    """Marks what was priced of the month on other bases from other deliveries; tells which.
+
+    A comparison of two bases would else show what was delivered between them.
+    """
+    others = [
+        row[0]
+        for row in connection.execute(
+            "SELECT pricing_basis FROM runs WHERE is_current AND activity_month = $month "
+            "AND pricing_basis <> $basis AND deliveries <> $files ORDER BY ALL",
+            {**place.of_month, "files": files},
+        ).fetchall()
+    ]
+    for basis in others:
+        _set_out_of_date(connection, replace(place, basis=basis))
+    return [
+        f"{place.month} on the basis {basis} was made of other deliveries, and is out of date: "
+        "run it again before the two are compared."
+        for basis in others
+    ]
+
+
 def _add_run(
-    connection: duckdb.DuckDBPyConnection, account: Account, run_id: str, notices: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    account: Account,
+    run_id: str,
+    files: str,
+    notices: list[str],
 ) -> None:
     _set_out_of_date(connection, _Place(account.activity_month, account.pricing_basis))
-    files = [
-        {**file, "dataset": d.dataset, "cut": d.cut} for d in account.datasets for file in d.files
-    ]
     row: Mapping[str, object] = {
         "run_id": run_id,
         "published_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
@@ -363,7 +404,7 @@ def _add_run(
         "value_pence": account.value_pence,
         "payable_pence": account.payable_pence,
         "content_hash": account.content_hash,
-        "deliveries": json.dumps(files),
+        "deliveries": files,
         "priced_with": json.dumps(account.pricing_inputs),
         "versions": json.dumps(account.versions),
         "notices": "\n".join(notices),

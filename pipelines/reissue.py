@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.accounting import read_account
+from pipelines.accounting import Account, read_account
 from pipelines.basis import PricingBasis, scheme_year_of
 from pipelines.deliveries import deliveries_of
 from pipelines.pricing_run import priced_paths
@@ -70,10 +70,12 @@ def compare(
 ) -> Reissue:
     """The difference that the later basis makes to months that are priced on both.
 
-    Raises `UserError` where the sum of the differences is not the difference of the two
-    runs' totals.
+    Raises `UserError` where the two are not of the same records and lists, or where the sum
+    of the differences is not the difference of the two runs' totals.
     """
     first, second = workspace.on(before), workspace.on(after)
+    for month in months:
+        _refuse_unlike(read_account(first, month), read_account(second, month))
     made = _differences(_by_contract_line(first, months), _by_contract_line(second, months))
     reissue = Reissue(
         months=months,
@@ -98,6 +100,30 @@ def compare(
                 f"pence, those of the two runs to {runs:,}. Run the reissue again."
             )
     return reissue
+
+
+def _refuse_unlike(before: Account, after: Account) -> None:
+    """Raises `UserError` where two pricings are not of the same records and users' lists."""
+    unlike = [
+        f"{one.dataset} records"
+        for one, other in zip(before.datasets, after.datasets, strict=True)
+        if (one.cut, one.files) != (other.cut, other.files)
+    ]
+    lists = [
+        {name: sha256 for name, sha256 in account.pricing_inputs.items() if _is_own_list(name)}
+        for account in (before, after)
+    ]
+    unlike += sorted(name for name, _ in lists[0].items() ^ lists[1].items())
+    if unlike:
+        raise UserError(
+            f"Between the two pricings of {before.activity_month} these have changed: "
+            f"{', '.join(dict.fromkeys(unlike))}. Run the reissue again."
+        )
+
+
+def _is_own_list(name: str) -> bool:
+    """Whether an input is the user's own, and no publication."""
+    return not name.startswith(("scheme pack", "price book", "organisations"))
 
 
 def _by_contract_line(workspace: Workspace, months: tuple[str, ...]) -> pl.DataFrame:

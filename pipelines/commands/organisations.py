@@ -16,6 +16,8 @@ from rich.table import Table
 from pipelines.commands.console import day, out
 from pipelines.workspace import Workspace
 
+_SHOWN_CODES = 12
+
 app = typer.Typer(
     help="Who provides and who pays, over time: imports lists of organisations and shows them.",
     no_args_is_help=True,
@@ -74,6 +76,14 @@ def import_list(
     )
     for why, count in imported.left_out.items():
         out.print(f"Left out: {count:,} {why}.", soft_wrap=True)
+    if imported.gone:
+        shown = ", ".join(imported.gone[:_SHOWN_CODES])
+        more = len(imported.gone) - _SHOWN_CODES
+        out.print(
+            f"No longer in the list: {shown}{f' and {more:,} more' if more > 0 else ''}. A list is "
+            "all that was published of it on one day: import what is missing with the same day.",
+            soft_wrap=True,
+        )
 
 
 @app.command("list")

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from pipeline.making import attendance, land, new_workspace, spell
 from pipelines import accounting, pricing_run, synth
 from pipelines.accounting import Account, read_account
 from pipelines.deliveries import take_in
+from pipelines.organisations import read_organisations
 from pipelines.price_books import price_book_for
 from pipelines.pricing_run import priced_path
 from pipelines.validation import refused_path, valid_path, validate
-from pipelines.workspace import UserError, Workspace
+from pipelines.workspace import PROJECT, UserError, Workspace
 
 MONTH = "2024-07"
 APPROVALS = "record_id,provider_code,commissioner_code,ebi_type_code,valid_from,valid_to"
@@ -243,6 +245,20 @@ def test_an_official_book_is_not_said_to_be_made_up(workspace: Workspace) -> Non
     account = making.publish(workspace, MONTH)
     assert not account.is_illustrative
     assert account.notices == []
+
+
+def test_organisations_of_the_demonstration_are_said_to_be_so_beside_an_official_book(
+    workspace: Workspace,
+) -> None:
+    manifest = workspace.data / "price_books" / "cases" / "manifest.toml"
+    text = manifest.read_text("utf-8").replace("illustrative = true", "illustrative = false")
+    manifest.write_text(text, "utf-8")
+    shipped = Workspace(root=workspace.root, data=PROJECT / "data")
+    making.publish(workspace, MONTH)
+    rulebook = pricing_run.rulebook_for(workspace, MONTH)
+    of_the_demonstration = replace(rulebook, organisations=read_organisations(shipped))
+    (notice,) = accounting._notices(workspace, of_the_demonstration, MONTH)
+    assert notice.startswith("ILLUSTRATIVE: the providers, sites, commissioners, successions are")
 
 
 def test_approvals_of_records_that_are_not_there_are_told_by_line(workspace: Workspace) -> None:

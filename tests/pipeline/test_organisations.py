@@ -47,7 +47,7 @@ from pipelines.organisations import (
 )
 from pipelines.pricing_run import rulebook_for
 from pipelines.reasons import reasons
-from pipelines.workspace import UserError, Workspace
+from pipelines.workspace import PROJECT, UserError, Workspace
 
 PUBLISHED = date(2026, 11, 1)
 TODAY = date.today()
@@ -121,8 +121,9 @@ def laid_out(organisations: Organisations, activity: date, on: date) -> dict[str
 
 
 def test_an_imported_list_takes_the_place_of_the_bundled_one_entirely(
-    workspace: Workspace,
+    tmp_path: Path,
 ) -> None:
+    workspace = Workspace(root=tmp_path, data=PROJECT / "data")
     assert read_organisations(workspace).lists[PROVIDERS].is_illustrative
     rows = add(workspace, PROVIDERS, PROVIDER_HEADER, "RZZ,A trust,nhs_trust,2013-04-01,")
     organisations = read_organisations(workspace)
@@ -132,6 +133,32 @@ def test_an_imported_list_takes_the_place_of_the_bundled_one_entirely(
     assert organisations.lists[PROVIDERS].published == PUBLISHED
     assert organisations.lists[COMMISSIONERS].is_illustrative
     assert organisations.is_illustrative
+
+
+def test_lists_kept_in_the_users_own_data_are_not_those_of_the_demonstration(
+    workspace: Workspace,
+) -> None:
+    assert not read_organisations(workspace).is_illustrative
+
+
+def test_before_the_first_import_the_bundled_list_does_not_stand_in(workspace: Workspace) -> None:
+    add(workspace, PROVIDERS, PROVIDER_HEADER, "RZZ,A trust,nhs_trust,2013-04-01,")
+    on_the_day = workspace.on(PricingBasis(None, PUBLISHED))
+    assert read_organisations(on_the_day).lists[PROVIDERS].published == PUBLISHED
+    before = workspace.on(PricingBasis(None, PUBLISHED - timedelta(days=1)))
+    with pytest.raises(UserError, match=f"first published on {PUBLISHED}") as error:
+        read_organisations(before)
+    assert "organisations import FILE.csv --table providers" in str(error.value)
+
+
+def test_codes_that_a_later_publication_lacks_are_told(workspace: Workspace) -> None:
+    two = ("RYY,Another,nhs_trust,2013-04-01,", "RZZ,A trust,nhs_trust,2013-04-01,")
+    add(workspace, PROVIDERS, PROVIDER_HEADER, *two)
+    later = PUBLISHED + timedelta(days=1)
+    path = put(workspace, "later.csv", PROVIDER_HEADER, two[0])
+    assert import_organisations(workspace, path, PROVIDERS, later).gone == ("RZZ",)
+    rest = put(workspace, "rest.csv", PROVIDER_HEADER, two[1])
+    assert import_organisations(workspace, rest, PROVIDERS, later).gone == ()
 
 
 def test_an_import_changes_what_identifies_the_lists(workspace: Workspace) -> None:
@@ -177,7 +204,6 @@ def test_what_was_published_after_a_day_does_not_count_as_of_it(workspace: Works
 
     assert known(None) == known(date(2025, 7, 1)) == {"RZZ"}
     assert known(date(2025, 6, 30)) == known(date(2025, 5, 1)) == {"RYY"}
-    assert "RRV" in known(date(2025, 4, 30))
 
 
 def test_what_a_killed_import_leaves_is_not_read(workspace: Workspace) -> None:
@@ -395,6 +421,12 @@ BAD: dict[str, tuple[str, Sequence[str], str | None, tuple[str, ...]]] = {
         (SITE_HEADER, "RRV50,RRV,2013-04-01,", "RRV50,RTD,2013-04-01,"),
         None,
         ("line 3: RRV50 is given twice from 2013-04-01 on",),
+    ),
+    "a gap in a provider's days": (
+        PROVIDERS,
+        (PROVIDER_HEADER, f"{TRUST},2013-04-01,2020-03-30", f"{TRUST},2020-04-01,"),
+        None,
+        ("line 3: RZZ is given for no day on 2020-03-31; see bad.csv, line 2",),
     ),
     "a gap in a mapping": (
         COMMISSIONERS,

@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ from pipelines import cli
 from pipelines.assets import ON_OTHER_BASIS, WorkspaceResource
 from pipelines.basis import PricingBasis
 from pipelines.commands import jobs
+from pipelines.reissue import compare
 from pipelines.workspace import UserError, Workspace
 
 MONTH = "2024-07"
@@ -402,3 +404,42 @@ def test_a_basis_added_by_hand_that_is_none_fails_with_what_to_do(
     resource = WorkspaceResource(root=str(workspace.root))
     with pytest.raises(UserError, match=re.escape(says)):
         ON_OTHER_BASIS.open(key, resource)
+
+
+def current_runs(workspace: Workspace) -> list[Row]:
+    query = "SELECT DISTINCT pricing_basis FROM runs WHERE is_current ORDER BY ALL"
+    return read(workspace, query)
+
+
+def test_a_basis_priced_from_other_deliveries_is_out_of_date(
+    workspace: Workspace, command: Command
+) -> None:
+    add_book(workspace, "next", "2025-26", "2025-03-01", "1,250")
+    other = ("run", "--month", MONTH, "--scheme", "2025-26")
+    assert command("run", "--month", MONTH).code == 0
+    assert "out of date" not in command(*other).text
+    assert current_runs(workspace) == [("2025-26",), ("own_year",)]
+    land(workspace, f"freeze/apc_{MONTH}_more.csv", [day_case("S3")])
+    said = command(*other)
+    assert f"{MONTH} on the basis own_year was made of other deliveries" in said.text
+    assert current_runs(workspace) == [("2025-26",)]
+    assert "out of date" not in command("run", "--month", MONTH).text
+    assert current_runs(workspace) == [("2025-26",), ("own_year",)]
+
+
+def test_a_reissue_of_records_or_lists_that_changed_between_is_refused(
+    workspace: Workspace, command: Command
+) -> None:
+    before, after = (PricingBasis(None, date(2024, month, 1)) for month in (9, 10))
+    assert command("run", "--month", MONTH, "--as-of", "2024-09-01").code == 0
+    header = "provider_code,commissioner_code,exception,valid_from,valid_to"
+    land(workspace, "lva_exceptions.csv", f"{header}\nRTD,QHM,out_of_area_mental_health,2024-04-01,2024-04-30\n")
+    assert command("run", "--month", MONTH, "--as-of", "2024-10-01").code == 0
+    with pytest.raises(UserError, match=r"LVA exceptions lva_exceptions\.csv\. Run the reissue"):
+        compare(workspace, (MONTH,), before, after)
+    land(workspace, f"freeze/apc_{MONTH}_more.csv", [day_case("S3")])
+    assert command("run", "--month", MONTH, "--as-of", "2024-09-01").code == 0
+    with pytest.raises(UserError, match=r"have changed: apc records\. Run the reissue again"):
+        compare(workspace, (MONTH,), before, after)
+    assert command("run", "--month", MONTH, "--as-of", "2024-10-01").code == 0
+    assert compare(workspace, (MONTH,), before, after).total("value_pence_difference") == 0

@@ -93,6 +93,9 @@ def test_a_month_of_2021_22_is_held_against_plans(tmp_path: Path) -> None:
     }
     assert by_mechanism(account)["api_variable"] == (2, 56_173 + 224_691, None)
     assert account.faults == []
+    (terms,) = [notice for notice in account.notices if "threshold" in notice]
+    assert "2021/22 ¶11-13" in terms
+    assert not [n for n in account.notices if n.startswith(("PROPOSED", "ASSUMED"))]
     with duckdb.connect(str(workspace.mart), read_only=True) as mart:
         statement = mart.execute(
             "SELECT activity, value_pence, payable_pence, lines_for_local_price, target_activity "
@@ -111,6 +114,17 @@ def test_a_month_of_2026_27_leaves_emergencies_to_the_blend(tmp_path: Path) -> N
         "first": (22_469, 22_469, "FIRST_ATTENDANCE"),
     }
     assert by_mechanism(account)["api_blended"] == (1, 78_642, None)
+    assert "PROPOSED: the rules of 2026-27 are those of a consultation." in " ".join(
+        account.notices
+    )
+
+
+def test_a_year_that_rests_on_assumptions_says_so(tmp_path: Path) -> None:
+    """No document here is of 2022/23: most values of its pack are assumed."""
+    workspace = workspace_of(tmp_path, "2022-23", "2022-04-01")
+    account = published_month(workspace, "2022-07")
+    (assumed,) = [notice for notice in account.notices if notice.startswith("ASSUMED")]
+    assert "sus-pricing schemes assumptions 2022-23" in assumed
 
 
 def test_what_is_paid_by_contract_is_explained_so(tmp_path: Path) -> None:
