@@ -188,7 +188,7 @@ def synth(
         write_extracts(wanted, spells, attendances, seed, out_dir, reference, dirty_ppm, advance)
     out.print(
         f"{spells:,} spells and {attendances:,} attendances in [bold]{escape(str(out_dir))}[/]; "
-        "what was planted is in expectations.json. All synthetic: no patient is in them.",
+        "what was planted is in the file of expectations. All synthetic: no patient is in them.",
         soft_wrap=True,
     )
 

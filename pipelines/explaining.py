@@ -15,10 +15,11 @@ from pipelines.basis import PricingBasis
 from pipelines.organisations import COMMISSIONERS, PROVIDERS
 from pipelines.pricing_run import Rulebook, rulebook_for
 from pipelines.publishing import OWN_SCHEMA, REPRICED_SCHEMA
+from pipelines.scheme_packs import scheme_for
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace
 from pricing import ebi, low_volume, mechanism, unit_price
-from pricing.scheme import Scheme
+from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,19 @@ def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list
         }
         runs = {
             (row["activity_month"], row["pricing_basis"]): row
-            for row in _dicts(connection.sql("SELECT * FROM runs WHERE is_current"))
+            for row in _dicts(connection.sql("SELECT * FROM runs ORDER BY published_at"))
         }
+        others = _other_bases(connection, record_id)
     if not lines and not refused:
         raise UserError(
-            f"No published record has the identifier '{record_id}'. It is the Spell Identifier "
-            "or the Generated Record ID that SUS+ gave; see priced_lines and refused_records."
+            f"No published record has the identifier '{record_id}'"
+            + (
+                f" on the basis {workspace.basis.name}. It is published on: {', '.join(others)}. "
+                "Name the year with --scheme, the day with --as-of."
+                if others
+                else ". It is the Spell Identifier or the Generated Record ID that SUS+ gave; see "
+                "priced_lines and refused_records."
+            )
         )
     explained = [
         _explain_line(workspace.on(PricingBasis.named(line["pricing_basis"])), line, reasons, runs)
@@ -68,10 +76,10 @@ def _explain_line(
     reasons: dict[str, dict[str, Any]],
     runs: dict[tuple[str, str], dict[str, Any]],
 ) -> tuple[str, list[Step]]:
-    rulebook = rulebook_for(workspace, line["activity_month"])
-    scheme, book = rulebook.pack.scheme, rulebook.book
+    run = runs.get((line["activity_month"], workspace.basis.name))
+    sources = _sources(workspace, line["activity_month"], run)
+    scheme = sources.scheme
     kind = "Spell" if line["dataset"] == "apc" else "Attendance"
-    marked = "illustrative book, made up" if book.is_illustrative else "official book"
     reason = reasons[line["reason_code"]]
     steps = [
         Step(
@@ -80,7 +88,8 @@ def _explain_line(
             f"{_rules(workspace.basis, scheme)}",
             scheme.title,
         ),
-        *_party_steps(workspace, line, rulebook),
+        *sources.warnings,
+        *_party_steps(workspace, line, sources),
         Step(
             line["point_of_delivery_code"],
             f"point of delivery; HRG {line['hrg_code'] or 'none'}, treatment function "
@@ -89,10 +98,10 @@ def _explain_line(
             if kind == "Spell"
             else scheme.citation("attendances.multi_professional_hrgs"),
         ),
-        *_bridge_steps(line, rulebook),
-        _price_step(line, f"{book.name} ({marked})", scheme),
-        *_long_stay_steps(line, book.name),
-        *_value_steps(line, scheme, book.name),
+        *_bridge_steps(line, sources),
+        _price_step(line, f"{sources.book} ({sources.book_is})", scheme),
+        *_long_stay_steps(line, sources.book),
+        *_value_steps(line, scheme, sources.book),
         *_ebi_steps(line, scheme),
         Step(
             line["payment_mechanism"],
@@ -104,27 +113,97 @@ def _explain_line(
             f"{line['reason_code']}: {reason['sentence']}",
             reason["citation"],
         ),
-        Step(
-            "in the target" if line["is_in_activity_target"] else "not in the target",
-            "whether it counts towards the elective activity target",
-            scheme.citation("services.outside_activity_target"),
-        ),
+        _target_step(line, scheme),
         Step("what to do", reason["what_to_do"], ""),
     ]
-    run = runs.get((line["activity_month"], workspace.basis.name))
     if run:
-        steps += _changes(json.loads(run["priced_with"]), rulebook.inputs())
         steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))
     return f"{kind} {line['record_id']}, line {line['line_number']}", steps
 
 
-def _party_steps(workspace: Workspace, line: dict[str, Any], rulebook: Rulebook) -> list[Step]:
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What a line was priced with, as far as it is still there.
+
+    `rulebook` is what would be used now, None where nothing could be; `changed` names the
+    inputs of the run that are no longer the same.
+    """
+
+    scheme: Scheme
+    book: str
+    rulebook: Rulebook | None
+    changed: tuple[str, ...]
+    warnings: tuple[Step, ...]
+
+    def has_changed(self, name: str) -> bool:
+        """Whether an input whose name begins so is no longer that of the run."""
+        return self.rulebook is None or any(one.startswith(name) for one in self.changed)
+
+    @property
+    def book_is(self) -> str:
+        """What kind of book priced the line."""
+        if self.rulebook is None or self.has_changed(_BOOK):
+            return "the book of the run, which is not the one that counts now"
+        is_made_up = self.rulebook.book.is_illustrative
+        return "illustrative book, made up" if is_made_up else "official book"
+
+
+_BOOK, _ORGANISATIONS, _BRIDGE = "price book ", "organisations", "HRG bridge "
+
+
+def _sources(workspace: Workspace, month: str, run: dict[str, Any] | None) -> _Sources:
+    """What the run recorded of its inputs, held against what there is now."""
+    scheme = scheme_for(workspace, workspace.basis.rules_day(month), workspace.basis.as_of).scheme
+    warning = "explained from the published row; what it rests on cannot be read again"
+    rulebook, now = None, dict[str, str]()
+    try:
+        rulebook = rulebook_for(workspace, month)
+        now = rulebook.inputs()
+    except UserError as error:
+        warning = f"{warning}: {error}"
+    then = json.loads(run["priced_with"]) if run else now
+    changed = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    if rulebook and changed:
+        warning = f"{', '.join(changed)}: not as when this was published; run the month again"
+    books = [name.removeprefix(_BOOK) for name in then if name.startswith(_BOOK)]
+    return _Sources(
+        scheme,
+        books[0] if books else "no price book",
+        rulebook,
+        tuple(changed),
+        (Step("changed since", warning, ""),) if changed or rulebook is None else (),
+    )
+
+
+def _target_step(line: dict[str, Any], scheme: Scheme) -> Step:
+    """Whether it counts towards the activity target, or in years without one the plan."""
+    counts = line["is_in_activity_target"]
+    if scheme.variable_element.pays == PAYS_FOR_DIFFERENCE:
+        return Step(
+            "in the plan" if counts else "not in the plan",
+            "whether it counts towards the elective activity that the contract plans",
+            scheme.citation("variable_element.pays"),
+        )
+    return Step(
+        "in the target" if counts else "not in the target",
+        "whether it counts towards the elective activity target",
+        scheme.citation("services.outside_activity_target"),
+    )
+
+
+def _party_steps(workspace: Workspace, line: dict[str, Any], sources: _Sources) -> list[Step]:
     """The provider and payer, with the organisations they took over from on the way.
 
     The line has the codes of the price year alone; those delivered are in the lake, which
     may have been cleared.
     """
-    organisations = rulebook.organisations
+    if sources.rulebook is None or sources.has_changed(_ORGANISATIONS):
+        lists = "organisations of the run"
+        return [
+            Step(line["provider_code"], "provider", lists),
+            Step(line["commissioner_code"], "payer", lists),
+        ]
+    organisations = sources.rulebook.organisations
     on = workspace.basis.rules_day(line["activity_month"])
     delivered = _delivered(workspace, line)
     steps = []
@@ -154,22 +233,19 @@ def _delivered(workspace: Workspace, line: dict[str, Any]) -> dict[str, str]:
     return {"provider": row["organisation_code_of_provider"], "payer": payer}
 
 
-def _bridge_steps(line: dict[str, Any], rulebook: Rulebook) -> list[Step]:
+def _bridge_steps(line: dict[str, Any], sources: _Sources) -> list[Step]:
+    """The HRG whose price a retired one takes, by the bridge that the run had."""
+    rulebook = sources.rulebook
+    if rulebook is None or sources.has_changed(_BRIDGE) or sources.has_changed(_BOOK):
+        bridges = [name for name in sources.changed if name.startswith(_BRIDGE)]
+        how = "the HRG bridge of the run has changed since: the price may be another HRG's"
+        return [Step("bridge", how, ", ".join(bridges))] if bridges else []
     bridged = rulebook.bridge.rows.filter(pl.col("activity_hrg_code") == line["hrg_code"])
     if bridged.is_empty() or line["hrg_code"] in rulebook.book.hrg_prices["hrg_code"]:
         return []
     row = bridged.row(0, named=True)
     how = f"prices {line['hrg_code']}, which the book of {row['price_scheme_year']} does not hold"
     return [Step(row["price_hrg_code"], how, f"HRG bridge {row['file']}, line {row['line']}")]
-
-
-def _changes(then: dict[str, str], now: dict[str, str]) -> list[Step]:
-    """A warning where the pack, prices or lists are no longer those of the run."""
-    changed = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
-    if not changed:
-        return []
-    how = f"{', '.join(changed)}: not as when this was published; run the month again"
-    return [Step("changed since", how, "")]
 
 
 _MECHANISMS = {
@@ -278,6 +354,17 @@ def _rows(
     )
     rows = _dicts(relation)
     return [r for r in rows if r["pricing_basis"] == basis.for_month(r["activity_month"]).name]
+
+
+def _other_bases(connection: duckdb.DuckDBPyConnection, record_id: str) -> list[str]:
+    """The bases on which a record is published."""
+    found = connection.execute(
+        f"SELECT pricing_basis FROM {OWN_SCHEMA}.priced_lines WHERE record_id = $1 "
+        f"UNION SELECT pricing_basis FROM {REPRICED_SCHEMA}.priced_lines WHERE record_id = $1 "
+        "ORDER BY ALL",
+        [record_id],
+    ).fetchall()
+    return [row[0] for row in found]
 
 
 def _rules(basis: PricingBasis, scheme: Scheme) -> str:

@@ -8,6 +8,7 @@ people's lists look like (`pipelines.organisation_imports`).
 
 import hashlib
 import json
+import re
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,37 +40,48 @@ from pricing.organisations import (
     overlaps_and_gaps,
     party_on,
 )
+from schemas.extracts import ORGANISATION_CODE
 
 PROVIDERS, SITES = "providers", "sites"
 COMMISSIONERS, SUCCESSIONS = "commissioners", "successions"
 PROVIDER_KINDS = ("nhs_trust", "ambulance_trust", "independent")
 COMMISSIONER_KINDS = ("icb", "nhs_england")
+
+
+def organisation_code(value: str) -> str:
+    """The code of an organisation, in capitals."""
+    found = code(value)
+    if not re.fullmatch(ORGANISATION_CODE, found):
+        raise ValueError("is no organisation code")
+    return found
+
+
 _DATED = (
     Cell("valid_from", "valid_from", pl.Date, required_day),
     Cell("valid_to", "valid_to", pl.Date, day),
 )
 LAYOUTS: dict[str, tuple[Cell, ...]] = {
     PROVIDERS: (
-        Cell("provider_code", "provider_code", pl.String, code),
+        Cell("provider_code", "provider_code", pl.String, organisation_code),
         Cell("provider_name", "provider_name", pl.String, text),
         Cell("provider_kind", "provider_kind", pl.String, one_of(*PROVIDER_KINDS)),
         *_DATED,
     ),
     SITES: (
-        Cell("site_code", "site_code", pl.String, code),
-        Cell("provider_code", "provider_code", pl.String, code),
+        Cell("site_code", "site_code", pl.String, organisation_code),
+        Cell("provider_code", "provider_code", pl.String, organisation_code),
         *_DATED,
     ),
     COMMISSIONERS: (
-        Cell("organisation_code", "organisation_code", pl.String, code),
+        Cell("organisation_code", "organisation_code", pl.String, organisation_code),
         Cell("organisation_name", "organisation_name", pl.String, optional_text),
-        Cell("commissioner_code", "commissioner_code", pl.String, code),
+        Cell("commissioner_code", "commissioner_code", pl.String, organisation_code),
         Cell("commissioner_kind", "commissioner_kind", pl.String, one_of(*COMMISSIONER_KINDS)),
         *_DATED,
     ),
     SUCCESSIONS: (
-        Cell("predecessor_code", "predecessor_code", pl.String, code),
-        Cell("successor_code", "successor_code", pl.String, code),
+        Cell("predecessor_code", "predecessor_code", pl.String, organisation_code),
+        Cell("successor_code", "successor_code", pl.String, organisation_code),
         Cell("effective_on", "effective_on", pl.Date, required_day),
     ),
 }

@@ -70,7 +70,8 @@ def _read(workspace: Workspace, year: str, wanted: str) -> tuple[Path, Pack, str
         years = ", ".join(found.stem for found in _paths(workspace)) or "none"
         raise UserError(
             f"No scheme pack covers {wanted}. There are packs for: {years}. "
-            f"Add one to {workspace.shown(path.parent)}."
+            "Activity of another year can be priced under the rules of one of them: "
+            "sus-pricing run --month MONTH --scheme YEAR."
         ) from None
     try:
         pack = read_pack(tomllib.loads(content.decode()))

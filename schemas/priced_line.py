@@ -66,7 +66,11 @@ PRICED_LINE = (
     Field("value_pence", "integer", "Worth at the unit price after MFF; null if no price"),
     Field("ebi_outcome", "text", "not_applicable, approved or zero_price"),
     Field("payment_mechanism", "text", "Mechanism that pays for the line"),
-    Field("is_in_activity_target", "flag", "Counts towards the elective activity target"),
+    Field(
+        "is_in_activity_target",
+        "flag",
+        "Counts towards the elective activity target, or the plan in a year without one",
+    ),
     Field(
         "payable_pence",
         "integer",

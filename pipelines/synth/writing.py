@@ -53,7 +53,8 @@ def write_extracts(
     datasets = {dataset.name: DatasetExpectations() for dataset in DATASETS}
     expectations = Expectations(seed, list(months), dirty_ppm, datasets)
     (out / "freeze").mkdir(parents=True, exist_ok=True)
-    with _renamed_when_whole(out / "prior_approvals.csv") as file:
+    of_months = "_".join(dict.fromkeys([months[0], months[-1]]))
+    with _renamed_when_whole(out / f"prior_approvals_{of_months}.csv") as file:
         approvals = Approvals(file, expectations)
         for dataset, rows in zip(DATASETS, (spells, attendances), strict=True):
             faults = Faults.of(dataset, reference, dirty_ppm)
@@ -66,9 +67,9 @@ def write_extracts(
                 datasets[dataset.name].total.add(tally)
     exceptions = _lva_exceptions(months, reference, world.mix)
     expectations.lva_exceptions = len(exceptions)
-    with _renamed_when_whole(out / "lva_exceptions.csv") as file:
+    with _renamed_when_whole(out / f"lva_exceptions_{of_months}.csv") as file:
         _write_lines(file, [EXCEPTION_COLUMNS, *exceptions])
-    with _renamed_when_whole(out / "expectations.json") as file:
+    with _renamed_when_whole(out / f"expectations_{of_months}.json") as file:
         file.write((json.dumps(asdict(expectations), indent=2, sort_keys=True) + "\n").encode())
     return expectations
 

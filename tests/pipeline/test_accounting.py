@@ -296,7 +296,7 @@ def test_a_synthetic_month_is_refused_for_what_was_planted_and_nothing_else(
     synthetic: Workspace,
 ) -> None:
     account = read_account(synthetic, MONTH)
-    planted = json.loads((synthetic.landing / "expectations.json").read_text("utf-8"))
+    planted = json.loads(next(synthetic.landing.glob("expectations_*.json")).read_text("utf-8"))
     assert account.faults == []
     for dataset in account.datasets:
         expected = planted["datasets"][dataset.dataset]["total"]
@@ -307,7 +307,7 @@ def test_a_synthetic_month_is_refused_for_what_was_planted_and_nothing_else(
 
 
 def test_a_synthetic_month_has_the_interventions_that_were_planted(synthetic: Workspace) -> None:
-    planted = json.loads((synthetic.landing / "expectations.json").read_text("utf-8"))
+    planted = json.loads(next(synthetic.landing.glob("expectations_*.json")).read_text("utf-8"))
     lines = pl.read_parquet(priced_path(synthetic, "apc", MONTH, "freeze"))
     outcomes = dict(lines["ebi_outcome"].value_counts().rows())
     assert outcomes["approved"] == planted["ebi_spells"]["approved"]

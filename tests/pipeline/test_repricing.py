@@ -369,7 +369,9 @@ def test_a_record_is_explained_on_the_basis_that_is_asked_for(
     assert "£1,250.00" in other.text
     missing = command("explain", record, "--as-of", "2024-09-01")
     assert missing.code == 1
-    assert f"No published record has the identifier '{record}'" in missing.text
+    assert f"No published record has the identifier '{record}' on the basis" in missing.text
+    assert "It is published on: 2025-26, own_year." in missing.text
+    assert "It is the Spell Identifier" in command("explain", "nobody").text
 
 
 def test_a_month_whose_records_moved_is_taken_out_of_its_own_basis_alone(
@@ -433,7 +435,8 @@ def test_a_reissue_of_records_or_lists_that_changed_between_is_refused(
     before, after = (PricingBasis(None, date(2024, month, 1)) for month in (9, 10))
     assert command("run", "--month", MONTH, "--as-of", "2024-09-01").code == 0
     header = "provider_code,commissioner_code,exception,valid_from,valid_to"
-    land(workspace, "lva_exceptions.csv", f"{header}\nRTD,QHM,out_of_area_mental_health,2024-04-01,2024-04-30\n")
+    entry = "RTD,QHM,out_of_area_mental_health,2024-04-01,2024-04-30"
+    land(workspace, "lva_exceptions.csv", f"{header}\n{entry}\n")
     assert command("run", "--month", MONTH, "--as-of", "2024-10-01").code == 0
     with pytest.raises(UserError, match=r"LVA exceptions lva_exceptions\.csv\. Run the reissue"):
         compare(workspace, (MONTH,), before, after)

@@ -86,8 +86,8 @@ def books_of(workspace: Workspace) -> Books:
     return read_books(
         price_book_for(workspace, "2024-25", date(2024, 7, 1)).folder,
         workspace.data / "organisations",
-        approvals=workspace.landing / "prior_approvals.csv",
-        exceptions=workspace.landing / "lva_exceptions.csv",
+        approvals=next(workspace.landing.glob("prior_approvals*.csv")),
+        exceptions=next(workspace.landing.glob("lva_exceptions*.csv")),
     )
 
 
