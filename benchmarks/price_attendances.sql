@@ -44,8 +44,9 @@ WITH resolved AS (
     JOIN commissioners AS c
         ON c.organisation_code
         = coalesce(a.derived_commissioner_code, a.organisation_code_of_commissioner)
-    LEFT JOIN providers AS own ON own.provider_code = a.organisation_code_of_provider
-    LEFT JOIN providers AS trust ON trust.provider_code = left(a.organisation_code_of_provider, 3)
+        AND c.commissioner_code IS NOT NULL
+    LEFT JOIN providers AS own ON own.delivered_code = a.organisation_code_of_provider
+    LEFT JOIN providers AS trust ON trust.delivered_code = left(a.organisation_code_of_provider, 3)
     LEFT JOIN hrg_prices AS h ON h.hrg_code = a.hrg_code
 ),
 sourced AS (

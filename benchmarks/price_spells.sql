@@ -30,8 +30,9 @@ WITH resolved AS (
     JOIN commissioners AS c
         ON c.organisation_code
         = coalesce(s.derived_commissioner_code, s.organisation_code_of_commissioner)
-    LEFT JOIN providers AS own ON own.provider_code = s.organisation_code_of_provider
-    LEFT JOIN providers AS trust ON trust.provider_code = left(s.organisation_code_of_provider, 3)
+        AND c.commissioner_code IS NOT NULL
+    LEFT JOIN providers AS own ON own.delivered_code = s.organisation_code_of_provider
+    LEFT JOIN providers AS trust ON trust.delivered_code = left(s.organisation_code_of_provider, 3)
 ),
 sourced AS (
     SELECT

@@ -5,9 +5,12 @@ it is held against. Does not belong here: timing or reporting.
 """
 
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import islice, product
 from pathlib import Path
+from string import ascii_uppercase
 
 import polars as pl
 
@@ -30,8 +33,9 @@ def make_workbook(path: Path) -> int:
 
     Gives the number of its tabs.
     """
-    tabs = {**layout_2026_27(), "factors": factors(), "schedule": schedule()}
-    write(path, (_as_long_as_annex_a(name, tab) for name, tab in tabs.items()))
+    tabs = [*layout_2026_27().values(), factors(), schedule()]
+    coded = [tab.name for tab in tabs if _place_of_code(tab) is not None]
+    write(path, (_as_long_as_annex_a(tab, coded) for tab in tabs))
     return len(tabs)
 
 
@@ -56,29 +60,27 @@ def parse_pack() -> None:
     tomllib.loads((PROJECT / "data" / "schemes" / "2024-25.toml").read_text("utf-8"))
 
 
-def _as_long_as_annex_a(name: str, tab: Tab) -> Tab:
-    """A tab with a row for each of many HRGs, where it is a table of HRGs at all."""
+def _place_of_code(tab: Tab) -> int | None:
+    """The column of HRGs, where a tab has one."""
     header = [cell.casefold() for cell in tab.header[-1]]
-    place = next((header.index(cell) for cell in _CODED if cell in header), None)
-    if place is None or name == "genomics":
+    return next((header.index(cell) for cell in _CODED if cell in header), None)
+
+
+def _as_long_as_annex_a(tab: Tab, coded: list[str]) -> Tab:
+    """A tab with a row for each of many HRGs, of chapters of its own, if it is of HRGs."""
+    place = _place_of_code(tab)
+    if place is None:
         return tab
-    own = {str(row[place]) for row in tab.rows}
+    chapter = 2 * coded.index(tab.name)
     template = tab.rows[0]
     made: list[Row] = [
         [code if at == place else cell for at, cell in enumerate(template)]
-        for code in islice((code for code in _codes(name) if code not in own), HRGS)
+        for code in islice(_codes(ascii_uppercase[chapter : chapter + 2]), HRGS)
     ]
-    return Tab(**{**_fields(tab), "rows": [*tab.rows, *made]})
+    own = {str(row[place]) for row in tab.rows}
+    return replace(tab, rows=[*tab.rows, *(row for row in made if row[place] not in own)])
 
 
-def _codes(name: str) -> list[str]:
-    """HRG codes, of another chapter for tab 4b, which holds none that tab 1 prices."""
-    chapters = "XY" if name == "other" else "FGHJ"
-    return [
-        f"{chapter}{letter}{number:02}{split}"
-        for chapter, letter, number, split in product(chapters, "ABCDZ", range(100), "ABCD")
-    ]
-
-
-def _fields(tab: Tab) -> dict[str, object]:
-    return {field: getattr(tab, field) for field in tab.__dataclass_fields__}
+def _codes(chapters: str) -> Iterator[str]:
+    for chapter, letter, number, split in product(chapters, "ABCDZ", range(100), "ABCD"):
+        yield f"{chapter}{letter}{number:02}{split}"

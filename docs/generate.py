@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from docs.builders import (
+    annex_a,
     asset_graph,
     cases,
     commands,
@@ -27,6 +28,7 @@ from pipelines.workspace import PROJECT
 EXAMPLES = (PROJECT / "README.md", PROJECT / "docs" / "other-years.md")
 """Pages whose examples are run; each in a workspace of its own."""
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/annex-a.md": annex_a.build,
     "docs/asset-graph.svg": asset_graph.build,
     "docs/cases.md": cases.build,
     "docs/commands.md": commands.build,
