@@ -5,7 +5,9 @@ years in which it must be there. Does not belong here: opening workbooks (`sheet
 these words on a tab (`reading`) or which book prices a day (`books`).
 
 Patterns are tried on text without case, punctuation and footnote marks, `&` as `and`: see
-`plain`. Where a workbook words a tab or column in another way, mend its pattern here.
+`plain`. Those of amounts fit a header from end to end, since a word more may make it another
+price (of best practice, of children). Where a workbook words a tab or column in another way,
+mend its pattern here.
 
 Known from real workbooks: tab "1 APC & OPROC" (16/17: columns from A, header in row 4; 17/18
 as "1a APC & OPROC 17.18": from B, header in row 3; 2023/25; 2025/26: column A empty, data
@@ -33,8 +35,14 @@ LVA = "lva_payments_schedule"
 
 _FOOTNOTES = re.compile(r"(?<=[\w%£\-–])\s*(?:[*†‡§^¹²³⁰-⁹]+|\[\w{1,2}\]|\(\d{1,2}\))+$")
 _YEARS = re.compile(r"\b(?:20)?(\d\d) (?:20)?(\d\d)\b")
+_SET_APART = re.compile(r"\b(?:bpts?|best practice|child\w*|paediatrics?|uplifts?|local\w*)\b")
 _PRICE = "(?:price|tariff)s?"
-_UNIT_PRICE = rf"^(?:unit |national )?{_PRICE}(?: £)?$|{_PRICE}.*including"
+_POUNDS = "(?: £)?$"
+_UNIT_PRICE = (
+    rf"^(?:unit |national )?{_PRICE}(?: £)?(?: including (?:the )?(?:cost of )?reporting)?{_POUNDS}"
+)
+_TRIM_POINT = "(?:spell )?(?:long stay )?trim ?points?(?: days)?$"
+_SHORT_STAY_PRICE = rf"short stay emergency (?:spell )?{_PRICE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,16 @@ def words_in_year(header: str, scheme_year: str) -> str:
     return plain(_YEARS.sub(" ", plain(header)) if year_said(header) else header)
 
 
+def in_group(words: str, group: str) -> str:
+    """The words of a header below those that several columns share, if they set it apart.
+
+    >>> in_group("day case price", "BPT prices"), in_group("bpt price", "BPT prices")
+    ('bpt prices day case price', 'bpt price')
+    """
+    sets_apart = _SET_APART.search(plain(group)) and not _SET_APART.search(words)
+    return f"{plain(group)} {words}" if words and sets_apart else words
+
+
 def _matching(pattern: str, says: str) -> Callable[[str], str]:
     wanted = re.compile(pattern)
 
@@ -196,47 +214,51 @@ def _elective_and_non_elective(*, needed: bool) -> tuple[Column, ...]:
     return (
         _amount(
             "Outpatient procedure price (£)",
-            rf"^outpatient procedure.*{_PRICE}",
+            rf"^outpatient procedure (?:spell )?{_PRICE}{_POUNDS}",
             "outpatient_procedure_price_pence",
             needed=needed,
         ),
         _amount(
             "Combined day case / ordinary elective spell price (£)",
-            rf"^(?:combined|day ?case (?:and )?ordinary elective)\b.*{_PRICE}",
+            rf"^(?=combined|.*elective)(?:combined )?(?:day ?case (?:and )?(?:ordinary )?elective )?"
+            rf"(?:spell )?{_PRICE}{_POUNDS}",
             "combined_price_pence",
             needed=needed,
         ),
         _amount(
-            "Day case spell price (£)", rf"^day ?case (?:spell )?{_PRICE}", "day_case_price_pence"
+            "Day case spell price (£)",
+            rf"^day ?case (?:spell )?{_PRICE}{_POUNDS}",
+            "day_case_price_pence",
         ),
         _amount(
             "Ordinary elective spell price (£)",
-            rf"^(?:ordinary )?elective (?:spell )?{_PRICE}",
+            rf"^(?:ordinary )?elective (?:spell )?{_PRICE}{_POUNDS}",
             "ordinary_elective_price_pence",
         ),
         _amount(
             "Ordinary elective long stay trim point (days)",
-            r"^(?:ordinary )?elective.*trim",
+            rf"^(?:ordinary )?elective {_TRIM_POINT}",
             "ordinary_elective_trim_point_days",
             lists.days,
             needed=needed,
         ),
         _amount(
             "Non-elective spell price (£)",
-            rf"^non ?elective (?:spell )?{_PRICE}",
+            rf"^non ?elective (?:spell )?{_PRICE}{_POUNDS}",
             "non_elective_price_pence",
             needed=needed,
         ),
         _amount(
             "Non-elective long stay trim point (days)",
-            r"^non ?elective.*trim",
+            rf"^non ?elective {_TRIM_POINT}",
             "non_elective_trim_point_days",
             lists.days,
             needed=needed,
         ),
         _amount(
             "Per day long stay payment (for days exceeding trim point) (£)",
-            r"^per day long stay",
+            rf"^per day long stay (?:payment|{_PRICE})"
+            rf"(?: for)?(?: days (?:exceeding|beyond)(?: the)? trim ?point)?{_POUNDS}",
             "per_day_long_stay_pence",
             needed=needed,
         ),
@@ -247,7 +269,7 @@ def _short_stay(or_on: str | None = None) -> tuple[Column, ...]:
     return (
         Column(
             "Reduced short stay emergency tariff applicable?",
-            r"short stay emergency.*applicable",
+            rf"^(?:reduced )?{_SHORT_STAY_PRICE} applicable$",
             "is_short_stay_emergency_applicable",
             pl.Boolean,
             _cell(lists.yes_or_no),
@@ -255,13 +277,14 @@ def _short_stay(or_on: str | None = None) -> tuple[Column, ...]:
         ),
         _amount(
             "% applied in calculation of reduced short stay emergency tariff",
-            r"^(?:%|percentage) applied.*short stay",
+            rf"^(?:%|percentage) applied in (?:the )?calculation of (?:the )?(?:reduced )?"
+            rf"{_SHORT_STAY_PRICE}$",
             "short_stay_emergency_share_ppm",
             lists.percent,
         ),
         _amount(
             "Reduced short stay emergency tariff (£)",
-            rf"^(?:reduced )?short stay emergency (?:spell )?{_PRICE}(?: £)?$",
+            rf"^(?:reduced )?{_SHORT_STAY_PRICE}{_POUNDS}",
             "short_stay_emergency_price_pence",
             needed=True,
             or_on=or_on,
@@ -270,10 +293,11 @@ def _short_stay(or_on: str | None = None) -> tuple[Column, ...]:
 
 
 def _attendance(hrg_code: str, kind: str) -> Column:
-    visit, professional = kind.casefold().split(" attendance - ")
+    code = hrg_code.casefold()
+    words = plain(kind).replace("attendance", "attendances?")
     return _amount(
         f"{hrg_code} {kind}",
-        rf"\b{hrg_code.casefold()}\b|{visit.replace('-', ' ')} attendances? {professional}",
+        rf"^(?=.*(?:{code}|{words}))(?:(?:{code}|{words}|{_PRICE}|£)(?: |$))+$",
         hrg_code,
         needed=True,
     )
@@ -321,7 +345,8 @@ TABLES = (
             _PROVIDER_NAME,
             _amount(
                 "market_forces_factor",
-                r"market forces factor|\bmff\b|payment index",
+                r"^(?:market forces factor|mff|payment index)"
+                r"(?: (?:mff|payment|index|value|factor))*$",
                 "mff_ppm",
                 lists.ppm,
                 needed=True,
@@ -347,18 +372,27 @@ TABLES = (
             _text("Commissioner name", r"^(?:commissioner|icb) name$", "commissioner_name"),
             _amount(
                 "Acute, mental health and community",
-                r"^acute mental health",
+                rf"^acute mental health (?:and )?community(?: services)?{_POUNDS}",
                 "acute_mental_health_community_pence",
             ),
-            _amount("Acute", r"^acute(?: services| value)?(?: £)?$", "acute_pence"),
+            _amount("Acute", rf"^acute(?: services| value)?{_POUNDS}", "acute_pence"),
             _amount(
-                "Mental health and community", r"^mental health", "mental_health_community_pence"
+                "Mental health and community",
+                rf"^mental health (?:and )?community(?: services)?{_POUNDS}",
+                "mental_health_community_pence",
             ),
-            _amount("Secondary dental", r"dental", "secondary_dental_pence"),
-            _amount("Specialised", r"^speciali[sz]ed", "specialised_pence"),
+            _amount(
+                "Secondary dental",
+                rf"^(?:secondary )?dental(?: services)?{_POUNDS}",
+                "secondary_dental_pence",
+            ),
+            _amount(
+                "Specialised", rf"^speciali[sz]ed(?: services)?{_POUNDS}", "specialised_pence"
+            ),
             _amount(
                 "block_value",
-                r"block value|\btotal\b|^lva (?:value|payment)|to pay\b",
+                r"^(?=.*(?:block value|total|lva (?:value|payment)|to pay))"
+                r"(?:(?:grand|total|lva|block|value|payment|to pay|£)(?: |$))+$",
                 "block_value_pence",
                 lists.required_pence,
                 needed=True,
@@ -418,7 +452,9 @@ TABLES = (
             _HRG,
             _HRG_NAME,
             _amount("Price (£)", _UNIT_PRICE, "unit_price_pence", needed=True),
-            _amount("Cost of reporting (£)", r"cost of reporting", "cost_of_reporting_pence"),
+            _amount(
+                "Cost of reporting (£)", rf"^cost of reporting{_POUNDS}", "cost_of_reporting_pence"
+            ),
         ),
         ("hrg_code",),
         expected_from="2021-22",
@@ -453,11 +489,13 @@ TABLES = (
             _HRG,
             _HRG_NAME,
             _amount(
-                "Base price (£)", rf"^(?:base|non bpt|standard)\b.*{_PRICE}", "base_price_pence"
+                "Base price (£)",
+                rf"^(?:base|non bpt|standard) (?:spell )?{_PRICE}{_POUNDS}",
+                "base_price_pence",
             ),
             _amount(
                 "BPT price (£)",
-                rf"^(?:bpt|best practice tariff) {_PRICE}(?: £)?$",
+                rf"^(?:bpt|best practice tariff) {_PRICE}{_POUNDS}",
                 "best_practice_price_pence",
                 needed=True,
             ),
@@ -470,7 +508,13 @@ TABLES = (
         r"top ?ups?\b|\bpss\b|specialised services",
         (
             _text("Service", r"service|specialty|\barea\b|\bpss\b", "service", needed=True),
-            _amount("Top-up (%)", r"top ?up|\brate\b", "top_up_ppm", lists.percent, needed=True),
+            _amount(
+                "Top-up (%)",
+                r"^(?=.*(?:top ?up|rate))(?:(?:top ?ups?|rate|percentage|%)(?: |$))+$",
+                "top_up_ppm",
+                lists.percent,
+                needed=True,
+            ),
         ),
     ),
     _unit_prices(

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.lists import quoted
-from pipelines.price_books.annex_a import Column, Table, plain, words_in_year
+from pipelines.price_books.annex_a import Column, Table, in_group, plain, words_in_year
 from pipelines.price_books.sheets import Sheet, letters
 
 _DEEPEST_HEADER = 3
@@ -132,10 +132,23 @@ def _headers(sheet: Sheet, table: Table, scheme_year: str) -> Iterator[_Header]:
             below = sheet.rows[top : top + depth]
             if len(below) < depth or is_data[top + depth - 1] or not any(row):
                 break
-            words = [words_in_year(text, scheme_year) for text in _joined(below)]
+            above = sheet.rows[top - 1] if top and depth == 1 else [""] * len(row)
+            words = [
+                in_group(words_in_year(text, scheme_year), group)
+                for text, group in zip(_joined(below), _groups(above, row), strict=True)
+            ]
             header = _place_columns(_Header(top, depth, words), table.columns)
             if header.places:
                 yield header
+
+
+def _groups(above: Sequence[str], header: Sequence[str]) -> list[str]:
+    """What each column of a header stands under, but for a title of the whole of it."""
+    filled = [place for place, text in enumerate(header) if text]
+    is_title = len({above[place] for place in filled}) == 1
+    return [
+        "" if is_title or place == filled[0] else group for place, group in enumerate(above)
+    ]
 
 
 def _has_amount(row: Sequence[str]) -> bool:

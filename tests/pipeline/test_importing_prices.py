@@ -397,6 +397,96 @@ def test_what_is_not_known_is_listed_and_kept(workspace: Workspace) -> None:
     assert stored_books(workspace)[-1].tabs_not_read == book.tabs_not_read
 
 
+SET_APART = [
+    "Day case price where the best practice criteria are met (£)",
+    "Day case spell price with BPT (£)",
+    "Combined day case / ordinary elective spell BPT price (£)",
+    "Combined day case / ordinary elective spell tariff (£) - children",
+    "Ordinary elective spell price (£) where the BPT is met",
+    "Elective price uplift for children",
+    "Outpatient procedure price with BPT",
+    "Non-elective spell price with BPT",
+    "Non-elective spell price (£) (local)",
+    "Non-elective long stay trim point with BPT (days)",
+    "Per day long stay payment BPT",
+    "Reduced short stay emergency price with BPT (£)",
+]
+
+
+@pytest.mark.parametrize("header", SET_APART)
+def test_a_price_on_conditions_is_never_taken_as_the_base_price(
+    header: str, workspace: Workspace
+) -> None:
+    """Beside the base prices, on a tab 1 without split prices, where nothing else is like it."""
+    tabs = layout_2025_26()
+    apc = tabs["apc"]
+    with_it = replace(
+        apc, header=[[*apc.header[0], header]], rows=[[*row, "600"] for row in apc.rows]
+    )
+    plainly = import_tabs(workspace, tabs, publication("2025-26", date(2025, 3, 1))).book
+    book = import_tabs(workspace, changed(tabs, apc=with_it)).book
+    assert book.sources[APC][0].not_read == {"M": header}
+    assert_frame_equal(book.read(APC).rows, plainly.read(APC).rows)
+
+
+@pytest.mark.parametrize("base", [PROCEDURE, COMBINED, NON_ELECTIVE, PER_DAY, SHORT_STAY])
+def test_a_price_on_conditions_does_not_stand_for_a_base_price_that_is_absent(
+    base: str, workspace: Workspace
+) -> None:
+    tabs = layout_2025_26()
+    header = [
+        f"{base} where best practice is met" if name == base else name
+        for name in tabs["apc"].header[0]
+    ]
+    said = refused(workspace, changed(tabs, apc=replace(tabs["apc"], header=[header])))
+    assert f"tab '1 APC & OPROC': the header has no column '{base}'" in said
+
+
+def test_a_column_under_best_practice_is_no_base_price(workspace: Workspace) -> None:
+    """Column M says only 'Day case spell price (£)'; the cell merged above M and N says whose."""
+    tabs = layout_2025_26()
+    apc = tabs["apc"]
+    header = [*apc.header[0], DAY_CASE, "Criteria"]
+    group = [*[""] * len(apc.header[0]), "Best practice tariff", ""]
+    with_it = replace(
+        apc,
+        row=5,
+        header=[group, header],
+        rows=[[*row, "600", "Yes"] for row in apc.rows],
+        merged=("M5:N5",),
+    )
+    book = import_tabs(workspace, changed(tabs, apc=with_it)).book
+    assert book.sources[APC][0].header_row == 6
+    assert book.sources[APC][0].not_read == {"M": DAY_CASE, "N": "Criteria"}
+    assert book.read(APC).rows["day_case_price_pence"].null_count() == 3
+
+
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        (PROCEDURE, "Outpatient procedure tariff (£)¹"),
+        (COMBINED, "Combined day case and ordinary elective spell tariff (£)"),
+        (COMBINED, "Combined price"),
+        (workbooks.ELECTIVE_TRIM, "Ordinary elective long stay trimpoint (days)"),
+        (NON_ELECTIVE, "2024/25 Non-elective spell tariff (£)"),
+        (NON_ELECTIVE, "Non elective price (£)"),
+        (PER_DAY, "Per day long stay payment (£)"),
+        (PER_DAY, "Per day long stay payment (for days exceeding trimpoint) (£)"),
+        (SHORT_STAY, "Reduced short stay emergency price"),
+    ],
+)
+def test_a_base_price_is_known_by_the_words_of_other_years(
+    known: str, other: str, workspace: Workspace
+) -> None:
+    tabs = layout_2023_25()
+    apc = tabs["apc"]
+    header = [other if name == known else name for name in apc.header[0]]
+    book = import_tabs(
+        workspace, changed(tabs, apc=replace(apc, header=[header])), publication("2024-25")
+    ).book
+    assert book.sources[APC][0].not_read == {}
+
+
 def test_a_tab_that_no_year_needs_and_cannot_be_read_is_listed(workspace: Workspace) -> None:
     tabs = layout_2023_25()
     bpt = without(tabs["bpt"], "BPT price (£)")
