@@ -32,6 +32,12 @@ def import_(
     table: Annotated[
         str | None, typer.Option(help="Table of the CSV file, such as apc; its name or its start.")
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tab not to read, or table that the workbook does not have; may be repeated."
+        ),
+    ] = None,
     illustrative: Annotated[
         bool, typer.Option("--illustrative", help="The prices are made up.")
     ] = False,
@@ -45,8 +51,8 @@ def import_(
     )
     workspace = Workspace.at()
     if workbook and not csv and not table:
-        imported = import_workbook(workspace, workbook, publication)
-    elif csv and table and not workbook:
+        imported = import_workbook(workspace, workbook, publication, without or ())
+    elif csv and table and not workbook and not without:
         imported = import_csv(workspace, csv, table, publication)
     else:
         raise typer.BadParameter("Give a workbook, or --csv with --table.")
@@ -55,6 +61,8 @@ def import_(
         out.print(f"Imported already, as [bold]{escape(book.id)}[/].", soft_wrap=True)
         return
     out.print(_sources_table(book))
+    for name in book.left_out:
+        out.print(f"[yellow]Left out, as told: '{escape(name)}'.[/]", soft_wrap=True)
     for tab, why in book.tabs_not_read.items():
         out.print(f"[yellow]Tab '{escape(tab)}' is not read: {escape(why)}.[/]", soft_wrap=True)
     out.print(f"Stored as [bold]{escape(book.id)}[/].", soft_wrap=True)
@@ -175,10 +183,12 @@ def _made_up(*editions: Any) -> list[str]:
 
 
 def _sources_table(book: Any) -> Table:
-    """Where each table was read, what was not, and the rows that are notes."""
+    """Where each table was read, what was not, and what the rows say that are notes."""
+    from pipelines.price_books.annex_a import BY_NAME
+
     shown = Table(title=f"Read from {escape(book.workbook)}", title_justify="left")
-    for name in ("table", "from"):
-        shown.add_column(name, overflow="fold")
+    shown.add_column("table", no_wrap=True)
+    shown.add_column("from", overflow="fold")
     for name in ("header row", "rows"):
         shown.add_column(name, justify="right")
     for name in ("columns not read", "rows that are notes"):
@@ -186,15 +196,15 @@ def _sources_table(book: Any) -> Table:
     for table, sources in book.sources.items():
         for source in sources:
             not_read = (f"{letter} {header}" for letter, header in source.not_read.items())
-            notes = ", ".join(str(row) for row in source.notes[:_SHOWN_ROWS])
-            more = len(source.notes) - _SHOWN_ROWS
+            notes = [f"{row} {words}" for row, words in source.notes.items()]
+            more = [f"and {len(notes) - _SHOWN_ROWS} more"] if len(notes) > _SHOWN_ROWS else []
             shown.add_row(
-                table,
+                BY_NAME[table].title,
                 escape(source.sheet),
                 str(source.header_row),
                 f"{source.rows:,}",
                 escape("; ".join(not_read)),
-                notes + (f" and {more} more" if more > 0 else ""),
+                escape("; ".join([*notes[:_SHOWN_ROWS], *more])),
             )
     return shown
 

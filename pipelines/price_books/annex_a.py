@@ -17,8 +17,8 @@ words of the other tabs and columns are our reading of the payment scheme docume
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -35,6 +35,7 @@ LVA = "lva_payments_schedule"
 
 _FOOTNOTES = re.compile(r"(?<=[\w%£\-–])\s*(?:[*†‡§^¹²³⁰-⁹]+|\[\w{1,2}\]|\(\d{1,2}\))+$")
 _YEARS = re.compile(r"\b(?:20)?(\d\d) (?:20)?(\d\d)\b")
+_YEARS_IN_TITLE = re.compile(r"\b20(\d\d)\s?[/–-]\s?(?:20)?(\d\d)\b(?!-\d)")
 _SET_APART = re.compile(r"\b(?:bpts?|best practice|child\w*|paediatrics?|uplifts?|local\w*)\b")
 _PRICE = "(?:price|tariff)s?"
 _POUNDS = "(?: £)?$"
@@ -68,8 +69,9 @@ class Table:
 
     `key` names the columns that no two rows share, the first a code: a row without code and
     amount is a note. `one_of` are columns of which one at least is needed. A workbook of prices
-    must hold the table from the scheme year `expected_from` on; one that `stands_alone` may
-    come in a workbook of its own.
+    must hold the table from the scheme year `expected_from` on, and cannot before `first_in`;
+    one that `stands_alone` may come in a workbook of its own. Of `kinds` of code, by how they
+    begin, an expected table has prices each. `sums` are columns that add up to the last of them.
     """
 
     name: str
@@ -79,7 +81,10 @@ class Table:
     key: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
     expected_from: str | None = None
+    first_in: str | None = None
     stands_alone: bool = False
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    sums: tuple[tuple[str, ...], ...] = ()
 
     def is_on(self, tab: str) -> bool:
         """Whether the name of a tab says that it holds this table."""
@@ -125,6 +130,16 @@ def year_said(words: str) -> str | None:
         if (int(first) + 1) % 100 == int(last):
             return f"20{first}-{last}"
     return None
+
+
+def years_in_title(words: str) -> set[str]:
+    """The scheme years that a title speaks of: their first year in full, as titles have it.
+
+    >>> sorted(years_in_title("2025/26 prices (2024-25 in brackets), of 2025-06-27"))
+    ['2024-25', '2025-26']
+    """
+    found = _YEARS_IN_TITLE.findall(words)
+    return {f"20{a}-{b}" for a, b in found if (int(a) + 1) % 100 == int(b)}
 
 
 def words_in_year(header: str, scheme_year: str) -> str:
@@ -220,8 +235,8 @@ def _elective_and_non_elective(*, needed: bool) -> tuple[Column, ...]:
         ),
         _amount(
             "Combined day case / ordinary elective spell price (£)",
-            rf"^(?=combined|.*elective)(?:combined )?(?:day ?case (?:and )?(?:ordinary )?elective )?"
-            rf"(?:spell )?{_PRICE}{_POUNDS}",
+            rf"^(?:combined|(?:combined )?day ?case (?:and )?(?:ordinary )?elective) (?:spell )?"
+            rf"{_PRICE}{_POUNDS}",
             "combined_price_pence",
             needed=needed,
         ),
@@ -311,10 +326,27 @@ ATTENDANCE_COLUMNS = {
 }
 
 
-def _unit_prices(name: str, title: str, tabs: str, expected_from: str) -> Table:
+def _factor(value: str) -> int:
+    factor = lists.ppm(value)
+    if not 900_000 <= factor <= 1_500_000:
+        raise ValueError("is no market forces factor: those are from 0.9 to 1.5")
+    return factor
+
+
+def _unit_prices(
+    name: str, title: str, tabs: str, expected_from: str, first_in: str | None = None
+) -> Table:
     """A table of a code, a name and one price."""
     price = _amount("Unit price (£)", _UNIT_PRICE, "unit_price_pence", needed=True)
-    return Table(name, title, tabs, (_CODE, _NAME, price), ("code",), expected_from=expected_from)
+    return Table(
+        name,
+        title,
+        tabs,
+        (_CODE, _NAME, price),
+        ("code",),
+        expected_from=expected_from,
+        first_in=first_in,
+    )
 
 
 def _excluded_items(name: str, title: str, tabs: str, words: str) -> Table:
@@ -348,7 +380,7 @@ TABLES = (
                 r"^(?:market forces factor|mff|payment index)"
                 r"(?: (?:mff|payment|index|value|factor))*$",
                 "mff_ppm",
-                lists.ppm,
+                _factor,
                 needed=True,
             ),
         ),
@@ -386,9 +418,7 @@ TABLES = (
                 rf"^(?:secondary )?dental(?: services)?{_POUNDS}",
                 "secondary_dental_pence",
             ),
-            _amount(
-                "Specialised", rf"^speciali[sz]ed(?: services)?{_POUNDS}", "specialised_pence"
-            ),
+            _amount("Specialised", rf"^speciali[sz]ed(?: services)?{_POUNDS}", "specialised_pence"),
             _amount(
                 "block_value",
                 r"^(?=.*(?:block value|total|lva (?:value|payment)|to pay))"
@@ -400,6 +430,21 @@ TABLES = (
         ),
         ("provider_code", "commissioner_code"),
         stands_alone=True,
+        sums=(
+            (
+                "acute_mental_health_community_pence",
+                "secondary_dental_pence",
+                "specialised_pence",
+                "block_value_pence",
+            ),
+            (
+                "acute_pence",
+                "mental_health_community_pence",
+                "secondary_dental_pence",
+                "specialised_pence",
+                "block_value_pence",
+            ),
+        ),
     ),
     Table(
         SHORT_STAY,
@@ -443,11 +488,12 @@ TABLES = (
         "community diagnostic centre prices",
         r"\bcdcs?\b|community diagnostic",
         "2026-27",
+        first_in="2026-27",
     ),
     Table(
         "unbundled_services",
         "unbundled services",
-        r"unbundled|imaging|nuclear medicine|chemotherapy|radiotherapy",
+        r"^(?!.*\bdrugs?\b).*(?:unbundled|imaging|nuclear medicine|chemotherapy|radiotherapy)",
         (
             _HRG,
             _HRG_NAME,
@@ -458,6 +504,12 @@ TABLES = (
         ),
         ("hrg_code",),
         expected_from="2021-22",
+        kinds={
+            "diagnostic imaging": "RD",
+            "nuclear medicine": "RN",
+            "chemotherapy": "SB",
+            "radiotherapy": "SC",
+        },
     ),
     Table(
         OTHER_UNIT_PRICES,
@@ -501,6 +553,7 @@ TABLES = (
             ),
         ),
         ("hrg_code", "bpt_name"),
+        expected_from="2021-22",
     ),
     Table(
         "specialist_top_ups",
@@ -516,14 +569,16 @@ TABLES = (
                 needed=True,
             ),
         ),
+        expected_from="2021-22",
     ),
     _unit_prices(
         "urgent_and_emergency_care",
         "A&E / urgent and emergency care",
-        r"\ba and e\b|\buec\b|emergency|\bsdec\b",
+        r"\ba and e\b|\buec\b|\bsdec\b|\burgent\b|accident and emergency"
+        r"|emergency (?:medicine|department|care|attendance)",
         "2026-27",
     ),
-    _unit_prices("genomic_testing", "genomic prices", r"genom", "2026-27"),
+    _unit_prices("genomic_testing", "genomic prices", r"genom", "2026-27", first_in="2026-27"),
     _excluded_items(
         "excluded_devices",
         "excluded devices",
@@ -533,7 +588,7 @@ TABLES = (
     _excluded_items(
         "excluded_drugs",
         "excluded drugs",
-        r"drugs?\b|^12b\b",
+        r"^(?!.*\bin (?:the )?(?:unit )?prices\b)(?:.*\bdrugs?\b|12b\b)",
         r"^(?:high cost )?drugs?\b|^name$",
     ),
     _excluded_items(
@@ -545,6 +600,10 @@ TABLES = (
 )
 """In the order in which the name of a tab is tried: the first that fits has it."""
 BY_NAME = {table.name: table for table in TABLES}
+
+
+COVER = re.compile(r"\b(?:cover|contents?|introduction|title|about|read ?me|information|index)\b")
+"""The words of tabs that say what a workbook is."""
 
 
 def table_of_tab(tab: str) -> Table | None:

@@ -32,7 +32,7 @@ from pipelines.price_books.annex_a import (
     SHORT_STAY,
 )
 from pipelines.price_books.reading import Source, TableRead, read_table
-from pipelines.price_books.sheets import read_csv
+from pipelines.price_books.sheets import content_of, read_csv
 from pipelines.workspace import UserError, Workspace
 
 MANIFEST = "manifest.json"
@@ -49,6 +49,11 @@ HRG_PRICE_COLUMNS = (
     "per_day_long_stay_pence",
     "is_short_stay_emergency_applicable",
     "short_stay_emergency_price_pence",
+)
+ELECTIVE_PRICE_COLUMNS = (
+    "combined_price_pence",
+    "day_case_price_pence",
+    "ordinary_elective_price_pence",
 )
 _PLACE = ("sheet", "row")
 _SHIPPED_MANIFEST: dict[str, type] = {
@@ -73,7 +78,10 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class StoredBook:
-    """A price book on disk. `workbook` is the file it was imported from, if it was."""
+    """A price book on disk. `workbook` is the file it was imported from, if it was.
+
+    `left_out` are the tabs and tables that the user left out of it.
+    """
 
     id: str
     name: str
@@ -83,6 +91,7 @@ class StoredBook:
     workbook: str | None
     sources: Mapping[str, list[Source]]
     tabs_not_read: Mapping[str, str]
+    left_out: Sequence[str]
 
     @property
     def tables(self) -> list[str]:
@@ -105,7 +114,9 @@ class StoredBook:
             raise UserError(f"The price book {self.id} has no file {path.name}.")
         if self.workbook:
             return TableRead(_read_parquet(path, self), self.sources[table], [])
-        read = read_table([read_csv(path)], BY_NAME[table], self.publication.scheme_year)
+        read = read_table(
+            [read_csv(path.name, content_of(path))], BY_NAME[table], self.publication.scheme_year
+        )
         if read.faults:
             raise UserError(f"The price book {self.id} cannot be used:\n{listed(read.faults)}")
         return read
@@ -218,7 +229,8 @@ def merge_hrg_prices(parts: Mapping[str, TableRead]) -> tuple[pl.DataFrame, list
     """The prices of each HRG from the tables that hold them, and what is wrong with them.
 
     `hrg_code` and `HRG_PRICE_COLUMNS`. A fault names both cells of a price that two tables
-    give differently, and an HRG with a combined price and a split one.
+    give differently, an HRG with a combined price and a split one, and an HRG of tab 1 whose
+    only elective price is one of no kind on tab 4b.
     """
     stacked = pl.concat(
         [_hrg_rows(table, read.rows) for table, read in parts.items()], how="diagonal"
@@ -229,7 +241,11 @@ def merge_hrg_prices(parts: Mapping[str, TableRead]) -> tuple[pl.DataFrame, list
         pl.col(name).drop_nulls().first() for name in HRG_PRICE_COLUMNS
     )
     flag = pl.col("is_short_stay_emergency_applicable").cast(pl.Boolean).fill_null(value=False)
-    faults = [*_contradictions(stacked, parts), *_combined_and_split(merged, stacked, parts)]
+    faults = [
+        *_contradictions(stacked, parts),
+        *_combined_and_split(merged, stacked, parts),
+        *_lost_unit_prices(merged, parts),
+    ]
     return merged.with_columns(flag), faults
 
 
@@ -280,6 +296,36 @@ def _combined_and_split(
         one = row.row(0, named=True)
         at = parts[one["table"]].place(one, "combined_price_pence")
         faults.append(f"{at}: {hrg} has a combined price and a split one")
+    return faults
+
+
+def _lost_unit_prices(merged: pl.DataFrame, parts: Mapping[str, TableRead]) -> list[str]:
+    """HRGs of tab 1 whose elective price is only what tab 4b calls a unit price.
+
+    Which of the elective prices it is, nobody but the workbook can say.
+    """
+    if APC not in parts or OTHER_UNIT_PRICES not in parts:
+        return []
+    elective = pl.any_horizontal(pl.col(ELECTIVE_PRICE_COLUMNS).is_not_null())
+    without = merged.filter(~elective)["hrg_code"].to_list()
+    other, tab_1 = parts[OTHER_UNIT_PRICES], parts[APC]
+    on_tab_1 = {
+        row["hrg_code"]: row
+        for row in tab_1.rows.filter(pl.col("hrg_code").is_in(without)).iter_rows(named=True)
+    }
+    faults = []
+    for row in other.rows.filter(pl.col("unit_price_pence").is_not_null()).iter_rows(named=True):
+        hrg = row["hrg_code"]
+        if hrg in on_tab_1:
+            price = _shown(row["unit_price_pence"], "unit_price_pence")
+            faults.append(
+                f"{other.place(row, 'unit_price_pence')}: {hrg} has the price {price}, of no kind, "
+                f"and no elective price in {tab_1.place(on_tab_1[hrg], 'combined_price_pence')}. "
+                "If it is the day case or the combined price, import the workbook --without the "
+                "tab, and the tab from CSV with the column named 'Day case spell price (£)' or "
+                "'Combined day case / ordinary elective spell price (£)'; or mend the pattern in "
+                "price_books/annex_a.py"
+            )
     return faults
 
 
@@ -417,6 +463,7 @@ def _read_shipped_manifest(path: Path) -> StoredBook:
         workbook=None,
         sources={},
         tabs_not_read={},
+        left_out=(),
     )
 
 
@@ -440,6 +487,7 @@ def read_manifest(path: Path) -> StoredBook:
                 for name, table in manifest["tables"].items()
             },
             tabs_not_read=manifest["tabs_not_read"],
+            left_out=tuple(manifest.get("left_out", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
