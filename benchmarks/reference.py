@@ -23,6 +23,7 @@ HRGS = 3_000
 PUBLISHED = Publication("2026-27", date(2026, 4, 1), date(2026, 4, 1), is_illustrative=True)
 OTHER_YEAR = PricingBasis("2025-26")
 _CODED = ("hrg code", "code")
+_CHAPTERS = {"other": "XY", "radiotherapy": "KL", "nuclear": "MN", "chemotherapy": "PQ"}
 
 
 def make_workbook(path: Path) -> int:
@@ -72,8 +73,8 @@ def _as_long_as_annex_a(name: str, tab: Tab) -> Tab:
 
 
 def _codes(name: str) -> list[str]:
-    """HRG codes, of another chapter for tab 4b, which holds none that tab 1 prices."""
-    chapters = "XY" if name == "other" else "FGHJ"
+    """HRG codes, of chapters of their own where no other tab may hold the same."""
+    chapters = _CHAPTERS.get(name, "FGHJ")
     return [
         f"{chapter}{letter}{number:02}{split}"
         for chapter, letter, number, split in product(chapters, "ABCDZ", range(100), "ABCD")
