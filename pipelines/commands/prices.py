@@ -91,20 +91,14 @@ def show(
     as_of: Annotated[str | None, typer.Option(help="As published by this day.")] = None,
 ) -> None:
     """Shows each price of an HRG, and the cell it comes from."""
-    from pipelines.price_books.books import stored_books
-    from pipelines.price_books.comparing import edition, find_hrg
+    from pipelines.price_books.comparing import edition, find_hrg, scheme_years
 
     workspace = Workspace.at()
     known = console.day(as_of) if as_of else None
     year = console.scheme_year(scheme) if scheme else None
-    years = dict.fromkeys(
-        book.publication.scheme_year
-        for book in stored_books(workspace)
-        if known is None or book.publication.published_on <= known
-    )
     found = [
         price
-        for one in ([year] if year else years)
+        for one in ([year] if year else scheme_years(workspace, known))
         for price in find_hrg(edition(workspace, one, known), hrg)
     ]
     if not found:
@@ -119,7 +113,10 @@ def diff(
     before: Annotated[str, typer.Argument(help="Scheme year or price book.")],
     after: Annotated[str, typer.Argument(help="Scheme year or price book.")],
     month: Annotated[
-        str | None, typer.Option(help="Priced month on which to value the difference.")
+        str | None, typer.Option(help="Month whose records to price with each, such as 2025-07.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Scheme years as published by this day.")
     ] = None,
     all_rows: Annotated[bool, typer.Option("--all", help="Every row, not the first 20.")] = False,
 ) -> None:
@@ -132,7 +129,8 @@ def diff(
     )
 
     workspace = Workspace.at()
-    old, new = edition(workspace, before), edition(workspace, after)
+    known = console.day(as_of) if as_of else None
+    old, new = edition(workspace, before, known), edition(workspace, after, known)
     changes = differences(old, new)
     out.print(_counts_table(changes, old.name, new.name))
     shown = changes if all_rows else changes[:_SHOWN_ROWS]
@@ -141,12 +139,12 @@ def diff(
     for title in not_compared(old, new):
         out.print(f"Not compared: {escape(title)}.")
     if month:
-        effect = effect_on_month(workspace, console.month(month), old, new)
+        month = console.month(month)
+        effect = effect_on_month(workspace, month, old, new)
+        out.print(_effect_table(effect, month, old.name, new.name))
         out.print(
-            f"On {month}: {effect.changed_lines:,} of {effect.lines:,} lines have another unit "
-            f"price, worth {pounds(effect.difference_pence)} after MFF, at unchanged long stay "
-            f"payments and factors. {effect.lines_gone:,} lines lose their price and "
-            f"{effect.lines_new:,} may gain one; they are not in that amount.",
+            f"The records of {month} priced with the whole of each, market forces factors too, "
+            "under the rules and lists of that month. A line without a price counts as nothing.",
             soft_wrap=True,
         )
     for book in _made_up(old, new):
@@ -246,6 +244,32 @@ def _changes_table(changes: Any, total: int, before: str, after: str) -> Table:
             *(_value(change.column, value) for value in (change.before, change.after)),
             change.kind if difference is None else _value(change.column, difference),
         )
+    return shown
+
+
+def _effect_table(effect: Any, month: str, before: str, after: str) -> Table:
+    """What each edition makes of a month, by dataset and in all."""
+    title = f"{month} from {escape(before)} to {escape(after)}"
+    shown = Table(title=title, title_justify="left")
+    shown.add_column("dataset")
+    for name in (
+        *("lines", "another value", "gain a price", "lose their price"),
+        *("before", "after", "difference"),
+    ):
+        shown.add_column(name, justify="right")
+
+    def add(name: str, *parts: Any) -> None:
+        counts = ("lines", "changed", "gain_price", "lose_price")
+        amounts = ("before_pence", "after_pence", "difference_pence")
+        shown.add_row(
+            name,
+            *(f"{sum(getattr(part, count) for part in parts):,}" for count in counts),
+            *(pounds(sum(getattr(part, amount) for part in parts)) for amount in amounts),
+        )
+
+    for dataset, revalued in effect.items():
+        add(dataset, revalued)
+    add("all", *effect.values())
     return shown
 
 

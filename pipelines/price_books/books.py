@@ -180,11 +180,8 @@ def price_book_for(
     Raises `UserError` where a needed table is missing, or two books hold it that nothing tells
     apart. `needs_lva_schedule` is False for years before LVA: none is then an empty schedule.
     """
-    every = _in_effect(stored_books(workspace), scheme_year, on)
-    official = [book for book in every if not book.publication.is_illustrative]
-    in_effect = official or every
-    if as_of:
-        in_effect = [book for book in in_effect if book.publication.published_on <= as_of]
+    every = in_effect_on(stored_books(workspace), scheme_year, on)
+    in_effect = known_by(every, as_of)
     known = f" as published by {as_of}" if as_of else ""
     if not in_effect:
         shelf = workspace.shown(workspace.data / "price_books")
@@ -194,31 +191,36 @@ def price_book_for(
             f"under {shelf}."
         )
     chosen = latest_of_each_table(in_effect)
-    needed = [APC, ATTENDANCES, FACTORS, *([LVA] if needs_lva_schedule else [])]
-    if BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year):
-        needed.append(OTHER_UNIT_PRICES)
+    needed = [*tables_needed(scheme_year), *([LVA] if needs_lva_schedule else [])]
     missing = [table for table in needed if table not in chosen]
     if missing:
         titles = ", ".join(BY_NAME[table].title for table in missing)
         ids = " and ".join(dict.fromkeys(book.id for book in chosen.values()))
-        never = " Official prices are never filled up with made-up ones." if official else ""
+        is_official = not any(book.publication.is_illustrative for book in in_effect)
+        never = " Official prices are never filled up with made-up ones." if is_official else ""
         raise UserError(
             f"The price books for {scheme_year} in effect in {on:%Y-%m}{known} ({ids}) lack: "
             f"{titles}.{never} {_how_to_import(scheme_year)}"
         )
-    return _compose(chosen)
+    return compose(chosen)
+
+
+def tables_needed(scheme_year: str) -> list[str]:
+    """The tables without which the records of a year have no unit prices."""
+    with_4b = BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year)
+    return [APC, ATTENDANCES, FACTORS, *([OTHER_UNIT_PRICES] if with_4b else [])]
 
 
 def read_price_book(folder: Path) -> PriceBook:
     """The prices of one folder of CSV files. Raises `UserError` naming every faulty line."""
     book = _read_shipped_manifest(folder / "manifest.toml")
-    return _compose(dict.fromkeys(book.tables, book))
+    return compose(dict.fromkeys(book.tables, book))
 
 
 def shipped_folder(workspace: Workspace, scheme_year: str, on: date) -> Path:
     """The folder of the CSV files that ship for a day, whatever was imported since."""
     shipped = [book for book in stored_books(workspace) if not book.workbook]
-    chosen = latest_of_each_table(_in_effect(shipped, scheme_year, on))
+    chosen = latest_of_each_table(in_effect_on(shipped, scheme_year, on))
     if APC not in chosen:
         shelf = workspace.shown(workspace.data / "price_books")
         raise UserError(f"There is no price book of CSV files for {scheme_year} in {shelf}.")
@@ -339,11 +341,25 @@ def _shown(value: Any, name: str) -> str:
     return str(value)
 
 
-def _in_effect(books: Iterable[StoredBook], scheme_year: str, on: date) -> list[StoredBook]:
+def in_effect_on(books: Iterable[StoredBook], scheme_year: str, on: date) -> list[StoredBook]:
+    """The books of a scheme year whose prices have taken effect on a day."""
     return [
         book
         for book in books
         if book.publication.scheme_year == scheme_year and book.publication.effective_from <= on
+    ]
+
+
+def known_by(books: Sequence[StoredBook], as_of: date | None) -> list[StoredBook]:
+    """Of books in effect those that count, as published by a day (by default, by now).
+
+    Illustrative ones count only where none is official, published by then or not.
+    """
+    official = [book for book in books if not book.publication.is_illustrative]
+    return [
+        book
+        for book in official or books
+        if as_of is None or book.publication.published_on <= as_of
     ]
 
 
@@ -376,7 +392,11 @@ def _how_to_import(scheme_year: str) -> str:
     )
 
 
-def _compose(chosen: Mapping[str, StoredBook]) -> PriceBook:
+def compose(chosen: Mapping[str, StoredBook]) -> PriceBook:
+    """The price book of the tables that are read, each from a stored book.
+
+    Raises `UserError` without those of HRGs, attendances and factors.
+    """
     absent = [table for table in (APC, ATTENDANCES, FACTORS) if table not in chosen]
     if absent:
         ids = " and ".join(dict.fromkeys(book.id for book in chosen.values()))
