@@ -61,8 +61,10 @@ def import_(
         out.print(f"Imported already, as [bold]{escape(book.id)}[/].", soft_wrap=True)
         return
     out.print(_sources_table(book))
+    tabs = {tab.casefold() for tab in book.tabs_not_read}
     for name in book.left_out:
-        out.print(f"[yellow]Left out, as told: '{escape(name)}'.[/]", soft_wrap=True)
+        if name.casefold() not in tabs:
+            out.print(f"[yellow]Does without {escape(name)}, as told.[/]", soft_wrap=True)
     for tab, why in book.tabs_not_read.items():
         out.print(f"[yellow]Tab '{escape(tab)}' is not read: {escape(why)}.[/]", soft_wrap=True)
     out.print(f"Stored as [bold]{escape(book.id)}[/].", soft_wrap=True)

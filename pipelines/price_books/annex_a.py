@@ -38,6 +38,7 @@ _YEARS = re.compile(r"\b(?:20)?(\d\d) (?:20)?(\d\d)\b")
 _YEARS_IN_TITLE = re.compile(r"\b20(\d\d)\s?[/–-]\s?(?:20)?(\d\d)\b(?!-\d)")
 _SET_APART = re.compile(r"\b(?:bpts?|best practice|child\w*|paediatrics?|uplifts?|local\w*)\b")
 _PRICE = "(?:price|tariff)s?"
+_OF_PRICES = re.compile(rf"\b(?:{_PRICE}|payment|trim ?points?)\b")
 _POUNDS = "(?: £)?$"
 _UNIT_PRICE = (
     rf"^(?:unit |national )?{_PRICE}(?: £)?(?: including (?:the )?(?:cost of )?reporting)?{_POUNDS}"
@@ -153,14 +154,16 @@ def words_in_year(header: str, scheme_year: str) -> str:
     return plain(_YEARS.sub(" ", plain(header)) if year_said(header) else header)
 
 
-def in_group(words: str, group: str) -> str:
-    """The words of a header below those that several columns share, if they set it apart.
+def in_group(words: str, beside: str) -> str:
+    """The words of a price's header, after what stands above or below it if that sets it apart.
 
-    >>> in_group("day case price", "BPT prices"), in_group("bpt price", "BPT prices")
-    ('bpt prices day case price', 'bpt price')
+    >>> in_group("day case price", "BPT prices"), in_group("hrg code", "BPT prices")
+    ('bpt prices day case price', 'hrg code')
+    >>> in_group("bpt price", "BPT prices"), in_group("day case price", "Elective care")
+    ('bpt price', 'day case price')
     """
-    sets_apart = _SET_APART.search(plain(group)) and not _SET_APART.search(words)
-    return f"{plain(group)} {words}" if words and sets_apart else words
+    is_price = _OF_PRICES.search(words) and not _SET_APART.search(words)
+    return f"{plain(beside)} {words}" if is_price and _SET_APART.search(plain(beside)) else words
 
 
 def _matching(pattern: str, says: str) -> Callable[[str], str]:

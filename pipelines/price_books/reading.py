@@ -124,21 +124,27 @@ def _headers(sheet: Sheet, table: Table, scheme_year: str) -> Iterator[_Header]:
             below = sheet.rows[top : top + depth]
             if len(below) < depth or is_data[top + depth - 1] or not any(row):
                 break
-            above = sheet.rows[top - 1] if top and depth == 1 else [""] * len(row)
+            beside = _beside(sheet, top, depth, is_data)
             words = [
-                in_group(words_in_year(text, scheme_year), group)
-                for text, group in zip(_joined(below), _groups(above, row), strict=True)
+                in_group(words_in_year(text, scheme_year), near)
+                for text, near in zip(_joined(below), beside, strict=True)
             ]
             header = _place_columns(_Header(top, depth, words), table.columns)
             if header.places:
                 yield header
 
 
-def _groups(above: Sequence[str], header: Sequence[str]) -> list[str]:
-    """What each column of a header stands under, but for a title of the whole of it."""
+def _beside(sheet: Sheet, top: int, depth: int, is_data: Sequence[bool]) -> list[str]:
+    """What stands right above and below each column of a header, but for a title of the whole."""
+    header = sheet.rows[top]
     filled = [place for place, text in enumerate(header) if text]
-    is_title = len({above[place] for place in filled}) == 1
-    return ["" if is_title or place == filled[0] else group for place, group in enumerate(above)]
+    nothing = [""] * len(header)
+    above = sheet.rows[top - 1] if top else nothing
+    if len({above[place] for place in filled}) == 1:
+        above = nothing
+    under = top + depth
+    below = sheet.rows[under] if under < len(sheet.rows) and not is_data[under] else nothing
+    return _joined([above, below])
 
 
 def _has_amount(row: Sequence[str]) -> bool:

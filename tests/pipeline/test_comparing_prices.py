@@ -319,12 +319,16 @@ def test_an_import_tells_what_was_read_what_not_and_where_it_is_kept(
     words = (*words, "--effective", "2025-04-01")
     code, said = command(*words)
     assert code == 0, said
+    said_first = said
     assert "Read from annex_a.xlsx" in said
     assert "Tab 'Contents' is not read: not known." in said
     assert "Stored as 2025-26_published_2025-06-27_effective_2025-04-01_" in said
     assert "B Notes" in said
     code, said = command(*words)
     assert (code, said.startswith("Imported already, as 2025-26_published")) == (0, True)
+    assert "APC & outpatient procedures │ 1 APC & OPROC" in said_first
+    code, said = command(*words, "--without", "5 BPTs")
+    assert (code, "already, published" in said) == (1, True)
     code, said = command("show", "BZ34C", "--scheme", "2025-26")
     assert code == 0
     assert "official, published 2025-06-27, effective 2025-04-01" in said
@@ -333,6 +337,22 @@ def test_an_import_tells_what_was_read_what_not_and_where_it_is_kept(
     assert "2025-26, official, published 2025-06-27, effective 2025-04-01" in said
     assert "cases 2024-25, illustrative, published 2024-03-27, effective 2024-04-01" in said
     assert said.count("│ apc_and_outpatient_procedures │ 3 │") == 1
+
+
+def test_what_is_left_out_is_told(workspace: Workspace, command: Command) -> None:
+    (workspace.data / "schemes" / "2025-26.toml").touch()
+    tabs = workbooks.layout_2025_26()
+    del tabs["nuclear"]
+    path = workbooks.write(workspace.root / "annex_a.xlsx", tabs.values())
+    words = ("import", str(path), "--scheme", "2025-26", "--published", "2025-06-27")
+    words = (*words, "--effective", "2025-04-01", "--without", "5 bpts")
+    code, said = command(*words)
+    assert (code, 'If it has none, give --without "nuclear medicine"' in said) == (1, True)
+    code, said = command(*words, "--without", "nuclear medicine")
+    assert code == 0, said
+    assert "Does without nuclear medicine, as told." in said
+    assert "Tab '5 BPTs' is not read: left out." in said
+    assert "Does without 5" not in said
 
 
 def test_a_csv_import_needs_its_table(workspace: Workspace, command: Command) -> None:

@@ -475,6 +475,19 @@ def test_a_column_under_best_practice_is_no_base_price(workspace: Workspace) -> 
     assert book.read(APC).rows["day_case_price_pence"].null_count() == 3
 
 
+def test_a_column_over_best_practice_is_no_base_price(workspace: Workspace) -> None:
+    """The row below the header says of column M that its price is of best practice."""
+    tabs = layout_2025_26()
+    apc = tabs["apc"]
+    width = len(apc.header[0])
+    below: Row = [*[""] * width, "with BPT"]
+    rows: list[Row] = [below, *([*row, "600"] for row in apc.rows)]
+    with_it = replace(apc, row=5, header=[[*apc.header[0], DAY_CASE]], rows=rows)
+    book = import_tabs(workspace, changed(tabs, apc=with_it)).book
+    assert book.read(APC).rows["day_case_price_pence"].null_count() == 3
+    assert list(book.sources[APC][0].not_read) == ["M"]
+
+
 @pytest.mark.parametrize(
     ("known", "other"),
     [
@@ -1271,6 +1284,33 @@ def test_every_table_can_come_from_csv() -> None:
     known = {t.name for t in TABLES if t.name != "short_stay_emergency"}
     named = {next(t.name for t in TABLES if t.name.startswith(start)) for start in CSV_TABLES}
     assert named == known
+
+
+def test_a_table_of_a_later_year_is_refused_from_csv_too(workspace: Workspace) -> None:
+    path = as_csv(layout_2026_27()["cdc"], workspace.root / "cdc.csv")
+    with pytest.raises(UserError, match=r"cdc\.csv: there were no community .* before 2026-27"):
+        import_csv(workspace, path, "community", publication())
+
+
+def test_a_price_of_tab_4b_from_csv_that_could_be_any_prices_nothing(workspace: Workspace) -> None:
+    """Tab 4b comes apart from tab 1, and its price of BZ34C has no kind; with one, it prices."""
+    tabs = whole(layout_2025_26())
+    other = Tab(tabs.pop("other").name, [["HRG code", "Unit price (£)"]], [["BZ34C", "861"]])
+    import_tabs(workspace, tabs, without=["other unit prices (tab 4b)"])
+    path = as_csv(other, workspace.root / "tab4b.csv")
+    import_csv(workspace, path, "other", publication())
+    with pytest.raises(UserError, match=r"tab4b\.csv, line 2: BZ34C has the price £861\.00"):
+        price_book_for(workspace, "2025-26", date(2025, 7, 1))
+    as_csv(replace(other, header=[["HRG code", DAY_CASE]]), path)
+    import_csv(workspace, path, "other", publication("2025-26", date(2025, 4, 2)))
+    import_tabs(
+        workspace,
+        tabs,
+        publication("2025-26", date(2025, 4, 2)),
+        without=["other unit prices (tab 4b)"],
+    )
+    prices = price_book_for(workspace, "2025-26", date(2025, 7, 1)).hrg_prices
+    assert prices.filter(hrg_code="BZ34C")["day_case_price_pence"].item() == 86_100
 
 
 def test_a_faulty_line_of_csv_is_named(workspace: Workspace) -> None:
