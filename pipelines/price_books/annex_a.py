@@ -380,7 +380,7 @@ TABLES = (
             _PROVIDER_NAME,
             _amount(
                 "market_forces_factor",
-                r"^(?:market forces factor|mff|payment index)"
+                r"^(?:(?:payment|final|provider|trust) )?(?:market forces factor|mff|payment index)"
                 r"(?: (?:mff|payment|index|value|factor))*$",
                 "mff_ppm",
                 _factor,
@@ -425,7 +425,7 @@ TABLES = (
             _amount(
                 "block_value",
                 r"^(?=.*(?:block value|total|lva (?:value|payment)|to pay))"
-                r"(?:(?:grand|total|lva|block|value|payment|to pay|£)(?: |$))+$",
+                r"(?:(?:grand|total|annual|lva|block|values?|payments?|to pay|£)(?: |$))+$",
                 "block_value_pence",
                 lists.required_pence,
                 needed=True,
@@ -566,7 +566,8 @@ TABLES = (
             _text("Service", r"service|specialty|\barea\b|\bpss\b", "service", needed=True),
             _amount(
                 "Top-up (%)",
-                r"^(?=.*(?:top ?up|rate))(?:(?:top ?ups?|rate|percentage|%)(?: |$))+$",
+                r"^(?=.*(?:top ?up|rate))"
+                r"(?:(?:specialist|top ?ups?|rate|payment|percentage|%)(?: |$))+$",
                 "top_up_ppm",
                 lists.percent,
                 needed=True,

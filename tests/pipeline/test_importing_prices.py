@@ -514,6 +514,50 @@ def test_a_base_price_is_known_by_the_words_of_other_years(
     assert book.sources[APC][0].not_read == {}
 
 
+WORDED: dict[str, tuple[str, str, str]] = {
+    "Total LVA payments 2024/25 (£)": ("lva", "Total to pay (£)", "lva_payments_schedule"),
+    "LVA block value (£)": ("lva", "Total to pay (£)", "lva_payments_schedule"),
+    "2024/25 payment MFF": ("mff", "MFF", "market_forces_factor"),
+    "MFF payment index value": ("mff", "MFF", "market_forces_factor"),
+    "Specialist top-up payment (%)": ("top_ups", "Top-up rate", "specialist_top_ups"),
+    "First attendance - single professional (WF01B) (£)": (
+        *("opatt", "WF01B First Attendance - Single Professional", "outpatient_attendances"),
+    ),
+    "Price (£) including reporting": ("nuclear", "", "unbundled_services"),
+}
+
+
+@pytest.mark.parametrize("header", WORDED)
+def test_an_amount_is_known_by_other_words(header: str, workspace: Workspace) -> None:
+    key, known, table = WORDED[header]
+    tabs = whole(layout_2023_25())
+    known = known or tabs[key].header[0][-1]
+    names = [header if name == known else name for name in tabs[key].header[0]]
+    assert header in names
+    tabs[key] = replace(tabs[key], header=[names])
+    book = import_tabs(workspace, tabs, publication("2024-25")).book
+    assert [source.not_read for source in book.sources[table]] == [{}] * len(book.sources[table])
+
+
+@pytest.mark.parametrize(
+    ("key", "known", "header"),
+    [
+        ("lva", "Total to pay (£)", "Total of specialised services (£)"),
+        ("mff", "MFF", "MFF change"),
+        ("top_ups", "Top-up rate", "Top-up rate for children"),
+        ("opatt", "WF01B First Attendance - Single Professional", "WF01B with BPT"),
+    ],
+)
+def test_an_amount_is_not_known_by_a_part_of_its_words(
+    key: str, known: str, header: str, workspace: Workspace
+) -> None:
+    tabs = whole(layout_2023_25())
+    names = [header if name == known else name for name in tabs[key].header[0]]
+    assert header in names
+    tabs[key] = replace(tabs[key], header=[names])
+    assert "the header has no column" in refused(workspace, tabs, publication("2024-25"))
+
+
 def test_a_tab_that_is_like_a_table_and_lacks_its_columns_is_a_fault_unless_left_out(
     workspace: Workspace,
 ) -> None:
