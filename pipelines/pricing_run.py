@@ -106,6 +106,27 @@ class Priced:
     refused_by_code: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Revalued:
+    """What two price books make of a month's lines: pence after MFF, each line as it is rounded.
+
+    `lines` are those that either book gives; one that a book gives no price, or refuses, is
+    worth nothing in its total, and counted as gaining or losing a price.
+    """
+
+    lines: int
+    changed: int
+    gain_price: int
+    lose_price: int
+    before_pence: int
+    after_pence: int
+
+    @property
+    def difference_pence(self) -> int:
+        """What the second book makes more of it than the first."""
+        return self.after_pence - self.before_pence
+
+
 def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
     """The rules, prices and lists that price a month."""
     on = workspace.basis.rules_day(month)
@@ -175,13 +196,11 @@ def price(workspace: Workspace, dataset: str, month: str) -> Priced:
     cut = settled_cut(workspace, dataset, month)
     valid = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
     rulebook = rulebook_for(workspace, month)
-    reference = rulebook.reference(month, _earliest_admission(valid))
-    records = valid.with_columns(activity_month=pl.lit(month), cut=pl.lit(cut))
-    priced = _PRICE[dataset](nw.from_native(records), reference, rulebook.pack.scheme)
+    priced = _priced(valid, rulebook, dataset, month, cut)
     lines_here = priced_path(workspace, dataset, month, cut)
     holding = lines_here.parent / ".pricing"
     discard(holding)
-    empty = priced.to_native().drop("refusal_codes").collect_schema()
+    empty = priced.drop("refusal_codes").collect_schema()
     # A part for each set of refusal codes, so that one pass gives lines and refusals.
     by_refusal = pl.PartitionBy(
         holding,
@@ -190,7 +209,7 @@ def price(workspace: Workspace, dataset: str, month: str) -> Priced:
         approximate_bytes_per_file=None,
         file_path_provider=lambda part: f"{part.partition_keys.item(0, 0) or _PRICED}.parquet",
     )
-    priced.to_native().sink_parquet(
+    priced.sink_parquet(
         by_refusal,
         mkdir=True,
         row_group_size=ROW_GROUP_ROWS,
@@ -216,6 +235,68 @@ def price(workspace: Workspace, dataset: str, month: str) -> Priced:
         refused=refused.height,
         refused_by_code=count_codes([refused_here]),
     )
+
+
+def revalue(
+    workspace: Workspace, month: str, before: PriceBook, after: PriceBook
+) -> dict[str, Revalued]:
+    """A month's valid records as each of two price books values them, by dataset.
+
+    Under the month's own rules and lists; nothing is written. Raises `UserError` where the
+    month's records are not validated.
+    """
+    rulebook = rulebook_for(workspace, month)
+    return {
+        extract.dataset: _revalue(workspace, extract.dataset, month, rulebook, before, after)
+        for extract in EXTRACTS
+    }
+
+
+def _revalue(
+    workspace: Workspace,
+    dataset: str,
+    month: str,
+    rulebook: Rulebook,
+    before: PriceBook,
+    after: PriceBook,
+) -> Revalued:
+    cut = settled_cut(workspace, dataset, month)
+    path = valid_path(workspace, dataset, month, cut)
+    if not path.is_file():
+        raise UserError(f"{month} is not validated. Run it: sus-pricing run --month {month}.")
+    valid = pl.scan_parquet(path)
+
+    def values(book: PriceBook, name: str) -> pl.LazyFrame:
+        priced = _priced(valid, replace(rulebook, book=book), dataset, month, cut)
+        is_line = pl.col("refusal_codes").is_null().alias(f"is_line_{name}")
+        return priced.select("record_id", is_line, pl.col("value_pence").alias(name))
+
+    both = values(before, "before").join(values(after, "after"), on="record_id")
+    was, now = pl.col("before"), pl.col("after")
+    counted = both.select(
+        lines=(pl.col("is_line_before") | pl.col("is_line_after")).sum(),
+        changed=(was != now).sum(),
+        gain_price=(was.is_null() & now.is_not_null()).sum(),
+        lose_price=(was.is_not_null() & now.is_null()).sum(),
+        before_pence=was.sum(),
+        after_pence=now.sum(),
+    ).collect(
+        engine="streaming",
+        # Shared, the records would be held in memory between their readers.
+        optimizations=pl.QueryOptFlags(comm_subplan_elim=False),
+    )
+    return Revalued(**counted.row(0, named=True))
+
+
+def _priced(
+    valid: pl.LazyFrame, rulebook: Rulebook, dataset: str, month: str, cut: str
+) -> pl.LazyFrame:
+    """Every valid record of a month, priced or refused."""
+    reference = rulebook.reference(month, _earliest_admission(valid))
+    records = valid.with_columns(activity_month=pl.lit(month), cut=pl.lit(cut))
+    priced = _PRICE[dataset](nw.from_native(records), reference, rulebook.pack.scheme)
+    native: pl.LazyFrame = priced.to_native()
+    return native
 
 
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:

@@ -162,7 +162,7 @@ def layout_2017_19() -> Tabs:
 
 
 def layout_2023_25() -> Tabs:
-    """Header in row 4, from column A; radiotherapy on tab 3."""
+    """Header in row 4, from column A; unbundled prices by service, radiotherapy on tab 3."""
     unbundled = ["HRG code", "HRG name", "Price (including cost of reporting) (£)"]
     return {
         "cover": Tab("Contents", [["2023/25 NHS Payment Scheme: Annex A"]], [["1 APC & OPROC"]]),
@@ -179,6 +179,13 @@ def layout_2023_25() -> Tabs:
             [["HRG code", "HRG name", "Price (£)"]],
             [["SC22Z", "Deliver a fraction", "108"], ["SC40Z", "Preparation", "0"]],
             2,
+        ),
+        "nuclear": Tab("2c Nuclear medicine", [unbundled], [["RN01A", "PET-CT", "612.50"]], 3, "B"),
+        "chemotherapy": Tab(
+            "2d Chemotherapy",
+            [["HRG code", "HRG name", "Tariff (£)"]],
+            [["SB12Z", "Deliver simple chemotherapy", "271"]],
+            3,
         ),
         "bpt": Tab(
             "5 BPTs",

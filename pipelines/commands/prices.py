@@ -32,6 +32,12 @@ def import_(
     table: Annotated[
         str | None, typer.Option(help="Table of the CSV file, such as apc; its name or its start.")
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tab not to read, or table that the workbook does not have; may be repeated."
+        ),
+    ] = None,
     illustrative: Annotated[
         bool, typer.Option("--illustrative", help="The prices are made up.")
     ] = False,
@@ -45,8 +51,8 @@ def import_(
     )
     workspace = Workspace.at()
     if workbook and not csv and not table:
-        imported = import_workbook(workspace, workbook, publication)
-    elif csv and table and not workbook:
+        imported = import_workbook(workspace, workbook, publication, without or ())
+    elif csv and table and not workbook and not without:
         imported = import_csv(workspace, csv, table, publication)
     else:
         raise typer.BadParameter("Give a workbook, or --csv with --table.")
@@ -55,6 +61,10 @@ def import_(
         out.print(f"Imported already, as [bold]{escape(book.id)}[/].", soft_wrap=True)
         return
     out.print(_sources_table(book))
+    tabs = {tab.casefold() for tab in book.tabs_not_read}
+    for name in book.left_out:
+        if name.casefold() not in tabs:
+            out.print(f"[yellow]Does without {escape(name)}, as told.[/]", soft_wrap=True)
     for tab, why in book.tabs_not_read.items():
         out.print(f"[yellow]Tab '{escape(tab)}' is not read: {escape(why)}.[/]", soft_wrap=True)
     out.print(f"Stored as [bold]{escape(book.id)}[/].", soft_wrap=True)
@@ -83,20 +93,14 @@ def show(
     as_of: Annotated[str | None, typer.Option(help="As published by this day.")] = None,
 ) -> None:
     """Shows each price of an HRG, and the cell it comes from."""
-    from pipelines.price_books.books import stored_books
-    from pipelines.price_books.comparing import edition, find_hrg
+    from pipelines.price_books.comparing import edition, find_hrg, scheme_years
 
     workspace = Workspace.at()
     known = console.day(as_of) if as_of else None
     year = console.scheme_year(scheme) if scheme else None
-    years = dict.fromkeys(
-        book.publication.scheme_year
-        for book in stored_books(workspace)
-        if known is None or book.publication.published_on <= known
-    )
     found = [
         price
-        for one in ([year] if year else years)
+        for one in ([year] if year else scheme_years(workspace, known))
         for price in find_hrg(edition(workspace, one, known), hrg)
     ]
     if not found:
@@ -111,7 +115,10 @@ def diff(
     before: Annotated[str, typer.Argument(help="Scheme year or price book.")],
     after: Annotated[str, typer.Argument(help="Scheme year or price book.")],
     month: Annotated[
-        str | None, typer.Option(help="Priced month on which to value the difference.")
+        str | None, typer.Option(help="Month whose records to price with each, such as 2025-07.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Scheme years as published by this day.")
     ] = None,
     all_rows: Annotated[bool, typer.Option("--all", help="Every row, not the first 20.")] = False,
 ) -> None:
@@ -124,7 +131,8 @@ def diff(
     )
 
     workspace = Workspace.at()
-    old, new = edition(workspace, before), edition(workspace, after)
+    known = console.day(as_of) if as_of else None
+    old, new = edition(workspace, before, known), edition(workspace, after, known)
     changes = differences(old, new)
     out.print(_counts_table(changes, old.name, new.name))
     shown = changes if all_rows else changes[:_SHOWN_ROWS]
@@ -133,12 +141,12 @@ def diff(
     for title in not_compared(old, new):
         out.print(f"Not compared: {escape(title)}.")
     if month:
-        effect = effect_on_month(workspace, console.month(month), old, new)
+        month = console.month(month)
+        effect = effect_on_month(workspace, month, old, new)
+        out.print(_effect_table(effect, month, old.name, new.name))
         out.print(
-            f"On {month}: {effect.changed_lines:,} of {effect.lines:,} lines have another unit "
-            f"price, worth {pounds(effect.difference_pence)} after MFF, at unchanged long stay "
-            f"payments and factors. {effect.lines_gone:,} lines lose their price and "
-            f"{effect.lines_new:,} may gain one; they are not in that amount.",
+            f"The records of {month} priced with the whole of each, market forces factors too, "
+            "under the rules and lists of that month. A line without a price counts as nothing.",
             soft_wrap=True,
         )
     for book in _made_up(old, new):
@@ -175,10 +183,12 @@ def _made_up(*editions: Any) -> list[str]:
 
 
 def _sources_table(book: Any) -> Table:
-    """Where each table was read, what was not, and the rows that are notes."""
+    """Where each table was read, what was not, and what the rows say that are notes."""
+    from pipelines.price_books.annex_a import BY_NAME
+
     shown = Table(title=f"Read from {escape(book.workbook)}", title_justify="left")
-    for name in ("table", "from"):
-        shown.add_column(name, overflow="fold")
+    shown.add_column("table", no_wrap=True)
+    shown.add_column("from", overflow="fold")
     for name in ("header row", "rows"):
         shown.add_column(name, justify="right")
     for name in ("columns not read", "rows that are notes"):
@@ -186,15 +196,15 @@ def _sources_table(book: Any) -> Table:
     for table, sources in book.sources.items():
         for source in sources:
             not_read = (f"{letter} {header}" for letter, header in source.not_read.items())
-            notes = ", ".join(str(row) for row in source.notes[:_SHOWN_ROWS])
-            more = len(source.notes) - _SHOWN_ROWS
+            notes = [f"{row} {words}" for row, words in source.notes.items()]
+            more = [f"and {len(notes) - _SHOWN_ROWS} more"] if len(notes) > _SHOWN_ROWS else []
             shown.add_row(
-                table,
+                BY_NAME[table].title,
                 escape(source.sheet),
                 str(source.header_row),
                 f"{source.rows:,}",
                 escape("; ".join(not_read)),
-                notes + (f" and {more} more" if more > 0 else ""),
+                escape("; ".join([*notes[:_SHOWN_ROWS], *more])),
             )
     return shown
 
@@ -236,6 +246,32 @@ def _changes_table(changes: Any, total: int, before: str, after: str) -> Table:
             *(_value(change.column, value) for value in (change.before, change.after)),
             change.kind if difference is None else _value(change.column, difference),
         )
+    return shown
+
+
+def _effect_table(effect: Any, month: str, before: str, after: str) -> Table:
+    """What each edition makes of a month, by dataset and in all."""
+    title = f"{month} from {escape(before)} to {escape(after)}"
+    shown = Table(title=title, title_justify="left")
+    shown.add_column("dataset")
+    for name in (
+        *("lines", "another value", "gain a price", "lose their price"),
+        *("before", "after", "difference"),
+    ):
+        shown.add_column(name, justify="right")
+
+    def add(name: str, *parts: Any) -> None:
+        counts = ("lines", "changed", "gain_price", "lose_price")
+        amounts = ("before_pence", "after_pence", "difference_pence")
+        shown.add_row(
+            name,
+            *(f"{sum(getattr(part, count) for part in parts):,}" for count in counts),
+            *(pounds(sum(getattr(part, amount) for part in parts)) for amount in amounts),
+        )
+
+    for dataset, revalued in effect.items():
+        add(dataset, revalued)
+    add("all", *effect.values())
     return shown
 
 

@@ -5,7 +5,9 @@ years in which it must be there. Does not belong here: opening workbooks (`sheet
 these words on a tab (`reading`) or which book prices a day (`books`).
 
 Patterns are tried on text without case, punctuation and footnote marks, `&` as `and`: see
-`plain`. Where a workbook words a tab or column in another way, mend its pattern here.
+`plain`. Those of amounts fit a header from end to end, since a word more may make it another
+price (of best practice, of children). Where a workbook words a tab or column in another way,
+mend its pattern here.
 
 Known from real workbooks: tab "1 APC & OPROC" (16/17: columns from A, header in row 4; 17/18
 as "1a APC & OPROC 17.18": from B, header in row 3; 2023/25; 2025/26: column A empty, data
@@ -15,8 +17,8 @@ words of the other tabs and columns are our reading of the payment scheme docume
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -33,8 +35,16 @@ LVA = "lva_payments_schedule"
 
 _FOOTNOTES = re.compile(r"(?<=[\w%£\-–])\s*(?:[*†‡§^¹²³⁰-⁹]+|\[\w{1,2}\]|\(\d{1,2}\))+$")
 _YEARS = re.compile(r"\b(?:20)?(\d\d) (?:20)?(\d\d)\b")
+_YEARS_IN_TITLE = re.compile(r"\b20(\d\d)\s?[/–-]\s?(?:20)?(\d\d)\b(?!-\d)")
+_SET_APART = re.compile(r"\b(?:bpts?|best practice|child\w*|paediatrics?|uplifts?|local\w*)\b")
 _PRICE = "(?:price|tariff)s?"
-_UNIT_PRICE = rf"^(?:unit |national )?{_PRICE}(?: £)?$|{_PRICE}.*including"
+_OF_PRICES = re.compile(rf"\b(?:{_PRICE}|payment|trim ?points?)\b")
+_POUNDS = "(?: £)?$"
+_UNIT_PRICE = (
+    rf"^(?:unit |national )?{_PRICE}(?: £)?(?: including (?:the )?(?:cost of )?reporting)?{_POUNDS}"
+)
+_TRIM_POINT = "(?:spell )?(?:long stay )?trim ?points?(?: days)?$"
+_SHORT_STAY_PRICE = rf"short stay emergency (?:spell )?{_PRICE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +70,9 @@ class Table:
 
     `key` names the columns that no two rows share, the first a code: a row without code and
     amount is a note. `one_of` are columns of which one at least is needed. A workbook of prices
-    must hold the table from the scheme year `expected_from` on; one that `stands_alone` may
-    come in a workbook of its own.
+    must hold the table from the scheme year `expected_from` on, and cannot before `first_in`;
+    one that `stands_alone` may come in a workbook of its own. Of `kinds` of code, by how they
+    begin, an expected table has prices each. `sums` are columns that add up to the last of them.
     """
 
     name: str
@@ -71,7 +82,10 @@ class Table:
     key: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
     expected_from: str | None = None
+    first_in: str | None = None
     stands_alone: bool = False
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    sums: tuple[tuple[str, ...], ...] = ()
 
     def is_on(self, tab: str) -> bool:
         """Whether the name of a tab says that it holds this table."""
@@ -119,6 +133,16 @@ def year_said(words: str) -> str | None:
     return None
 
 
+def years_in_title(words: str) -> set[str]:
+    """The scheme years that a title speaks of: their first year in full, as titles have it.
+
+    >>> sorted(years_in_title("2025/26 prices (2024-25 in brackets), of 2025-06-27"))
+    ['2024-25', '2025-26']
+    """
+    found = _YEARS_IN_TITLE.findall(words)
+    return {f"20{a}-{b}" for a, b in found if (int(a) + 1) % 100 == int(b)}
+
+
 def words_in_year(header: str, scheme_year: str) -> str:
     """A header as patterns see it: less its own year, and nothing if it is of another.
 
@@ -128,6 +152,18 @@ def words_in_year(header: str, scheme_year: str) -> str:
     if year_said(header) not in (None, scheme_year):
         return ""
     return plain(_YEARS.sub(" ", plain(header)) if year_said(header) else header)
+
+
+def in_group(words: str, beside: str) -> str:
+    """The words of a price's header, after what stands above or below it if that sets it apart.
+
+    >>> in_group("day case price", "BPT prices"), in_group("hrg code", "BPT prices")
+    ('bpt prices day case price', 'hrg code')
+    >>> in_group("bpt price", "BPT prices"), in_group("day case price", "Elective care")
+    ('bpt price', 'day case price')
+    """
+    is_price = _OF_PRICES.search(words) and not _SET_APART.search(words)
+    return f"{plain(beside)} {words}" if is_price and _SET_APART.search(plain(beside)) else words
 
 
 def _matching(pattern: str, says: str) -> Callable[[str], str]:
@@ -196,47 +232,51 @@ def _elective_and_non_elective(*, needed: bool) -> tuple[Column, ...]:
     return (
         _amount(
             "Outpatient procedure price (£)",
-            rf"^outpatient procedure.*{_PRICE}",
+            rf"^outpatient procedure (?:spell )?{_PRICE}{_POUNDS}",
             "outpatient_procedure_price_pence",
             needed=needed,
         ),
         _amount(
             "Combined day case / ordinary elective spell price (£)",
-            rf"^(?:combined|day ?case (?:and )?ordinary elective)\b.*{_PRICE}",
+            rf"^(?:combined|(?:combined )?day ?case (?:and )?(?:ordinary )?elective) (?:spell )?"
+            rf"{_PRICE}{_POUNDS}",
             "combined_price_pence",
             needed=needed,
         ),
         _amount(
-            "Day case spell price (£)", rf"^day ?case (?:spell )?{_PRICE}", "day_case_price_pence"
+            "Day case spell price (£)",
+            rf"^day ?case (?:spell )?{_PRICE}{_POUNDS}",
+            "day_case_price_pence",
         ),
         _amount(
             "Ordinary elective spell price (£)",
-            rf"^(?:ordinary )?elective (?:spell )?{_PRICE}",
+            rf"^(?:ordinary )?elective (?:spell )?{_PRICE}{_POUNDS}",
             "ordinary_elective_price_pence",
         ),
         _amount(
             "Ordinary elective long stay trim point (days)",
-            r"^(?:ordinary )?elective.*trim",
+            rf"^(?:ordinary )?elective {_TRIM_POINT}",
             "ordinary_elective_trim_point_days",
             lists.days,
             needed=needed,
         ),
         _amount(
             "Non-elective spell price (£)",
-            rf"^non ?elective (?:spell )?{_PRICE}",
+            rf"^non ?elective (?:spell )?{_PRICE}{_POUNDS}",
             "non_elective_price_pence",
             needed=needed,
         ),
         _amount(
             "Non-elective long stay trim point (days)",
-            r"^non ?elective.*trim",
+            rf"^non ?elective {_TRIM_POINT}",
             "non_elective_trim_point_days",
             lists.days,
             needed=needed,
         ),
         _amount(
             "Per day long stay payment (for days exceeding trim point) (£)",
-            r"^per day long stay",
+            rf"^per day long stay (?:payment|{_PRICE})"
+            rf"(?: for)?(?: days (?:exceeding|beyond)(?: the)? trim ?point)?{_POUNDS}",
             "per_day_long_stay_pence",
             needed=needed,
         ),
@@ -247,7 +287,7 @@ def _short_stay(or_on: str | None = None) -> tuple[Column, ...]:
     return (
         Column(
             "Reduced short stay emergency tariff applicable?",
-            r"short stay emergency.*applicable",
+            rf"^(?:reduced )?{_SHORT_STAY_PRICE} applicable$",
             "is_short_stay_emergency_applicable",
             pl.Boolean,
             _cell(lists.yes_or_no),
@@ -255,13 +295,14 @@ def _short_stay(or_on: str | None = None) -> tuple[Column, ...]:
         ),
         _amount(
             "% applied in calculation of reduced short stay emergency tariff",
-            r"^(?:%|percentage) applied.*short stay",
+            rf"^(?:%|percentage) applied in (?:the )?calculation of (?:the )?(?:reduced )?"
+            rf"{_SHORT_STAY_PRICE}$",
             "short_stay_emergency_share_ppm",
             lists.percent,
         ),
         _amount(
             "Reduced short stay emergency tariff (£)",
-            rf"^(?:reduced )?short stay emergency (?:spell )?{_PRICE}(?: £)?$",
+            rf"^(?:reduced )?{_SHORT_STAY_PRICE}{_POUNDS}",
             "short_stay_emergency_price_pence",
             needed=True,
             or_on=or_on,
@@ -270,10 +311,11 @@ def _short_stay(or_on: str | None = None) -> tuple[Column, ...]:
 
 
 def _attendance(hrg_code: str, kind: str) -> Column:
-    visit, professional = kind.casefold().split(" attendance - ")
+    code = hrg_code.casefold()
+    words = plain(kind).replace("attendance", "attendances?")
     return _amount(
         f"{hrg_code} {kind}",
-        rf"\b{hrg_code.casefold()}\b|{visit.replace('-', ' ')} attendances? {professional}",
+        rf"^(?=.*(?:{code}|{words}))(?:(?:{code}|{words}|{_PRICE}|£)(?: |$))+$",
         hrg_code,
         needed=True,
     )
@@ -287,10 +329,27 @@ ATTENDANCE_COLUMNS = {
 }
 
 
-def _unit_prices(name: str, title: str, tabs: str, expected_from: str) -> Table:
+def _factor(value: str) -> int:
+    factor = lists.ppm(value)
+    if not 900_000 <= factor <= 1_500_000:
+        raise ValueError("is no market forces factor: those are from 0.9 to 1.5")
+    return factor
+
+
+def _unit_prices(
+    name: str, title: str, tabs: str, expected_from: str, first_in: str | None = None
+) -> Table:
     """A table of a code, a name and one price."""
     price = _amount("Unit price (£)", _UNIT_PRICE, "unit_price_pence", needed=True)
-    return Table(name, title, tabs, (_CODE, _NAME, price), ("code",), expected_from=expected_from)
+    return Table(
+        name,
+        title,
+        tabs,
+        (_CODE, _NAME, price),
+        ("code",),
+        expected_from=expected_from,
+        first_in=first_in,
+    )
 
 
 def _excluded_items(name: str, title: str, tabs: str, words: str) -> Table:
@@ -321,9 +380,10 @@ TABLES = (
             _PROVIDER_NAME,
             _amount(
                 "market_forces_factor",
-                r"market forces factor|\bmff\b|payment index",
+                r"^(?:(?:payment|final|provider|trust) )?(?:market forces factor|mff|payment index)"
+                r"(?: (?:mff|payment|index|value|factor))*$",
                 "mff_ppm",
-                lists.ppm,
+                _factor,
                 needed=True,
             ),
         ),
@@ -347,18 +407,25 @@ TABLES = (
             _text("Commissioner name", r"^(?:commissioner|icb) name$", "commissioner_name"),
             _amount(
                 "Acute, mental health and community",
-                r"^acute mental health",
+                rf"^acute mental health (?:and )?community(?: services)?{_POUNDS}",
                 "acute_mental_health_community_pence",
             ),
-            _amount("Acute", r"^acute(?: services| value)?(?: £)?$", "acute_pence"),
+            _amount("Acute", rf"^acute(?: services| value)?{_POUNDS}", "acute_pence"),
             _amount(
-                "Mental health and community", r"^mental health", "mental_health_community_pence"
+                "Mental health and community",
+                rf"^mental health (?:and )?community(?: services)?{_POUNDS}",
+                "mental_health_community_pence",
             ),
-            _amount("Secondary dental", r"dental", "secondary_dental_pence"),
-            _amount("Specialised", r"^speciali[sz]ed", "specialised_pence"),
+            _amount(
+                "Secondary dental",
+                rf"^(?:secondary )?dental(?: services)?{_POUNDS}",
+                "secondary_dental_pence",
+            ),
+            _amount("Specialised", rf"^speciali[sz]ed(?: services)?{_POUNDS}", "specialised_pence"),
             _amount(
                 "block_value",
-                r"block value|\btotal\b|^lva (?:value|payment)|to pay\b",
+                r"^(?=.*(?:block value|total|lva (?:value|payment)|to pay))"
+                r"(?:(?:grand|total|annual|lva|block|values?|payments?|to pay|£)(?: |$))+$",
                 "block_value_pence",
                 lists.required_pence,
                 needed=True,
@@ -366,6 +433,21 @@ TABLES = (
         ),
         ("provider_code", "commissioner_code"),
         stands_alone=True,
+        sums=(
+            (
+                "acute_mental_health_community_pence",
+                "secondary_dental_pence",
+                "specialised_pence",
+                "block_value_pence",
+            ),
+            (
+                "acute_pence",
+                "mental_health_community_pence",
+                "secondary_dental_pence",
+                "specialised_pence",
+                "block_value_pence",
+            ),
+        ),
     ),
     Table(
         SHORT_STAY,
@@ -409,19 +491,28 @@ TABLES = (
         "community diagnostic centre prices",
         r"\bcdcs?\b|community diagnostic",
         "2026-27",
+        first_in="2026-27",
     ),
     Table(
         "unbundled_services",
         "unbundled services",
-        r"unbundled|imaging|nuclear medicine|chemotherapy|radiotherapy",
+        r"^(?!.*\bdrugs?\b).*(?:unbundled|imaging|nuclear medicine|chemotherapy|radiotherapy)",
         (
             _HRG,
             _HRG_NAME,
             _amount("Price (£)", _UNIT_PRICE, "unit_price_pence", needed=True),
-            _amount("Cost of reporting (£)", r"cost of reporting", "cost_of_reporting_pence"),
+            _amount(
+                "Cost of reporting (£)", rf"^cost of reporting{_POUNDS}", "cost_of_reporting_pence"
+            ),
         ),
         ("hrg_code",),
         expected_from="2021-22",
+        kinds={
+            "diagnostic imaging": "RD",
+            "nuclear medicine": "RN",
+            "chemotherapy": "SB",
+            "radiotherapy": "SC",
+        },
     ),
     Table(
         OTHER_UNIT_PRICES,
@@ -453,16 +544,19 @@ TABLES = (
             _HRG,
             _HRG_NAME,
             _amount(
-                "Base price (£)", rf"^(?:base|non bpt|standard)\b.*{_PRICE}", "base_price_pence"
+                "Base price (£)",
+                rf"^(?:base|non bpt|standard) (?:spell )?{_PRICE}{_POUNDS}",
+                "base_price_pence",
             ),
             _amount(
                 "BPT price (£)",
-                rf"^(?:bpt|best practice tariff) {_PRICE}(?: £)?$",
+                rf"^(?:bpt|best practice tariff) {_PRICE}{_POUNDS}",
                 "best_practice_price_pence",
                 needed=True,
             ),
         ),
         ("hrg_code", "bpt_name"),
+        expected_from="2021-22",
     ),
     Table(
         "specialist_top_ups",
@@ -470,16 +564,25 @@ TABLES = (
         r"top ?ups?\b|\bpss\b|specialised services",
         (
             _text("Service", r"service|specialty|\barea\b|\bpss\b", "service", needed=True),
-            _amount("Top-up (%)", r"top ?up|\brate\b", "top_up_ppm", lists.percent, needed=True),
+            _amount(
+                "Top-up (%)",
+                r"^(?=.*(?:top ?up|rate))"
+                r"(?:(?:specialist|top ?ups?|rate|payment|percentage|%)(?: |$))+$",
+                "top_up_ppm",
+                lists.percent,
+                needed=True,
+            ),
         ),
+        expected_from="2021-22",
     ),
     _unit_prices(
         "urgent_and_emergency_care",
         "A&E / urgent and emergency care",
-        r"\ba and e\b|\buec\b|emergency|\bsdec\b",
+        r"\ba and e\b|\buec\b|\bsdec\b|\burgent\b|accident and emergency"
+        r"|emergency (?:medicine|department|care|attendance)",
         "2026-27",
     ),
-    _unit_prices("genomic_testing", "genomic prices", r"genom", "2026-27"),
+    _unit_prices("genomic_testing", "genomic prices", r"genom", "2026-27", first_in="2026-27"),
     _excluded_items(
         "excluded_devices",
         "excluded devices",
@@ -489,7 +592,7 @@ TABLES = (
     _excluded_items(
         "excluded_drugs",
         "excluded drugs",
-        r"drugs?\b|^12b\b",
+        r"^(?!.*\bin (?:the )?(?:unit )?prices\b)(?:.*\bdrugs?\b|12b\b)",
         r"^(?:high cost )?drugs?\b|^name$",
     ),
     _excluded_items(
@@ -501,6 +604,10 @@ TABLES = (
 )
 """In the order in which the name of a tab is tried: the first that fits has it."""
 BY_NAME = {table.name: table for table in TABLES}
+
+
+COVER = re.compile(r"\b(?:cover|contents?|introduction|title|about|read ?me|information|index)\b")
+"""The words of tabs that say what a workbook is."""
 
 
 def table_of_tab(tab: str) -> Table | None:

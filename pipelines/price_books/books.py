@@ -32,7 +32,7 @@ from pipelines.price_books.annex_a import (
     SHORT_STAY,
 )
 from pipelines.price_books.reading import Source, TableRead, read_table
-from pipelines.price_books.sheets import read_csv
+from pipelines.price_books.sheets import content_of, read_csv
 from pipelines.workspace import UserError, Workspace
 
 MANIFEST = "manifest.json"
@@ -49,6 +49,11 @@ HRG_PRICE_COLUMNS = (
     "per_day_long_stay_pence",
     "is_short_stay_emergency_applicable",
     "short_stay_emergency_price_pence",
+)
+ELECTIVE_PRICE_COLUMNS = (
+    "combined_price_pence",
+    "day_case_price_pence",
+    "ordinary_elective_price_pence",
 )
 _PLACE = ("sheet", "row")
 _SHIPPED_MANIFEST: dict[str, type] = {
@@ -73,7 +78,10 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class StoredBook:
-    """A price book on disk. `workbook` is the file it was imported from, if it was."""
+    """A price book on disk. `workbook` is the file it was imported from, if it was.
+
+    `left_out` are the tabs and tables that the user left out of it.
+    """
 
     id: str
     name: str
@@ -83,6 +91,7 @@ class StoredBook:
     workbook: str | None
     sources: Mapping[str, list[Source]]
     tabs_not_read: Mapping[str, str]
+    left_out: Sequence[str]
 
     @property
     def tables(self) -> list[str]:
@@ -105,7 +114,9 @@ class StoredBook:
             raise UserError(f"The price book {self.id} has no file {path.name}.")
         if self.workbook:
             return TableRead(_read_parquet(path, self), self.sources[table], [])
-        read = read_table([read_csv(path)], BY_NAME[table], self.publication.scheme_year)
+        read = read_table(
+            [read_csv(path.name, content_of(path))], BY_NAME[table], self.publication.scheme_year
+        )
         if read.faults:
             raise UserError(f"The price book {self.id} cannot be used:\n{listed(read.faults)}")
         return read
@@ -169,11 +180,8 @@ def price_book_for(
     Raises `UserError` where a needed table is missing, or two books hold it that nothing tells
     apart. `needs_lva_schedule` is False for years before LVA: none is then an empty schedule.
     """
-    every = _in_effect(stored_books(workspace), scheme_year, on)
-    official = [book for book in every if not book.publication.is_illustrative]
-    in_effect = official or every
-    if as_of:
-        in_effect = [book for book in in_effect if book.publication.published_on <= as_of]
+    every = in_effect_on(stored_books(workspace), scheme_year, on)
+    in_effect = known_by(every, as_of)
     known = f" as published by {as_of}" if as_of else ""
     if not in_effect:
         shelf = workspace.shown(workspace.data / "price_books")
@@ -183,31 +191,36 @@ def price_book_for(
             f"under {shelf}."
         )
     chosen = latest_of_each_table(in_effect)
-    needed = [APC, ATTENDANCES, FACTORS, *([LVA] if needs_lva_schedule else [])]
-    if BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year):
-        needed.append(OTHER_UNIT_PRICES)
+    needed = [*tables_needed(scheme_year), *([LVA] if needs_lva_schedule else [])]
     missing = [table for table in needed if table not in chosen]
     if missing:
         titles = ", ".join(BY_NAME[table].title for table in missing)
         ids = " and ".join(dict.fromkeys(book.id for book in chosen.values()))
-        never = " Official prices are never filled up with made-up ones." if official else ""
+        is_official = not any(book.publication.is_illustrative for book in in_effect)
+        never = " Official prices are never filled up with made-up ones." if is_official else ""
         raise UserError(
             f"The price books for {scheme_year} in effect in {on:%Y-%m}{known} ({ids}) lack: "
             f"{titles}.{never} {_how_to_import(scheme_year)}"
         )
-    return _compose(chosen)
+    return compose(chosen)
+
+
+def tables_needed(scheme_year: str) -> list[str]:
+    """The tables without which the records of a year have no unit prices."""
+    with_4b = BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year)
+    return [APC, ATTENDANCES, FACTORS, *([OTHER_UNIT_PRICES] if with_4b else [])]
 
 
 def read_price_book(folder: Path) -> PriceBook:
     """The prices of one folder of CSV files. Raises `UserError` naming every faulty line."""
     book = _read_shipped_manifest(folder / "manifest.toml")
-    return _compose(dict.fromkeys(book.tables, book))
+    return compose(dict.fromkeys(book.tables, book))
 
 
 def shipped_folder(workspace: Workspace, scheme_year: str, on: date) -> Path:
     """The folder of the CSV files that ship for a day, whatever was imported since."""
     shipped = [book for book in stored_books(workspace) if not book.workbook]
-    chosen = latest_of_each_table(_in_effect(shipped, scheme_year, on))
+    chosen = latest_of_each_table(in_effect_on(shipped, scheme_year, on))
     if APC not in chosen:
         shelf = workspace.shown(workspace.data / "price_books")
         raise UserError(f"There is no price book of CSV files for {scheme_year} in {shelf}.")
@@ -218,7 +231,8 @@ def merge_hrg_prices(parts: Mapping[str, TableRead]) -> tuple[pl.DataFrame, list
     """The prices of each HRG from the tables that hold them, and what is wrong with them.
 
     `hrg_code` and `HRG_PRICE_COLUMNS`. A fault names both cells of a price that two tables
-    give differently, and an HRG with a combined price and a split one.
+    give differently, an HRG with a combined price and a split one, and an HRG of tab 1 whose
+    only elective price is one of no kind on tab 4b.
     """
     stacked = pl.concat(
         [_hrg_rows(table, read.rows) for table, read in parts.items()], how="diagonal"
@@ -229,7 +243,11 @@ def merge_hrg_prices(parts: Mapping[str, TableRead]) -> tuple[pl.DataFrame, list
         pl.col(name).drop_nulls().first() for name in HRG_PRICE_COLUMNS
     )
     flag = pl.col("is_short_stay_emergency_applicable").cast(pl.Boolean).fill_null(value=False)
-    faults = [*_contradictions(stacked, parts), *_combined_and_split(merged, stacked, parts)]
+    faults = [
+        *_contradictions(stacked, parts),
+        *_combined_and_split(merged, stacked, parts),
+        *_lost_unit_prices(merged, parts),
+    ]
     return merged.with_columns(flag), faults
 
 
@@ -283,6 +301,36 @@ def _combined_and_split(
     return faults
 
 
+def _lost_unit_prices(merged: pl.DataFrame, parts: Mapping[str, TableRead]) -> list[str]:
+    """HRGs of tab 1 whose elective price is only what tab 4b calls a unit price.
+
+    Which of the elective prices it is, nobody but the workbook can say.
+    """
+    if APC not in parts or OTHER_UNIT_PRICES not in parts:
+        return []
+    elective = pl.any_horizontal(pl.col(ELECTIVE_PRICE_COLUMNS).is_not_null())
+    without = merged.filter(~elective)["hrg_code"].to_list()
+    other, tab_1 = parts[OTHER_UNIT_PRICES], parts[APC]
+    on_tab_1 = {
+        row["hrg_code"]: row
+        for row in tab_1.rows.filter(pl.col("hrg_code").is_in(without)).iter_rows(named=True)
+    }
+    faults = []
+    for row in other.rows.filter(pl.col("unit_price_pence").is_not_null()).iter_rows(named=True):
+        hrg = row["hrg_code"]
+        if hrg in on_tab_1:
+            price = _shown(row["unit_price_pence"], "unit_price_pence")
+            faults.append(
+                f"{other.place(row, 'unit_price_pence')}: {hrg} has the price {price}, of no kind, "
+                f"and no elective price in {tab_1.place(on_tab_1[hrg], 'combined_price_pence')}. "
+                "If it is the day case or the combined price, import the workbook --without the "
+                "tab, and the tab from CSV with the column named 'Day case spell price (£)' or "
+                "'Combined day case / ordinary elective spell price (£)'; or mend the pattern in "
+                "price_books/annex_a.py"
+            )
+    return faults
+
+
 def _header(name: str) -> str:
     return next(column.header for column in BY_NAME[APC].columns if column.name == name)
 
@@ -293,11 +341,25 @@ def _shown(value: Any, name: str) -> str:
     return str(value)
 
 
-def _in_effect(books: Iterable[StoredBook], scheme_year: str, on: date) -> list[StoredBook]:
+def in_effect_on(books: Iterable[StoredBook], scheme_year: str, on: date) -> list[StoredBook]:
+    """The books of a scheme year whose prices have taken effect on a day."""
     return [
         book
         for book in books
         if book.publication.scheme_year == scheme_year and book.publication.effective_from <= on
+    ]
+
+
+def known_by(books: Sequence[StoredBook], as_of: date | None) -> list[StoredBook]:
+    """Of books in effect those that count, as published by a day (by default, by now).
+
+    Illustrative ones count only where none is official, published by then or not.
+    """
+    official = [book for book in books if not book.publication.is_illustrative]
+    return [
+        book
+        for book in official or books
+        if as_of is None or book.publication.published_on <= as_of
     ]
 
 
@@ -330,7 +392,11 @@ def _how_to_import(scheme_year: str) -> str:
     )
 
 
-def _compose(chosen: Mapping[str, StoredBook]) -> PriceBook:
+def compose(chosen: Mapping[str, StoredBook]) -> PriceBook:
+    """The price book of the tables that are read, each from a stored book.
+
+    Raises `UserError` without those of HRGs, attendances and factors.
+    """
     absent = [table for table in (APC, ATTENDANCES, FACTORS) if table not in chosen]
     if absent:
         ids = " and ".join(dict.fromkeys(book.id for book in chosen.values()))
@@ -417,6 +483,7 @@ def _read_shipped_manifest(path: Path) -> StoredBook:
         workbook=None,
         sources={},
         tabs_not_read={},
+        left_out=(),
     )
 
 
@@ -440,6 +507,7 @@ def read_manifest(path: Path) -> StoredBook:
                 for name, table in manifest["tables"].items()
             },
             tabs_not_read=manifest["tabs_not_read"],
+            left_out=tuple(manifest.get("left_out", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(

@@ -1,40 +1,37 @@
 """Comparing: where each price of an HRG comes from, and what one edition changes of another.
 
-Belongs here: finding prices with their cells, differences between books or scheme years, and
-what a difference is worth on a month that was priced. Does not belong here: which book prices
-a day (`books`), or pricing (`pricing`).
+Belongs here: finding prices with their cells, and differences between books or scheme years.
+Does not belong here: which book prices a day (`books`), or pricing a month with one
+(`pipelines.pricing_run`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-import narwhals.stable.v2 as nw
 import polars as pl
 
-from pipelines.deliveries import settled_cut
-from pipelines.price_books.annex_a import ATTENDANCE_COLUMNS, ATTENDANCES, BY_NAME
+from pipelines.price_books.annex_a import ATTENDANCE_COLUMNS, BY_NAME
 from pipelines.price_books.books import (
     HRG_PRICE_COLUMNS,
     HRG_TABLES,
+    PriceBook,
     StoredBook,
+    compose,
+    in_effect_on,
+    known_by,
     latest_of_each_table,
     stored_books,
+    tables_needed,
     whole_hrg_prices,
 )
 from pipelines.price_books.reading import TableRead
-from pipelines.pricing_run import priced_paths
-from pipelines.scheme_packs import scheme_for
-from pipelines.validation import valid_path
+from pipelines.pricing_run import Revalued, revalue
 from pipelines.workspace import UserError, Workspace
-from pricing import unit_price
-from pricing.money import apply_ppm
-from pricing.point_of_delivery import attendance_hrg
 
 _SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
-_PRICE_KEY = ["key", "price_column"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +59,6 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """What the difference of unit prices is worth on a month's lines, after MFF.
-
-    Pence, at the long stay payments and factors that the month was priced with. Lines whose
-    price only one edition has are counted, not valued.
-    """
-
-    lines: int
-    changed_lines: int
-    difference_pence: int
-    lines_gone: int
-    lines_new: int
-
-
-@dataclass(frozen=True, slots=True)
 class Edition:
     """The tables of a book, or those that price a scheme year."""
 
@@ -85,22 +67,32 @@ class Edition:
     books: Mapping[str, StoredBook]
 
 
+def scheme_years(workspace: Workspace, as_of: date | None = None) -> list[str]:
+    """The scheme years that have price books, as published by a day."""
+    books = stored_books(workspace)
+    years = dict.fromkeys(book.publication.scheme_year for book in books)
+    return [year for year in years if _of_year(books, year, as_of)]
+
+
 def edition(workspace: Workspace, name: str, as_of: date | None = None) -> Edition:
-    """The tables of a book by its id, or of a scheme year at its end.
+    """The tables of a book by its id, or of a scheme year at its end, as published by a day.
 
     Raises `UserError` where there is neither.
     """
     books = stored_books(workspace)
-    chosen = [book for book in books if book.id == name]
-    if _SCHEME_YEAR.fullmatch(name):
-        chosen = [book for book in books if book.publication.scheme_year == name]
-        chosen = [b for b in chosen if as_of is None or b.publication.published_on <= as_of]
-        chosen = [b for b in chosen if not b.publication.is_illustrative] or chosen
+    is_year = _SCHEME_YEAR.fullmatch(name)
+    chosen = _of_year(books, name, as_of) if is_year else [b for b in books if b.id == name]
     if not chosen:
         ids = ", ".join(book.id for book in books) or "none"
-        raise UserError(f"There is no price book or scheme year '{name}'. There are: {ids}.")
+        known = f" as published by {as_of}" if as_of else ""
+        raise UserError(f"There is no price book or scheme year '{name}'{known}. There are: {ids}.")
     by_table = latest_of_each_table(chosen)
     return Edition(name, {t: book.read(t) for t, book in by_table.items()}, by_table)
+
+
+def _of_year(books: Sequence[StoredBook], year: str, as_of: date | None) -> list[StoredBook]:
+    ends = date(int(year[:4]) + 1, 3, 31)
+    return known_by(in_effect_on(books, year, ends), as_of)
 
 
 def find_hrg(edition: Edition, hrg_code: str) -> list[FoundPrice]:
@@ -189,74 +181,23 @@ def _comparable(edition: Edition) -> dict[str, pl.DataFrame]:
     return tables
 
 
-def effect_on_month(workspace: Workspace, month: str, before: Edition, after: Edition) -> Effect:
-    """What the difference of unit prices is worth on the lines of a month in the lake.
+def effect_on_month(
+    workspace: Workspace, month: str, before: Edition, after: Edition
+) -> dict[str, Revalued]:
+    """What each edition, the whole of it, makes of the records of a month, by dataset.
 
-    The difference of each line's unit price times its MFF, rounded as amounts are. Raises
-    `UserError` where the month was not priced.
+    Raises `UserError` where an edition lacks a table that pricing needs, or the month is not
+    validated.
     """
-    prices = _unit_prices(before, "before").join(
-        _unit_prices(after, "after"), on=_PRICE_KEY, how="full", coalesce=True
-    )
-    lines = _priced_lines(workspace, month).join(prices.lazy(), on=_PRICE_KEY, how="left")
-    difference = nw.col("after") - nw.col("before")
-    valued = nw.from_native(lines).with_columns(
-        difference_pence=apply_ppm(difference, nw.col("mff_ppm"))
-    )
-    was_there, is_there = pl.col("before").is_not_null(), pl.col("after").is_not_null()
-    only_now = prices.filter(~was_there & is_there)["key"].unique()
-    is_unpriced = pl.col("unit_price_pence").is_null()
-    counted = valued.to_native().select(
-        lines=pl.len(),
-        changed_lines=(pl.col("before") != pl.col("after")).sum(),
-        difference_pence=pl.col("difference_pence").sum(),
-        lines_gone=(was_there & ~is_there).sum(),
-        lines_new=((~was_there & is_there) | (is_unpriced & pl.col("key").is_in(only_now))).sum(),
-    )
-    return Effect(**counted.collect().row(0, named=True))
+    return revalue(workspace, month, _price_book(before), _price_book(after))
 
 
-def _priced_lines(workspace: Workspace, month: str) -> pl.LazyFrame:
-    """The lines of a month: the price that each took, by `key` and `price_column`, and its MFF."""
-    paths = priced_paths(workspace, month)
-    if not all(path.is_file() for path in paths.values()):
-        raise UserError(f"{month} is not priced. Run it: sus-pricing run --month {month}.")
-    rules = scheme_for(workspace, workspace.basis.rules_day(month)).scheme.attendances
-    cut = settled_cut(workspace, "op", month)
-    attended = pl.scan_parquet(valid_path(workspace, "op", month, cut)).select(
-        "record_id", "first_attendance_code"
-    )
-    lines = pl.scan_parquet(list(paths.values())).join(attended, on="record_id", how="left")
-    attendances = nw.from_native(lines).with_columns(attendance_hrg_code=attendance_hrg(rules))
-    took = attendances.with_columns(price_column=unit_price.price_column(rules)).to_native()
-    is_attendance = pl.col("price_source") == unit_price.ATTENDANCE
-    return took.select(
-        "unit_price_pence",
-        "mff_ppm",
-        key=pl.when(is_attendance).then("treatment_function_code").otherwise("hrg_code"),
-        price_column=pl.when(is_attendance)
-        .then("price_column")
-        .otherwise(pl.col("price_source") + "_price_pence"),
-    )
-
-
-def _unit_prices(edition: Edition, name: str) -> pl.DataFrame:
-    """The unit prices that lines take, by `key` and `price_column`, in a column of a name."""
-    tables = {t: edition.tables[t] for t in HRG_TABLES if t in edition.tables}
-    found = [pl.DataFrame(schema={"key": pl.String, "price_column": pl.String, name: pl.Int64})]
-    if tables:
-        prices = whole_hrg_prices(tables)
-        columns = [column for column in HRG_PRICE_COLUMNS if column.endswith("_price_pence")]
-        found.append(_long(prices, "hrg_code", columns, name))
-    if ATTENDANCES in edition.tables:
-        prices = edition.tables[ATTENDANCES].rows
-        found.append(_long(prices, "treatment_function_code", list(ATTENDANCE_COLUMNS), name))
-    return pl.concat(found)
-
-
-def _long(prices: pl.DataFrame, key: str, columns: list[str], name: str) -> pl.DataFrame:
-    return (
-        prices.unpivot(columns, index=key, variable_name="price_column", value_name=name)
-        .rename({key: "key"})
-        .drop_nulls(name)
-    )
+def _price_book(edition: Edition) -> PriceBook:
+    year = next(iter(edition.books.values())).publication.scheme_year
+    missing = [BY_NAME[t].title for t in tables_needed(year) if t not in edition.books]
+    if missing:
+        raise UserError(
+            f"{edition.name} cannot price a month: it has no {', '.join(missing)}. Name the scheme "
+            f"year {year} instead, which takes each table from the book that holds it."
+        )
+    return compose(edition.books)

@@ -9,14 +9,26 @@ that is expected of its year; factors and block values may come in workbooks of 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+from filelock import FileLock
+
 from pipelines.lists import listed, quoted
-from pipelines.price_books.annex_a import BY_NAME, TABLES, Table, table_of_tab, year_said
+from pipelines.price_books.annex_a import (
+    BY_NAME,
+    COVER,
+    TABLES,
+    Table,
+    plain,
+    table_of_tab,
+    year_said,
+    years_in_title,
+)
 from pipelines.price_books.books import (
     HRG_TABLES,
     MANIFEST,
@@ -27,9 +39,11 @@ from pipelines.price_books.books import (
     read_manifest,
     stored_books,
 )
-from pipelines.price_books.reading import TableRead, missing_columns, read_table
-from pipelines.price_books.sheets import Sheet, read_csv, read_workbook
+from pipelines.price_books.reading import TableRead, read_table
+from pipelines.price_books.sheets import Sheet, content_of, read_csv, read_workbook
 from pipelines.workspace import UserError, Workspace, replacing
+
+_SHOWN_OF_TITLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +54,44 @@ class Imported:
     was_there: bool
 
 
-def import_workbook(workspace: Workspace, path: Path, publication: Publication) -> Imported:
+def import_workbook(
+    workspace: Workspace, path: Path, publication: Publication, without: Sequence[str] = ()
+) -> Imported:
     """Stores the tables of a workbook as a book; nothing when anything is wrong.
 
-    Raises `UserError` that names every fault by its tab and cell.
+    `without` names tabs that are not to be read, and what the year's workbook is expected to
+    hold and this one does not. Raises `UserError` that names every fault by its tab and cell.
     """
     _refuse_publication(workspace, publication)
-    sheets = read_workbook(path)
-    by_table, unread = _sort_tabs(sheets, publication.scheme_year)
+    content = content_of(path)
+    left_out = {plain(name): name for name in without}
+    sheets = read_workbook(path.name, content)
+    by_table, unread = _sort_tabs(sheets, publication.scheme_year, left_out)
     if not by_table:
         names = quoted([sheet.name for sheet in sheets])
         raise UserError(
             f"{path.name} is a workbook of another kind: none of its tabs ({names}) is a table "
             "of prices, factors or block values. Patterns are in price_books/annex_a.py."
         )
-    faults = _absent_tables(by_table, publication.scheme_year, unread)
-    read = {}
-    for table in TABLES:
-        if table.name in by_table:
-            read[table.name] = read_table(
-                by_table[table.name], table, publication.scheme_year, list(by_table)
-            )
-    return _store(workspace, path, publication, read, unread, faults, name_in_id="")
+    read = {
+        table.name: read_table(by_table[table.name], table, publication.scheme_year, list(by_table))
+        for table in TABLES
+        if table.name in by_table
+    }
+    expected = _expected(by_table, publication.scheme_year)
+    absent = _absent(expected, read, unread, left_out)
+    faults = [
+        *(
+            f"{what}. {_how_to_leave_out(key)}"
+            for key, what in absent.items()
+            if key not in left_out
+        ),
+        *_not_there_to_leave_out(left_out, sheets, absent),
+        *_of_another_year(sheets, read, publication.scheme_year, left_out),
+    ]
+    return _store(
+        workspace, path, content, publication, read, faults, unread=unread, left_out=without
+    )
 
 
 def import_csv(workspace: Workspace, path: Path, table: str, publication: Publication) -> Imported:
@@ -71,9 +101,11 @@ def import_csv(workspace: Workspace, path: Path, table: str, publication: Public
     every faulty line.
     """
     _refuse_publication(workspace, publication)
-    chosen = _table_named(table)
-    read = {chosen.name: read_table([read_csv(path)], chosen, publication.scheme_year)}
-    return _store(workspace, path, publication, read, {}, [], name_in_id=f"_{chosen.name}")
+    chosen, content = _table_named(table), content_of(path)
+    sheets = [read_csv(path.name, content)]
+    read = {chosen.name: read_table(sheets, chosen, publication.scheme_year)}
+    faults = _of_another_year(sheets, read, publication.scheme_year, {})
+    return _store(workspace, path, content, publication, read, faults, name_in_id=f"_{chosen.name}")
 
 
 def _table_named(name: str) -> Table:
@@ -106,7 +138,7 @@ def _refuse_publication(workspace: Workspace, publication: Publication) -> None:
 
 
 def _sort_tabs(
-    sheets: Sequence[Sheet], scheme_year: str
+    sheets: Sequence[Sheet], scheme_year: str, left_out: Mapping[str, str]
 ) -> tuple[dict[str, list[Sheet]], dict[str, str]]:
     """The tabs of each table, and why each other tab is not read."""
     by_table: dict[str, list[Sheet]] = {}
@@ -114,66 +146,130 @@ def _sort_tabs(
     for sheet in sheets:
         table = table_of_tab(sheet.name)
         year = year_said(sheet.name)
-        if table is None:
+        if plain(sheet.name) in left_out:
+            unread[sheet.name] = "left out"
+        elif table is None:
             unread[sheet.name] = "not known"
         elif year not in (None, scheme_year):
             unread[sheet.name] = f"of {year}"
         else:
             by_table.setdefault(table.name, []).append(sheet)
-    stands_alone = all(BY_NAME[name].stands_alone for name in by_table)
-    for name, tabs in list(by_table.items()):
-        table = BY_NAME[name]
-        missing = {
-            tab.name: missing_columns(tab, table, scheme_year, list(by_table)) for tab in tabs
-        }
-        readable = [tab for tab in tabs if not missing[tab.name]]
-        if readable or not (stands_alone or table.is_expected(scheme_year)):
-            by_table[name] = readable
-            for tab in tabs:
-                if missing[tab.name]:
-                    lacks = quoted(missing[tab.name])
-                    unread[tab.name] = f"like {table.title}, but without the columns {lacks}"
-    return {name: tabs for name, tabs in by_table.items() if tabs}, unread
+    return by_table, unread
 
 
-def _absent_tables(
-    by_table: dict[str, list[Sheet]], scheme_year: str, unread: dict[str, str]
-) -> list[str]:
-    """The tables that a workbook of prices should hold and does not."""
+def _expected(by_table: Mapping[str, list[Sheet]], scheme_year: str) -> list[Table]:
+    """The tables that a workbook must hold: none, where it is one of factors or block values."""
     if all(BY_NAME[name].stands_alone for name in by_table):
         return []
-    absent = [t for t in TABLES if t.is_expected(scheme_year) and t.name not in by_table]
+    return [table for table in TABLES if table.is_expected(scheme_year)]
+
+
+def _absent(
+    expected: Sequence[Table],
+    read: Mapping[str, TableRead],
+    unread: Mapping[str, str],
+    left_out: Mapping[str, str],
+) -> dict[str, str]:
+    """What should be there and is not, by the name it is left out by: tables, kinds of prices.
+
+    A table is not missed whose tab was left out.
+    """
     others = f"; tabs not read: {quoted(list(unread))}" if unread else ""
-    return [f"there is no tab of {table.title}{others}" for table in absent]
+    tabs_left_out = [table_of_tab(tab) for tab, why in unread.items() if why == "left out"]
+    absent = {}
+    for table in expected:
+        if table.name not in read:
+            if table not in tabs_left_out or plain(table.title) in left_out:
+                absent[plain(table.title)] = f"there is no tab of {table.title}{others}"
+        elif not read[table.name].faults:
+            absent |= {
+                kind: f"there is no price of {kind} (HRGs {begins}...){others}"
+                for kind, begins in table.kinds.items()
+                if not _has_price_of(begins, read[table.name].rows)
+            }
+    return absent
+
+
+def _how_to_leave_out(name: str) -> str:
+    return f'If it has none, give --without "{name}"'
+
+
+def _has_price_of(begins: str, rows: pl.DataFrame) -> bool:
+    is_priced = pl.col("unit_price_pence").is_not_null()
+    return not rows.filter(is_priced & pl.col("hrg_code").str.starts_with(begins)).is_empty()
+
+
+def _not_there_to_leave_out(
+    left_out: Mapping[str, str], sheets: Sequence[Sheet], absent: Mapping[str, str]
+) -> list[str]:
+    """What was named to be left out, and is neither a tab nor absent."""
+    known = {*absent, *(plain(sheet.name) for sheet in sheets)}
+    return [
+        f"--without '{name}': there is no tab of that name, and nothing so named is absent"
+        for key, name in left_out.items()
+        if key not in known
+    ]
+
+
+def _of_another_year(
+    sheets: Sequence[Sheet],
+    read: Mapping[str, TableRead],
+    scheme_year: str,
+    left_out: Mapping[str, str],
+) -> list[str]:
+    """What says that a workbook is of another year: its tables, and titles above a header."""
+    faults = [
+        f"{source.sheet if source.is_csv else 'tab ' + repr(source.sheet)}: there were no "
+        f"{table.title} before {table.first_in}; is this the workbook of {scheme_year}?"
+        for table in (BY_NAME[name] for name in read)
+        for source in read[table.name].sources
+        if table.first_in and scheme_year < table.first_in
+    ]
+    headers = {source.sheet: source.header_row for r in read.values() for source in r.sources}
+    for sheet in sheets:
+        if plain(sheet.name) in left_out:
+            continue
+        is_cover = table_of_tab(sheet.name) is None and COVER.search(plain(sheet.name))
+        above = [
+            (place, column, text, years_in_title(text))
+            for place, row in enumerate(sheet.rows)
+            if is_cover or sheet.numbers[place] < headers.get(sheet.name, 0)
+            for column, text in enumerate(row)
+        ]
+        if any(scheme_year in years for *_, years in above):
+            continue
+        for place, column, text, years in above:
+            if len(years) == 1:
+                says = f"'{text[:_SHOWN_OF_TITLE]}' speaks of {years.pop()}, not {scheme_year}"
+                faults.append(f"{sheet.place(place, column)}: {says}")
+                break
+    return faults
 
 
 def _store(
     workspace: Workspace,
     path: Path,
+    content: bytes,
     publication: Publication,
-    read: dict[str, TableRead],
-    unread: dict[str, str],
-    faults: list[str],
-    name_in_id: str,
+    read: Mapping[str, TableRead],
+    faults: Sequence[str],
+    *,
+    unread: Mapping[str, str] | None = None,
+    left_out: Sequence[str] = (),
+    name_in_id: str = "",
 ) -> Imported:
-    for table in read.values():
-        faults += table.faults
+    faults = [*faults, *(fault for table in read.values() for fault in table.faults)]
     if not faults:
         parts = {name: read[name] for name in HRG_TABLES if name in read}
         faults += merge_hrg_prices(parts)[1] if parts else []
     if faults:
         raise UserError(f"{path.name} is not imported:\n{listed(faults)}")
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
     made_up = "_illustrative" if publication.is_illustrative else ""
     book_id = (
         f"{publication.scheme_year}{made_up}_published_{publication.published_on}"
         f"_effective_{publication.effective_from}{name_in_id}_{sha256[:12]}"
     )
-    folder = imported_books(workspace) / book_id
-    there = {book.id: book for book in stored_books(workspace)}
-    if book_id in there:
-        return Imported(there[book_id], was_there=True)
-    _refuse_second(list(there.values()), publication, list(read))
     manifest = {
         "scheme_year": publication.scheme_year,
         "illustrative": publication.is_illustrative,
@@ -182,13 +278,23 @@ def _store(
         "workbook": path.name,
         "sha256": sha256,
         "tables": {name: _table_as_kept(table) for name, table in read.items()},
-        "tabs_not_read": unread,
+        "tabs_not_read": unread or {},
+        "left_out": sorted(left_out),
     }
-    with replacing(folder) as writing:
-        writing.mkdir()
-        for name, table in read.items():
-            table.rows.write_parquet(writing / f"{name}.parquet")
-        (writing / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), "utf-8")
+    folder = imported_books(workspace) / book_id
+    workspace.imported.mkdir(parents=True, exist_ok=True)
+    # Two imports at once must not both find that the other is not there.
+    with FileLock(workspace.imported / ".lock"):
+        there = {book.id: book for book in stored_books(workspace)}
+        if book_id in there and list(there[book_id].left_out) == manifest["left_out"]:
+            return Imported(there[book_id], was_there=True)
+        _refuse_second(list(there.values()), publication, list(read))
+        with replacing(folder) as writing:
+            writing.mkdir()
+            for name, table in read.items():
+                table.rows.write_parquet(writing / f"{name}.parquet")
+            text = json.dumps(manifest, indent=1, ensure_ascii=False)
+            (writing / MANIFEST).write_text(text, "utf-8")
     return Imported(read_manifest(folder / MANIFEST), was_there=False)
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import polars as pl
 
 from pipelines.lists import quoted
-from pipelines.price_books.annex_a import Column, Table, plain, words_in_year
+from pipelines.price_books.annex_a import Column, Table, in_group, plain, words_in_year
 from pipelines.price_books.sheets import Sheet, letters
 
 _DEEPEST_HEADER = 3
+_SHOWN_OF_NOTE = 40
 _AMOUNT = re.compile(r"£?-?[\d,]*\.?\d+%?|[-–]")
 _TOTAL = re.compile(r"(?:grand )?totals?|england")
 
@@ -26,7 +27,7 @@ class Source:
     """Where a table was read: a sheet, its header, and the letter of each of our columns.
 
     `headers` are the words above each of them; `not_read` the columns that are no part of the
-    table, by letter; `notes` the rows that hold no data.
+    table, by letter; `notes` the first words of each row that holds no data, by its number.
     """
 
     sheet: str
@@ -34,7 +35,7 @@ class Source:
     columns: dict[str, str]
     headers: dict[str, str]
     not_read: dict[str, str]
-    notes: list[int]
+    notes: dict[str, str]
     rows: int
     is_csv: bool = False
 
@@ -49,10 +50,7 @@ class TableRead:
 
     def place(self, row: Mapping[str, Any], column: str) -> str:
         """Where a value of a row stands: tab and cell, or file and line."""
-        source = self._source(row)
-        if source.is_csv:
-            return f"{source.sheet}, line {row['row']}"
-        return f"tab '{source.sheet}', {source.columns[column]}{row['row']}"
+        return _place_of(self._source(row), row, column)
 
     def header(self, row: Mapping[str, Any], column: str) -> str:
         """The words above a value of a row, as published."""
@@ -71,13 +69,6 @@ class _Header:
     words: list[str]
     places: dict[str, int] = field(default_factory=dict)
     ambiguous: dict[str, list[int]] = field(default_factory=dict)
-
-
-def missing_columns(
-    sheet: Sheet, table: Table, scheme_year: str, elsewhere: Sequence[str] = ()
-) -> list[str]:
-    """The needed columns that no row of a sheet names; see `read_table`."""
-    return _missing(_find_header(sheet, table, scheme_year, elsewhere), table, elsewhere)
 
 
 def read_table(
@@ -105,6 +96,7 @@ def read_table(
         sources.append(_source(sheet, header, len(rows), notes))
     if not faults:
         parsed, faults = _without_repeats(parsed, table, sheets)
+        faults += _wrong_sums(parsed, table, sources)
     schema = {
         "sheet": pl.String,
         "row": pl.Int64,
@@ -132,10 +124,27 @@ def _headers(sheet: Sheet, table: Table, scheme_year: str) -> Iterator[_Header]:
             below = sheet.rows[top : top + depth]
             if len(below) < depth or is_data[top + depth - 1] or not any(row):
                 break
-            words = [words_in_year(text, scheme_year) for text in _joined(below)]
+            beside = _beside(sheet, top, depth, is_data)
+            words = [
+                in_group(words_in_year(text, scheme_year), near)
+                for text, near in zip(_joined(below), beside, strict=True)
+            ]
             header = _place_columns(_Header(top, depth, words), table.columns)
             if header.places:
                 yield header
+
+
+def _beside(sheet: Sheet, top: int, depth: int, is_data: Sequence[bool]) -> list[str]:
+    """What stands right above and below each column of a header, but for a title of the whole."""
+    header = sheet.rows[top]
+    filled = [place for place, text in enumerate(header) if text]
+    nothing = [""] * len(header)
+    above = sheet.rows[top - 1] if top else nothing
+    if len({above[place] for place in filled}) == 1:
+        above = nothing
+    under = top + depth
+    below = sheet.rows[under] if under < len(sheet.rows) and not is_data[under] else nothing
+    return _joined([above, below])
 
 
 def _has_amount(row: Sequence[str]) -> bool:
@@ -175,7 +184,7 @@ def _missing(header: _Header, table: Table, elsewhere: Sequence[str]) -> list[st
     return missing
 
 
-def _source(sheet: Sheet, header: _Header, rows: int, notes: list[int]) -> Source:
+def _source(sheet: Sheet, header: _Header, rows: int, notes: dict[str, str]) -> Source:
     placed = set(header.places.values())
     texts = _joined(sheet.rows[header.top : header.top + header.depth])
     filled = [any(row[place] for row in sheet.rows[header.top :]) for place in range(len(texts))]
@@ -197,12 +206,12 @@ def _source(sheet: Sheet, header: _Header, rows: int, notes: list[int]) -> Sourc
 
 def _read_rows(
     sheet: Sheet, table: Table, header: _Header
-) -> tuple[list[dict[str, Any]], list[int], list[str]]:
-    """The rows below a header, the rows that are notes, and every fault."""
+) -> tuple[list[dict[str, Any]], dict[str, str], list[str]]:
+    """The rows below a header, what the rows say that are notes, and every fault."""
     columns = [column for column in table.columns if column.name in header.places]
     absent = dict.fromkeys(c.name for c in table.columns if c.name not in header.places)
     width = sheet.widths[header.top + header.depth - 1] if sheet.is_csv else None
-    rows, notes, faults = [], [], []
+    rows, notes, faults = [], {}, []
     below = header.top + header.depth
     texts = _joined(sheet.rows[header.top : below])
     for place in range(below, len(sheet.rows)):
@@ -214,7 +223,7 @@ def _read_rows(
         if not any(cells) and not _errors_of(sheet, place):
             continue
         if _is_note(sheet, place, table, header):
-            notes.append(sheet.numbers[place])
+            notes[str(sheet.numbers[place])] = _first_words(cells)
             continue
         row: dict[str, Any] = {"sheet": sheet.name, "row": sheet.numbers[place], **absent}
         for column in columns:
@@ -230,6 +239,11 @@ def _read_rows(
     return rows, notes, faults
 
 
+def _first_words(cells: Sequence[str]) -> str:
+    words = " ".join(dict.fromkeys(filter(None, cells)))
+    return words if len(words) <= _SHOWN_OF_NOTE else f"{words[:_SHOWN_OF_NOTE].rstrip()} ..."
+
+
 def _errors_of(sheet: Sheet, place: int) -> bool:
     return any(row == place for row, _ in sheet.errors)
 
@@ -239,9 +253,12 @@ def _is_note(sheet: Sheet, place: int, table: Table, header: _Header) -> bool:
     cells = sheet.rows[place]
     if [plain(cell) for cell in cells] == [plain(c) for c in sheet.rows[header.top]]:
         return True
+    amounts = [header.places[name] for name in table.amounts if name in header.places]
+    is_filled = any(cells[at] or (place, at) in sheet.errors for at in amounts)
     if not table.key:
         needed = [header.places[column.name] for column in table.columns if column.needed]
-        return not all(cells[at] or (place, at) in sheet.errors for at in needed)
+        is_whole = all(cells[at] or (place, at) in sheet.errors for at in needed)
+        return not is_whole and (not is_filled or not _has_amount(cells))
     key = next(column for column in table.columns if column.name == table.key[0])
     said = cells[header.places[key.name]]
     if _TOTAL.fullmatch(plain(said or next(filter(None, cells), ""))):
@@ -249,8 +266,6 @@ def _is_note(sheet: Sheet, place: int, table: Table, header: _Header) -> bool:
     try:
         key.parse(said)
     except ValueError:
-        amounts = [header.places[name] for name in table.amounts if name in header.places]
-        is_filled = any(cells[at] or (place, at) in sheet.errors for at in amounts)
         is_under_header = place == header.top + header.depth and not said
         is_merged = len(set(filter(None, cells))) == 1
         return not is_filled or ((is_under_header or is_merged) and not _has_amount(cells))
@@ -283,3 +298,33 @@ def _without_repeats(
             already = f"in {by_name[first['sheet']].at(first['row'])}"
         faults.append(f"{sheet.at(row['row'])}: {shown} is already {already}")
     return list(first_by_key.values()), faults
+
+
+def _wrong_sums(
+    rows: Sequence[Mapping[str, Any]], table: Table, sources: Sequence[Source]
+) -> list[str]:
+    """A fault for each row whose parts, where a tab has a column of each, do not make its total."""
+    faults = []
+    for source in sources:
+        given = [sums for sums in table.sums if set(sums) <= set(source.columns)]
+        for row in rows if given else []:
+            if row["sheet"] != source.sheet:
+                continue
+            for *parts, total in given:
+                amounts = [row[part] for part in parts]
+                made = sum(amount or 0 for amount in amounts)
+                if made != row[total] and any(amount is not None for amount in amounts):
+                    at = _place_of(source, row, total)
+                    says = f"'{source.headers[total]}' is {_pounds(row[total])}"
+                    faults.append(f"{at}: {says}, but its parts make {_pounds(made)}")
+    return faults
+
+
+def _pounds(pence: int) -> str:
+    return f"£{pence // 100:,}.{pence % 100:02}"
+
+
+def _place_of(source: Source, row: Mapping[str, Any], column: str) -> str:
+    if source.is_csv:
+        return f"{source.sheet}, line {row['row']}"
+    return f"tab '{source.sheet}', {source.columns[column]}{row['row']}"

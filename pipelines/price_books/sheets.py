@@ -21,7 +21,8 @@ from pipelines.workspace import UserError
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-_ATTRIBUTES = re.compile(rb"""([\w:]+)\s*=\s*(["'])(.*?)\2""")
+_ATTRIBUTES = re.compile(rb"""([\w:.-]+)\s*=\s*(["'])(.*?)\2""")
+_RELATIONSHIPS = re.compile(rb"""xmlns:([\w.-]+)\s*=\s*["'][^"']*/relationships["']""")
 _CELL = re.compile(r"([A-Z]+)(\d+)")
 _NUMBER = re.compile(r"-?\d+\.?\d*")
 _DIGITS_OF_EXCEL = 15
@@ -76,54 +77,55 @@ def letters(column: int) -> str:
     return name
 
 
-def read_workbook(path: Path) -> list[Sheet]:
+def content_of(path: Path) -> bytes:
+    """What a file holds. Raises `UserError` where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_workbook(name: str, content: bytes) -> list[Sheet]:
     """Every tab of a workbook (.xlsx), in order; merged cells all hold what is in them.
 
-    Raises `UserError` for what is no workbook, or one that a password protects.
+    `name` is the file as messages name it. Raises `UserError` for what is no workbook, or one
+    that a password protects.
     """
     import fastexcel
 
-    content = _content(path)
     if content.startswith(_OLE):
         if _ENCRYPTED in content:
             raise UserError(
-                f"{path.name} is protected with a password. Open it in Excel, save it without "
+                f"{name} is protected with a password. Open it in Excel, save it without "
                 "one as .xlsx, and import that."
             )
         raise UserError(
-            f"{path.name} is protected with a password, or an Excel 97-2003 workbook (.xls). "
+            f"{name} is protected with a password, or an Excel 97-2003 workbook (.xls). "
             "Open it in Excel, save it without a password as .xlsx, and import that."
         )
     try:
         reader = fastexcel.read_excel(content)
         merged = _merged_cells(content)
-        sheets = [_read_tab(reader, name, merged.get(name, [])) for name in reader.sheet_names]
+        sheets = [_read_tab(reader, tab, merged.get(tab, [])) for tab in reader.sheet_names]
     except (fastexcel.FastExcelError, zipfile.BadZipFile, KeyError) as error:
         raise UserError(
-            f"{path.name} is not a workbook that can be read. Import the .xlsx file as "
+            f"{name} is not a workbook that can be read. Import the .xlsx file as "
             "NHS England published it."
         ) from error
     return sheets
 
 
-def read_csv(path: Path) -> Sheet:
+def read_csv(name: str, content: bytes) -> Sheet:
     """A CSV file as a sheet. Raises `UserError` for what is no CSV file."""
-    numbered = csv_rows(path, _content(path))
+    numbered = csv_rows(Path(name), content)
     width = max((len(row) for _, row in numbered), default=0)
     return Sheet(
-        name=path.name,
+        name=name,
         rows=[[cell.strip() for cell in row] + [""] * (width - len(row)) for _, row in numbered],
         numbers=[number for number, _ in numbered],
         is_csv=True,
         widths=tuple(len(row) for _, row in numbered),
     )
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _read_tab(reader: Any, name: str, merged: list[str]) -> Sheet:
@@ -191,8 +193,10 @@ def _merged_cells(content: bytes) -> dict[str, list[str]]:
             link["Id"]: posixpath.normpath(posixpath.join("/xl", link["Target"])).lstrip("/")
             for link in _elements(archive.read("xl/_rels/workbook.xml.rels"), "Relationship")
         }
-        for tab in _elements(archive.read("xl/workbook.xml"), "sheet"):
-            part = targets.get(tab.get("r:id", ""), "")
+        workbook = archive.read("xl/workbook.xml")
+        links = [f"{prefix.decode()}:id" for prefix in _RELATIONSHIPS.findall(workbook)]
+        for tab in _elements(workbook, "sheet"):
+            part = targets.get(next((tab[link] for link in links if link in tab), ""), "")
             if part in parts:
                 found = _elements(archive.read(part), "mergeCell")
                 merged[tab["name"]] = [cell["ref"] for cell in found]

@@ -4,6 +4,7 @@ Belongs here: two editions that differ in what is known, and sums done by hand. 
 belong here: importing (`test_importing_prices`).
 """
 
+import csv
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 import workbooks
 from pipeline.making import (
@@ -24,19 +26,21 @@ from pipeline.making import (
     price,
     spell,
 )
+from workbooks import COMBINED, DAY_CASE, ORDINARY
 
 from pipelines import cli
 from pipelines.price_books.books import Publication
 from pipelines.price_books.comparing import (
     Change,
-    Effect,
     differences,
     edition,
     effect_on_month,
     find_hrg,
     not_compared,
+    scheme_years,
 )
 from pipelines.price_books.importing import import_workbook
+from pipelines.pricing_run import Revalued, priced_paths
 from pipelines.workspace import UserError, Workspace
 
 WHEN_FIRST_KNOWN = date(2024, 4, 1)
@@ -185,33 +189,121 @@ def price_month(workspace: Workspace) -> None:
     shutil.move(workspace.root / "reissue", workspace.data / "price_books")
 
 
-def test_a_difference_is_valued_on_the_lines_of_a_month(workspace: Workspace) -> None:
-    """MFF 1.123455 at RGT, 1.2 at NT313.
+def test_a_month_is_valued_with_the_whole_of_each_book(workspace: Workspace) -> None:
+    """MFF 1.123455 at RGT, 1.2 at NT313; each line rounded to the penny.
 
-    S1: £10.01 x 1.123455 = £11.2457..., £11.25. S2: £10.01 x 1.2 = £12.012, £12.01.
-    A1: -£10.00 x 1.2 = -£12.00. S3 and A2 lose their price, S4 gains one, A3 keeps its own.
+    S1: £1,000.00 x 1.123455 = £1,123.455, £1,123.46; £1,010.01 x 1.123455 = £1,134.7007...,
+    £1,134.70. S2: £1,200.00; £1,010.01 x 1.2 = £1,212.012, £1,212.01. S3 and S4: £700.00 x 1.2 =
+    £840.00; one loses its price, the other gains it. A1: £240.00; £190.00 x 1.2 = £228.00.
+    A2: £300.00, then no price. A3: £100.00 x 1.2 = £120.00 both times.
     """
     price_month(workspace)
     before, after = edition(workspace, "cases"), edition(workspace, "reissue")
-    assert effect_on_month(workspace, MONTH, before, after) == Effect(
-        lines=7,
-        changed_lines=3,
-        difference_pence=1_125 + 1_201 - 1_200,
-        lines_gone=2,
-        lines_new=1,
-    )
+    effect = effect_on_month(workspace, MONTH, before, after)
+    assert effect == {
+        "apc": Revalued(
+            lines=4,
+            changed=2,
+            gain_price=1,
+            lose_price=1,
+            before_pence=112_346 + 120_000 + 84_000,
+            after_pence=113_470 + 121_201 + 84_000,
+        ),
+        "op": Revalued(
+            lines=3,
+            changed=1,
+            gain_price=0,
+            lose_price=1,
+            before_pence=24_000 + 30_000 + 12_000,
+            after_pence=22_800 + 12_000,
+        ),
+    }
+    assert [one.difference_pence for one in effect.values()] == [2_325, -31_200]
     back = effect_on_month(workspace, MONTH, after, before)
-    assert back.difference_pence == -(1_125 + 1_201 - 1_200)
+    assert [one.difference_pence for one in back.values()] == [-2_325, 31_200]
+    assert (back["apc"].gain_price, back["apc"].lose_price) == (1, 1)
 
 
-def test_a_month_that_is_not_priced_is_named(workspace: Workspace) -> None:
+def test_the_first_book_makes_of_a_month_what_was_priced_with_it(workspace: Workspace) -> None:
+    price_month(workspace)
+    stored = sorted((workspace.lake / "priced").rglob("*"))
+    effect = effect_on_month(
+        workspace, MONTH, edition(workspace, "cases"), edition(workspace, "reissue")
+    )
+    for dataset, path in priced_paths(workspace, MONTH).items():
+        assert effect[dataset].before_pence == pl.read_parquet(path)["value_pence"].sum()
+    assert sorted((workspace.lake / "priced").rglob("*")) == stored
+
+
+def test_a_price_that_is_split_is_another_price_and_not_lost(workspace: Workspace) -> None:
+    """AA31E, combined at £700, has a day case price of £710; x 1.2 = £852, £12 more than £840."""
+    reissue = workspace.data / "price_books" / "reissue"
+    shutil.copy(workspace.data / "price_books" / "cases" / HRGS, reissue / HRGS)
+    with (reissue / HRGS).open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    for row in rows:
+        if row[0] == "AA31E":
+            for name, price_said in ((COMBINED, "-"), (DAY_CASE, "710"), (ORDINARY, "720")):
+                row[header.index(name)] = price_said
+    with (reissue / HRGS).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    price_month(workspace)
+    before, after = edition(workspace, "cases"), edition(workspace, "reissue")
+    apc = effect_on_month(workspace, MONTH, before, after)["apc"]
+    assert (apc.changed, apc.gain_price, apc.lose_price) == (1, 0, 0)
+    assert apc.difference_pence == 1_200
+
+
+def test_another_factor_and_a_provider_without_one_are_in_the_effect(workspace: Workspace) -> None:
+    """S1 at RGT: £1,010.01 x 1.15 = £1,161.5115, £1,161.51. NT313 has no factor any more."""
+    factors = workspace.data / "price_books" / "reissue" / "market_forces_factor.csv"
+    edit(factors, "RGT,1.123455", "RGT,1.150000")
+    edit(factors, "NT313,1.200000\n", "")
+    price_month(workspace)
+    before, after = edition(workspace, "cases"), edition(workspace, "reissue")
+    effect = effect_on_month(workspace, MONTH, before, after)
+    assert effect["apc"].after_pence == 116_151
+    assert (effect["apc"].lines, effect["apc"].lose_price) == (4, 2)
+    assert (effect["op"].lines, effect["op"].lose_price, effect["op"].after_pence) == (3, 3, 0)
+
+
+def test_an_edition_that_cannot_price_a_month_is_named(workspace: Workspace) -> None:
+    price_month(workspace)
+    edit(
+        workspace.data / "price_books" / "reissue" / "manifest.toml",
+        'market_forces_factor = "market_forces_factor.csv"',
+        "",
+    )
+    with pytest.raises(UserError) as error:
+        effect_on_month(
+            workspace, MONTH, edition(workspace, "cases"), edition(workspace, "reissue")
+        )
+    assert "reissue cannot price a month: it has no market forces factor." in str(error.value)
+    assert "Name the scheme year 2024-25 instead" in str(error.value)
+
+
+def test_a_month_that_is_not_validated_is_named(workspace: Workspace) -> None:
     one = edition(workspace, "cases")
     with pytest.raises(UserError, match="of 2024-07 are not taken in yet"):
         effect_on_month(workspace, MONTH, one, one)
     price_month(workspace)
-    shutil.rmtree(workspace.lake / "priced")
-    with pytest.raises(UserError, match=r"2024-07 is not priced\. Run it"):
+    shutil.rmtree(workspace.lake / "valid")
+    with pytest.raises(UserError, match=r"2024-07 is not validated\. Run it"):
         effect_on_month(workspace, MONTH, one, one)
+
+
+def test_a_year_is_of_official_books_even_before_they_were_published(workspace: Workspace) -> None:
+    """As `price_book_for` has it: the made-up cases, known since March, do not stand in."""
+    tabs = [*workbooks.layout_2023_25().values(), workbooks.factors()]
+    path = workbooks.write(workspace.root / "a.xlsx", tabs)
+    said = Publication("2024-25", date(2024, 7, 1), date(2024, 4, 1))
+    book = import_workbook(workspace, path, said).book
+    of_year = edition(workspace, "2024-25", date(2024, 7, 1))
+    assert {one.id for one in of_year.books.values()} == {book.id}
+    with pytest.raises(UserError, match="scheme year '2024-25' as published by 2024-06-30"):
+        edition(workspace, "2024-25", date(2024, 6, 30))
+    assert scheme_years(workspace, date(2024, 6, 30)) == []
+    assert scheme_years(workspace, date(2024, 7, 1)) == ["2024-25"]
 
 
 # --- The commands ----------------------------------------------------------------------------
@@ -227,12 +319,16 @@ def test_an_import_tells_what_was_read_what_not_and_where_it_is_kept(
     words = (*words, "--effective", "2025-04-01")
     code, said = command(*words)
     assert code == 0, said
+    said_first = said
     assert "Read from annex_a.xlsx" in said
     assert "Tab 'Contents' is not read: not known." in said
     assert "Stored as 2025-26_published_2025-06-27_effective_2025-04-01_" in said
     assert "B Notes" in said
     code, said = command(*words)
     assert (code, said.startswith("Imported already, as 2025-26_published")) == (0, True)
+    assert "APC & outpatient procedures │ 1 APC & OPROC" in said_first
+    code, said = command(*words, "--without", "5 BPTs")
+    assert (code, "already, published" in said) == (1, True)
     code, said = command("show", "BZ34C", "--scheme", "2025-26")
     assert code == 0
     assert "official, published 2025-06-27, effective 2025-04-01" in said
@@ -241,6 +337,22 @@ def test_an_import_tells_what_was_read_what_not_and_where_it_is_kept(
     assert "2025-26, official, published 2025-06-27, effective 2025-04-01" in said
     assert "cases 2024-25, illustrative, published 2024-03-27, effective 2024-04-01" in said
     assert said.count("│ apc_and_outpatient_procedures │ 3 │") == 1
+
+
+def test_what_is_left_out_is_told(workspace: Workspace, command: Command) -> None:
+    (workspace.data / "schemes" / "2025-26.toml").touch()
+    tabs = workbooks.layout_2025_26()
+    del tabs["nuclear"]
+    path = workbooks.write(workspace.root / "annex_a.xlsx", tabs.values())
+    words = ("import", str(path), "--scheme", "2025-26", "--published", "2025-06-27")
+    words = (*words, "--effective", "2025-04-01", "--without", "5 bpts")
+    code, said = command(*words)
+    assert (code, 'If it has none, give --without "nuclear medicine"' in said) == (1, True)
+    code, said = command(*words, "--without", "nuclear medicine")
+    assert code == 0, said
+    assert "Does without nuclear medicine, as told." in said
+    assert "Tab '5 BPTs' is not read: left out." in said
+    assert "Does without 5" not in said
 
 
 def test_a_csv_import_needs_its_table(workspace: Workspace, command: Command) -> None:
@@ -272,12 +384,18 @@ def test_a_difference_is_printed_with_what_it_is_worth(
     assert code == 0, said
     assert "│ HRG prices │ day case price │ 1 │ 0 │ 0 │" in said
     assert "│ BZ34A │ day case price │ £1,000.00 │ £1,010.01 │ £10.01 │" in said
-    assert "3 of 7 lines have another unit price, worth £11.26 after MFF" in said
-    assert "2 lines lose their price and 1 may gain one" in said
+    assert "│ apc │ 4 │ 2 │ 1 │ 1 │ £3,163.46 │ £3,186.71 │ £23.25 │" in said
+    assert "│ op │ 3 │ 1 │ 0 │ 1 │ £660.00 │ £348.00 │ -£312.00 │" in said
+    assert "│ all │ 7 │ 3 │ 1 │ 2 │ £3,823.46 │ £3,534.71 │ -£288.75 │" in said
+    assert "priced with the whole of each, market forces factors too" in said
     assert "ILLUSTRATIVE: the prices of 'reissue' are made up." in said
     code, said = command("diff", "cases", "cases")
     assert "nothing differs" in said
     assert "--all shows the rest" not in said
+    code, said = command("diff", "2024-25", "cases", "--as-of", "2024-05-31")
+    assert "nothing differs" in said
+    code, said = command("diff", "2024-25", "cases", "--as-of", "2024-06-01")
+    assert "│ BZ34A │ day case price │ £1,010.01 │ £1,000.00 │ -£10.01 │" in said
 
 
 def test_a_price_is_shown_as_it_stood_on_a_day(command: Command) -> None:

@@ -7,7 +7,8 @@ Does not belong here: comparing books (`test_comparing_prices`) or pricing with 
 import csv
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -79,16 +80,22 @@ def publication(year: str = "2025-26", published: date | None = None) -> Publica
 
 
 def import_tabs(
-    workspace: Workspace, tabs: Tabs, said: Publication | None = None, name: str = "annex_a.xlsx"
+    workspace: Workspace,
+    tabs: Tabs,
+    said: Publication | None = None,
+    name: str = "annex_a.xlsx",
+    without: Sequence[str] = (),
 ) -> Imported:
     path = write(workspace.root / name, tabs.values())
-    return import_workbook(workspace, path, said or publication())
+    return import_workbook(workspace, path, said or publication(), without)
 
 
-def refused(workspace: Workspace, tabs: Tabs, said: Publication | None = None) -> str:
+def refused(
+    workspace: Workspace, tabs: Tabs, said: Publication | None = None, without: Sequence[str] = ()
+) -> str:
     """What an import says that is refused; nothing is stored."""
     with pytest.raises(UserError) as error:
-        import_tabs(workspace, tabs, said)
+        import_tabs(workspace, tabs, said, without=without)
     assert not imported_books(workspace).exists()
     return str(error.value)
 
@@ -185,6 +192,8 @@ FURTHER: dict[str, list[tuple[object, ...]]] = {
         ("RD20A", "CT, one area", 8_450, 2_000),
         ("SC22Z", "Deliver a fraction", 10_800, None),
         ("SC40Z", "Preparation", 0, None),
+        ("RN01A", "PET-CT", 61_250, None),
+        ("SB12Z", "Deliver simple chemotherapy", 27_100, None),
     ],
     "best_practice_tariffs": [("Day case", "FE32Z", "Colonoscopy", 56_100, 58_300)],
     "specialist_top_ups": [("Cancer", 120_000), ("Neurosciences", 280_000)],
@@ -349,7 +358,12 @@ def test_footnotes_headings_and_totals_are_no_rows_and_are_counted(workspace: Wo
     )
     book = import_tabs(workspace, changed(tabs, apc=apc), publication("2024-25")).book
     assert list(prices_of(book)) == ["AA26H", "AB16Z", "BZ34C", "FE32Z"]
-    assert book.sources[APC][0].notes == [5, 10, 11, 12]
+    assert book.sources[APC][0].notes == {
+        "5": "Nervous system",
+        "10": "1 Prices are before MFF.",
+        "11": "* See Annex C",
+        "12": "** Including critical care",
+    }
 
 
 def test_the_total_of_a_schedule_is_no_pair(workspace: Workspace) -> None:
@@ -397,12 +411,200 @@ def test_what_is_not_known_is_listed_and_kept(workspace: Workspace) -> None:
     assert stored_books(workspace)[-1].tabs_not_read == book.tabs_not_read
 
 
-def test_a_tab_that_no_year_needs_and_cannot_be_read_is_listed(workspace: Workspace) -> None:
+SET_APART = [
+    "Day case price where the best practice criteria are met (£)",
+    "Day case spell price with BPT (£)",
+    "Combined day case / ordinary elective spell BPT price (£)",
+    "Combined day case / ordinary elective spell tariff (£) - children",
+    "Ordinary elective spell price (£) where the BPT is met",
+    "Elective price uplift for children",
+    "Outpatient procedure price with BPT",
+    "Non-elective spell price with BPT",
+    "Non-elective spell price (£) (local)",
+    "Non-elective long stay trim point with BPT (days)",
+    "Per day long stay payment BPT",
+    "Reduced short stay emergency price with BPT (£)",
+]
+
+
+@pytest.mark.parametrize("header", SET_APART)
+def test_a_price_on_conditions_is_never_taken_as_the_base_price(
+    header: str, workspace: Workspace
+) -> None:
+    """Beside the base prices, on a tab 1 without split prices, where nothing else is like it."""
+    tabs = layout_2025_26()
+    apc = tabs["apc"]
+    with_it = replace(
+        apc, header=[[*apc.header[0], header]], rows=[[*row, "600"] for row in apc.rows]
+    )
+    plainly = import_tabs(workspace, tabs, publication("2025-26", date(2025, 3, 1))).book
+    book = import_tabs(workspace, changed(tabs, apc=with_it)).book
+    assert book.sources[APC][0].not_read == {"M": header}
+    assert_frame_equal(book.read(APC).rows, plainly.read(APC).rows)
+
+
+@pytest.mark.parametrize("base", [PROCEDURE, COMBINED, NON_ELECTIVE, PER_DAY, SHORT_STAY])
+def test_a_price_on_conditions_does_not_stand_for_a_base_price_that_is_absent(
+    base: str, workspace: Workspace
+) -> None:
+    tabs = layout_2025_26()
+    header = [
+        f"{base} where best practice is met" if name == base else name
+        for name in tabs["apc"].header[0]
+    ]
+    said = refused(workspace, changed(tabs, apc=replace(tabs["apc"], header=[header])))
+    assert f"tab '1 APC & OPROC': the header has no column '{base}'" in said
+
+
+def test_a_column_under_best_practice_is_no_base_price(workspace: Workspace) -> None:
+    """Column M says only 'Day case spell price (£)'; the cell merged above M and N says whose."""
+    tabs = layout_2025_26()
+    apc = tabs["apc"]
+    header = [*apc.header[0], DAY_CASE, "Criteria"]
+    group = [*[""] * len(apc.header[0]), "Best practice tariff", ""]
+    with_it = replace(
+        apc,
+        row=5,
+        header=[group, header],
+        rows=[[*row, "600", "Yes"] for row in apc.rows],
+        merged=("M5:N5",),
+    )
+    book = import_tabs(workspace, changed(tabs, apc=with_it)).book
+    assert book.sources[APC][0].header_row == 6
+    assert book.sources[APC][0].not_read == {"M": DAY_CASE, "N": "Criteria"}
+    assert book.read(APC).rows["day_case_price_pence"].null_count() == 3
+
+
+def test_a_column_over_best_practice_is_no_base_price(workspace: Workspace) -> None:
+    """The row below the header says of column M that its price is of best practice."""
+    tabs = layout_2025_26()
+    apc = tabs["apc"]
+    width = len(apc.header[0])
+    below: Row = [*[""] * width, "with BPT"]
+    rows: list[Row] = [below, *([*row, "600"] for row in apc.rows)]
+    with_it = replace(apc, row=5, header=[[*apc.header[0], DAY_CASE]], rows=rows)
+    book = import_tabs(workspace, changed(tabs, apc=with_it)).book
+    assert book.read(APC).rows["day_case_price_pence"].null_count() == 3
+    assert list(book.sources[APC][0].not_read) == ["M"]
+
+
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        (PROCEDURE, "Outpatient procedure tariff (£)¹"),
+        (COMBINED, "Combined day case and ordinary elective spell tariff (£)"),
+        (COMBINED, "Combined price"),
+        (workbooks.ELECTIVE_TRIM, "Ordinary elective long stay trimpoint (days)"),
+        (NON_ELECTIVE, "2024/25 Non-elective spell tariff (£)"),
+        (NON_ELECTIVE, "Non elective price (£)"),
+        (PER_DAY, "Per day long stay payment (£)"),
+        (PER_DAY, "Per day long stay payment (for days exceeding trimpoint) (£)"),
+        (SHORT_STAY, "Reduced short stay emergency price"),
+    ],
+)
+def test_a_base_price_is_known_by_the_words_of_other_years(
+    known: str, other: str, workspace: Workspace
+) -> None:
+    tabs = layout_2023_25()
+    apc = tabs["apc"]
+    header = [other if name == known else name for name in apc.header[0]]
+    book = import_tabs(
+        workspace, changed(tabs, apc=replace(apc, header=[header])), publication("2024-25")
+    ).book
+    assert book.sources[APC][0].not_read == {}
+
+
+WORDED: dict[str, tuple[str, str, str]] = {
+    "Total LVA payments 2024/25 (£)": ("lva", "Total to pay (£)", "lva_payments_schedule"),
+    "LVA block value (£)": ("lva", "Total to pay (£)", "lva_payments_schedule"),
+    "2024/25 payment MFF": ("mff", "MFF", "market_forces_factor"),
+    "MFF payment index value": ("mff", "MFF", "market_forces_factor"),
+    "Specialist top-up payment (%)": ("top_ups", "Top-up rate", "specialist_top_ups"),
+    "First attendance - single professional (WF01B) (£)": (
+        *("opatt", "WF01B First Attendance - Single Professional", "outpatient_attendances"),
+    ),
+    "Price (£) including reporting": ("nuclear", "", "unbundled_services"),
+}
+
+
+@pytest.mark.parametrize("header", WORDED)
+def test_an_amount_is_known_by_other_words(header: str, workspace: Workspace) -> None:
+    key, known, table = WORDED[header]
+    tabs = whole(layout_2023_25())
+    known = known or tabs[key].header[0][-1]
+    names = [header if name == known else name for name in tabs[key].header[0]]
+    assert header in names
+    tabs[key] = replace(tabs[key], header=[names])
+    book = import_tabs(workspace, tabs, publication("2024-25")).book
+    assert [source.not_read for source in book.sources[table]] == [{}] * len(book.sources[table])
+
+
+@pytest.mark.parametrize(
+    ("key", "known", "header"),
+    [
+        ("lva", "Total to pay (£)", "Total of specialised services (£)"),
+        ("mff", "MFF", "MFF change"),
+        ("top_ups", "Top-up rate", "Top-up rate for children"),
+        ("opatt", "WF01B First Attendance - Single Professional", "WF01B with BPT"),
+    ],
+)
+def test_an_amount_is_not_known_by_a_part_of_its_words(
+    key: str, known: str, header: str, workspace: Workspace
+) -> None:
+    tabs = whole(layout_2023_25())
+    names = [header if name == known else name for name in tabs[key].header[0]]
+    assert header in names
+    tabs[key] = replace(tabs[key], header=[names])
+    assert "the header has no column" in refused(workspace, tabs, publication("2024-25"))
+
+
+def test_a_tab_that_is_like_a_table_and_lacks_its_columns_is_a_fault_unless_left_out(
+    workspace: Workspace,
+) -> None:
     tabs = layout_2023_25()
     bpt = without(tabs["bpt"], "BPT price (£)")
-    book = import_tabs(workspace, changed(tabs, bpt=bpt), publication("2024-25")).book
+    tabs = changed(tabs, bpt=bpt)
+    said = refused(workspace, tabs, publication("2024-25"))
+    assert "tab '5 BPTs': the header has no column 'BPT price (£)'" in said
+    book = import_tabs(workspace, tabs, publication("2024-25"), without=["5 BPTs"]).book
     assert "best_practice_tariffs" not in book.tables
-    assert "without the columns 'BPT price (£)'" in book.tabs_not_read["5 BPTs"]
+    assert book.tabs_not_read == {"Contents": "not known", "5 BPTs": "left out"}
+    assert book.left_out == ("5 BPTs",)
+    assert stored_books(workspace)[-1] == book
+
+
+def test_a_workbook_without_a_table_is_taken_where_the_user_says_so(workspace: Workspace) -> None:
+    tabs = layout_2023_25()
+    del tabs["bpt"], tabs["nuclear"]
+    said = refused(workspace, tabs, publication("2024-25"))
+    assert 'If it has none, give --without "best practice tariffs"' in said
+    assert 'If it has none, give --without "nuclear medicine"' in said
+    both = ["Best practice tariffs", "nuclear medicine"]
+    book = import_tabs(workspace, tabs, publication("2024-25"), without=both).book
+    assert book.left_out == ("Best practice tariffs", "nuclear medicine")
+    assert book.tabs_not_read == {"Contents": "not known"}
+
+
+@pytest.mark.parametrize("name", ["5 BPT", "best practice tariffs", "chemotherapy"])
+def test_what_cannot_be_left_out_is_named(name: str, workspace: Workspace) -> None:
+    """A misspelt tab, a table that is there, prices that are there."""
+    said = refused(workspace, layout_2023_25(), publication("2024-25"), without=[name])
+    assert f"--without '{name}': there is no tab of that name, and nothing so named is" in said
+
+
+def test_leaving_out_one_tab_of_unbundled_services_does_not_excuse_its_prices(
+    workspace: Workspace,
+) -> None:
+    said = refused(workspace, layout_2023_25(), publication("2024-25"), without=["2d Chemotherapy"])
+    assert "there is no price of chemotherapy (HRGs SB...)" in said
+
+
+def test_the_same_workbook_with_less_left_out_is_another_import(workspace: Workspace) -> None:
+    tabs = layout_2025_26()
+    import_tabs(workspace, tabs, without=["5 BPTs"])
+    assert import_tabs(workspace, tabs, without=["5 BPTs"]).was_there
+    with pytest.raises(UserError, match=r"holds .* already, published"):
+        import_tabs(workspace, tabs)
 
 
 def test_a_column_of_another_year_is_not_this_years(workspace: Workspace) -> None:
@@ -422,15 +624,43 @@ def test_units_below_a_header_are_no_row(workspace: Workspace) -> None:
     apc = replace(tabs["apc"], rows=[units, *APC_ROWS])
     book = import_tabs(workspace, changed(tabs, apc=apc), publication("2024-25")).book
     assert list(prices_of(book)) == ["AA26H", "AB16Z", "BZ34C", "FE32Z"]
-    assert book.sources[APC][0].notes == [5]
+    assert book.sources[APC][0].notes == {"5": "£ days"}
 
 
-def test_notes_of_factors_in_a_workbook_of_prices_are_listed(workspace: Workspace) -> None:
+def test_notes_of_factors_in_a_workbook_of_prices_are_left_out_by_name(
+    workspace: Workspace,
+) -> None:
     notes = Tab("MFF notes", [["The MFF is published apart."]], [])
     tabs = changed(layout_2023_25(), notes=notes)
-    book = import_tabs(workspace, tabs, publication("2024-25")).book
-    assert "without the columns 'provider_code'" in book.tabs_not_read["MFF notes"]
+    said = refused(workspace, tabs, publication("2024-25"))
+    assert "tab 'MFF notes': the header has no column 'provider_code'" in said
+    book = import_tabs(workspace, tabs, publication("2024-25"), without=["mff notes"]).book
     assert "market_forces_factor" not in book.tables
+
+
+UNKNOWN_TABS = {
+    "12b Drugs in unit prices": ("High cost drug", "Abatacept"),
+    "Emergency readmissions": ("Code", "VB01Z"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN_TABS)
+def test_a_tab_that_only_sounds_like_a_table_is_not_known(name: str, workspace: Workspace) -> None:
+    """What 12b of 2026/27 lists is paid in unit prices; readmissions have no price."""
+    header, cell = UNKNOWN_TABS[name]
+    extra = Tab(name, [[header, "Name", "Unit price (£)"]], [[cell, "Another", "5"]])
+    tabs = changed(layout_2026_27(), extra=extra)
+    book = import_tabs(workspace, tabs, publication("2026-27")).book
+    assert book.tabs_not_read == {"Contents": "not known", name: "not known"}
+
+
+def test_drugs_of_chemotherapy_are_no_unbundled_services(workspace: Workspace) -> None:
+    extra = Tab("12d Chemotherapy drugs", [["High cost drug", "Commissioner"]], [["X", "ICB"]])
+    tabs = changed(layout_2023_25(), extra=extra)
+    book = import_tabs(workspace, tabs, publication("2024-25")).book
+    assert [source.sheet for source in book.sources["unbundled_services"]] == [
+        *("2b Diagnostic imaging", "3 Radiotherapy", "2c Nuclear medicine", "2d Chemotherapy")
+    ]
 
 
 def test_the_lists_of_2021_22_are_known_by_their_words(workspace: Workspace) -> None:
@@ -453,21 +683,24 @@ def test_a_footnote_of_a_list_is_no_item(workspace: Workspace) -> None:
     drugs = replace(tabs["drugs"], rows=rows)
     book = import_tabs(workspace, changed(tabs, drugs=drugs), publication("2024-25")).book
     assert book.rows("excluded_drugs") == 1
-    assert book.sources["excluded_drugs"][0].notes == [3]
+    assert book.sources["excluded_drugs"][0].notes == {"3": "See the commissioning policy"}
 
 
 def test_the_same_row_on_two_tabs_is_one(workspace: Workspace) -> None:
     """Both tabs price SC40Z at nothing; another price on one of them is refused."""
     tabs = layout_2023_25()
     header = tabs["radiotherapy"].header
-    other = Tab("2c Chemotherapy", header, [["SC40Z", "Preparation", "0"]])
+    other = Tab("2e Chemotherapy delivery", header, [["SC40Z", "Preparation", "0"]])
     book = import_tabs(workspace, changed(tabs, other=other), publication("2024-25")).book
-    assert list(prices_of(book, "unbundled_services")) == ["RD01A", "RD20A", "SC22Z", "SC40Z"]
+    assert list(prices_of(book, "unbundled_services")) == [
+        *("RD01A", "RD20A", "SC22Z", "SC40Z", "RN01A", "SB12Z")
+    ]
     other = replace(other, rows=[["SC40Z", "Preparation", "1"]])
     with pytest.raises(UserError) as error:
         import_tabs(workspace, changed(tabs, other=other), publication("2024-25"))
-    assert "tab '2c Chemotherapy', row 2: SC40Z is already in tab '3 Radiotherapy', row 4" in str(
-        error.value
+    assert (
+        "tab '2e Chemotherapy delivery', row 2: SC40Z is already in tab '3 Radiotherapy', row 4"
+        in str(error.value)
     )
 
 
@@ -475,6 +708,102 @@ def test_the_same_price_on_tab_1_and_tab_4b_is_no_contradiction(workspace: Works
     import_tabs(workspace, whole(apc_of(twice("861"), "2025-26")))
     prices = price_book_for(workspace, "2025-26", date(2025, 7, 1)).hrg_prices
     assert prices.filter(hrg_code="BZ34C")["day_case_price_pence"].to_list() == [86_100]
+
+
+def test_urgent_care_had_prices_before_2026_27(workspace: Workspace) -> None:
+    tabs = {**layout_2023_25(), "uec": layout_2026_27()["uec"]}
+    assert (
+        "urgent_and_emergency_care"
+        in import_tabs(workspace, tabs, publication("2024-25")).book.tables
+    )
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "2025/26 unit prices",
+        "Change of 2025/26 from 2024/25",
+        "2023/25 NHS Payment Scheme",
+        "As of 2025-06-27",
+    ],
+)
+def test_a_title_that_does_not_speak_of_another_year_alone_is_taken(
+    title: str, workspace: Workspace
+) -> None:
+    tabs = apc_of(lambda tab: replace(tab, title=title), "2025-26")
+    cover = Tab("Contents", [["2025/26 prices"], ["They follow those of 2024/25"]], [])
+    assert import_tabs(workspace, changed(tabs, cover=cover)).was_there is False
+
+
+def test_an_item_that_is_no_code_and_has_no_price_is_shown_by_its_words(
+    workspace: Workspace,
+) -> None:
+    long = "Colonoscopy, of which the code was typed wrongly"
+    tabs = apc_of(lambda tab: replace(tab, rows=[*tab.rows, ["FE3ZZ", long, *[""] * 11]]))
+    book = import_tabs(workspace, tabs, publication("2024-25")).book
+    assert book.sources[APC][0].notes == {"9": "FE3ZZ Colonoscopy, of which the code was ..."}
+
+
+@pytest.mark.parametrize("factor", ["0.9", "1.5"])
+def test_the_least_and_the_greatest_factor_are_taken(factor: str, workspace: Workspace) -> None:
+    book = import_tabs(workspace, {"mff": factors([["RRV", "UCLH", factor]])}).book
+    assert book.rows("market_forces_factor") == 1
+
+
+def test_a_factor_out_of_bounds_is_refused_in_a_book_kept_by_hand(workspace: Workspace) -> None:
+    path = workspace.data / "price_books" / "cases" / "market_forces_factor.csv"
+    path.write_text(path.read_text("utf-8").replace("1.100000", "1.700000"), "utf-8")
+    with pytest.raises(UserError, match="is no market forces factor"):
+        price_book_for(workspace, "2024-25", date(2024, 7, 1))
+
+
+def test_a_schedule_in_four_parts_or_in_none_is_read(workspace: Workspace) -> None:
+    header = [
+        *("Provider code", "Commissioner code", "Acute (£)", "Mental health and community (£)"),
+        *("Secondary dental (£)", "Specialised (£)", "Total to pay (£)"),
+    ]
+    rows: list[Row] = [
+        ["RRV", "QHM", "100", "20", "3", "-", "123"],
+        ["RRV", "QMF", "-", "-", "-", "-", "50"],
+    ]
+    lva = replace(schedule(), header=[header], rows=rows)
+    book = import_tabs(workspace, {"lva": lva}).book
+    assert book.read("lva_payments_schedule").rows["block_value_pence"].to_list() == [12_300, 5_000]
+    wrong = replace(lva, rows=[["RRV", "QHM", "100", "20", "3", "-", "124"]])
+    with pytest.raises(UserError, match=r"G5: .* is £124\.00, but its parts make £123\.00"):
+        import_tabs(workspace, {"lva": wrong}, publication("2025-26", date(2025, 4, 2)))
+
+
+def test_merged_cells_are_found_whatever_the_prefix_of_their_namespace(
+    workspace: Workspace,
+) -> None:
+    tabs = layout_2023_25()
+    apc = replace(tabs["apc"], merged=("J5:J6",))
+    path = write(workspace.root / "annex_a.xlsx", changed(tabs, apc=apc).values())
+    respell(path, b"xmlns:r=", b"xmlns:d3p1=")
+    respell(path, b" r:id=", b" d3p1:id=")
+    book = import_workbook(workspace, path, publication("2024-25")).book
+    assert prices_of(book)["AB16Z"]["per_day_long_stay_pence"] == 33_100
+
+
+def test_two_imports_at_once_of_one_publication_leave_one(workspace: Workspace) -> None:
+    """Two workbooks that differ, from two threads: one is stored, the other refused."""
+    tabs = layout_2025_26()
+    other = apc_of(lambda tab: with_cell(tab, "FE32Z", COMBINED, "562"), "2025-26")
+    paths = [
+        write(workspace.root / f"{name}.xlsx", those.values())
+        for name, those in (("a", tabs), ("b", other))
+    ]
+
+    def attempt(path: Path) -> bool:
+        try:
+            return not import_workbook(workspace, path, publication()).was_there
+        except UserError:
+            return False
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(attempt, paths)) == [False, True]
+    assert len(list(imported_books(workspace).iterdir())) == 1
 
 
 # --- What is refused -------------------------------------------------------------------------
@@ -604,6 +933,97 @@ REFUSED: dict[str, tuple[str, Tabs, tuple[str, ...]]] = {
         "2025-26",
         apc_of(lambda tab: with_cell(tab, "BZ34C", COMBINED, "900"), "2025-26"),
         ("tab '1 APC & OPROC', E9: BZ34C has a combined price and a split one",),
+    ),
+    "a price of tab 4b that could be any": (
+        "2025-26",
+        changed(
+            layout_2025_26(),
+            other=Tab(
+                "4b Other unit prices",
+                [["HRG code", "HRG name", "Unit price (£)"]],
+                [["BZ34C", "Cataract", "861"], ["SC57Z", "SABR", "1,890"]],
+                4,
+                "B",
+            ),
+        ),
+        (
+            "tab '4b Other unit prices', D5: BZ34C has the price £861.00, of no kind, and no "
+            "elective price in tab '1 APC & OPROC', E9. If it is",
+            "from CSV with the column named 'Day case spell price (£)' or 'Combined",
+        ),
+    ),
+    "no prices of a service": (
+        "2024-25",
+        {k: tab for k, tab in layout_2023_25().items() if k != "nuclear"},
+        ("there is no price of nuclear medicine (HRGs RN...); tabs not read: 'Contents'",),
+    ),
+    "a service without any price": (
+        "2024-25",
+        changed(
+            layout_2023_25(),
+            chemotherapy=with_cell(layout_2023_25()["chemotherapy"], "SB12Z", "Tariff (£)", "-"),
+        ),
+        ("there is no price of chemotherapy (HRGs SB...)",),
+    ),
+    "no best practice tariffs and no top-ups": (
+        "2024-25",
+        {k: tab for k, tab in layout_2023_25().items() if k not in ("bpt", "top_ups")},
+        ("there is no tab of best practice tariffs", "there is no tab of specialist top-ups"),
+    ),
+    "next year's tabs": (
+        "2025-26",
+        layout_2026_27(),
+        (
+            "tab '7 CDC prices': there were no community diagnostic centre prices before "
+            "2026-27; is this the workbook of 2025-26?",
+            "tab '8 Genomic testing': there were no genomic prices before 2026-27",
+        ),
+    ),
+    "a title of another year": (
+        "2025-26",
+        apc_of(lambda tab: replace(tab, title="2026/27 unit prices before MFF"), "2025-26"),
+        ("tab '1 APC & OPROC', B1: '2026/27 unit prices before MFF' speaks of 2026-27, not 2025",),
+    ),
+    "a cover of another year": (
+        "2025-26",
+        changed(
+            layout_2025_26(),
+            cover=Tab("Contents", [["Annex A"], ["2024-25 NHS Payment Scheme"]], [["1 APC"]]),
+        ),
+        ("tab 'Contents', A2: '2024-25 NHS Payment Scheme' speaks of 2024-25, not 2025-26",),
+    ),
+    "a price beside what is no HRG": (
+        "2024-25",
+        apc_of(lambda tab: replace(tab, rows=[*tab.rows, ["FE3ZZ", "x", "5", *["-"] * 10]])),
+        ("tab '1 APC & OPROC', A9: 'HRG code' is no HRG code",),
+    ),
+    "a rate of no service": (
+        "2024-25",
+        changed(
+            layout_2023_25(),
+            top_ups=Tab(
+                "9 PSS top-ups", [["Specialised service", "Top-up rate"]], [["", "12%"]], 2
+            ),
+        ),
+        ("tab '9 PSS top-ups', A3: 'Specialised service' is blank",),
+    ),
+    "parts that do not make the total": (
+        "2025-26",
+        {"lva": schedule([["RRV", "UCLH", "QHM", "ICB", "200,000", "-", "10,000", "212,000"]])},
+        (
+            "tab 'LVA payments schedule', H5: 'Total to pay (£)' is £212,000.00, but its parts "
+            "make £210,000.00",
+        ),
+    ),
+    "a factor below 0.9": (
+        "2025-26",
+        {"mff": factors([["RRV", "UCLH", "0.899999"]])},
+        ("tab 'MFF', C4: 'MFF' is no market forces factor: those are from 0.9 to 1.5",),
+    ),
+    "a factor above 1.5": (
+        "2025-26",
+        {"mff": factors([["RRV", "UCLH", "1.500001"]])},
+        ("tab 'MFF', C4: 'MFF' is no market forces factor: those are from 0.9 to 1.5",),
     ),
     "an empty tab": (
         "2024-25",
@@ -890,23 +1310,51 @@ CSV_TABLES = {
 @pytest.mark.parametrize("table", CSV_TABLES)
 def test_a_table_from_csv_is_that_of_its_tab(table: str, workspace: Workspace) -> None:
     tabs = whole(layout_2026_27())
-    del tabs["radiotherapy"]
+    unbundled = [tabs.pop(name) for name in ("radiotherapy", "nuclear", "chemotherapy")]
+    rows = [[*row, "-"] for tab in unbundled for row in tab.rows]
+    imaging = tabs["imaging"]
+    tabs["imaging"] = replace(imaging, name="2b Unbundled", rows=[*imaging.rows, *rows])
     from_workbook = import_tabs(workspace, tabs, publication("2026-27")).book
     path = as_csv(tabs[CSV_TABLES[table]], workspace.root / "table.csv")
     said = publication("2026-27", date(2026, 4, 2))
     from_csv = import_csv(workspace, path, table, said).book
     (name,) = from_csv.tables
-    rows = from_csv.read(name).rows
-    assert_frame_equal(
-        rows.drop("sheet", "row"), from_workbook.read(name).rows.drop("sheet", "row")
-    )
-    assert rows.select("sheet", "row").row(0) == ("table.csv", 2)
+    got = from_csv.read(name).rows
+    assert_frame_equal(got.drop("sheet", "row"), from_workbook.read(name).rows.drop("sheet", "row"))
+    assert got.select("sheet", "row").row(0) == ("table.csv", 2)
 
 
 def test_every_table_can_come_from_csv() -> None:
     known = {t.name for t in TABLES if t.name != "short_stay_emergency"}
     named = {next(t.name for t in TABLES if t.name.startswith(start)) for start in CSV_TABLES}
     assert named == known
+
+
+def test_a_table_of_a_later_year_is_refused_from_csv_too(workspace: Workspace) -> None:
+    path = as_csv(layout_2026_27()["cdc"], workspace.root / "cdc.csv")
+    with pytest.raises(UserError, match=r"cdc\.csv: there were no community .* before 2026-27"):
+        import_csv(workspace, path, "community", publication())
+
+
+def test_a_price_of_tab_4b_from_csv_that_could_be_any_prices_nothing(workspace: Workspace) -> None:
+    """Tab 4b comes apart from tab 1, and its price of BZ34C has no kind; with one, it prices."""
+    tabs = whole(layout_2025_26())
+    other = Tab(tabs.pop("other").name, [["HRG code", "Unit price (£)"]], [["BZ34C", "861"]])
+    import_tabs(workspace, tabs, without=["other unit prices (tab 4b)"])
+    path = as_csv(other, workspace.root / "tab4b.csv")
+    import_csv(workspace, path, "other", publication())
+    with pytest.raises(UserError, match=r"tab4b\.csv, line 2: BZ34C has the price £861\.00"):
+        price_book_for(workspace, "2025-26", date(2025, 7, 1))
+    as_csv(replace(other, header=[["HRG code", DAY_CASE]]), path)
+    import_csv(workspace, path, "other", publication("2025-26", date(2025, 4, 2)))
+    import_tabs(
+        workspace,
+        tabs,
+        publication("2025-26", date(2025, 4, 2)),
+        without=["other unit prices (tab 4b)"],
+    )
+    prices = price_book_for(workspace, "2025-26", date(2025, 7, 1)).hrg_prices
+    assert prices.filter(hrg_code="BZ34C")["day_case_price_pence"].item() == 86_100
 
 
 def test_a_faulty_line_of_csv_is_named(workspace: Workspace) -> None:
