@@ -67,6 +67,12 @@ def import_(
             out.print(f"[yellow]Does without {escape(name)}, as told.[/]", soft_wrap=True)
     for tab, why in book.tabs_not_read.items():
         out.print(f"[yellow]Tab '{escape(tab)}' is not read: {escape(why)}.[/]", soft_wrap=True)
+    for table, count in imported.gone.items():
+        out.print(
+            f"[yellow]{count:,} of the edition before are not in its {escape(table)}, and have "
+            "none from then on.[/]",
+            soft_wrap=True,
+        )
     out.print(f"Stored as [bold]{escape(book.id)}[/].", soft_wrap=True)
 
 
@@ -88,12 +94,15 @@ def list_() -> None:
 
 @app.command()
 def show(
-    hrg: Annotated[str, typer.Argument(help="HRG or other code, such as BZ34C.")],
+    code: Annotated[
+        str,
+        typer.Argument(help="HRG, treatment function, provider or other code, such as BZ34C."),
+    ],
     scheme: Annotated[str | None, typer.Option(help="Only this scheme year.")] = None,
     as_of: Annotated[str | None, typer.Option(help="As published by this day.")] = None,
 ) -> None:
-    """Shows each price of an HRG, and the cell it comes from."""
-    from pipelines.price_books.comparing import edition, find_hrg, scheme_years
+    """Shows each price, factor or block value of a code, and the cell it comes from."""
+    from pipelines.price_books.comparing import edition, find_code, scheme_years
 
     workspace = Workspace.at()
     known = console.day(as_of) if as_of else None
@@ -101,13 +110,13 @@ def show(
     found = [
         price
         for one in ([year] if year else scheme_years(workspace, known))
-        for price in find_hrg(edition(workspace, one, known), hrg)
+        for price in find_code(edition(workspace, one, known), code)
     ]
     if not found:
-        out.print(f"No price book has {escape(hrg.upper())}.")
+        out.print(f"No price book has {escape(code.upper())}.")
         raise typer.Exit(1)
     for book in {price.book.id: price.book for price in found}.values():
-        out.print(_prices_table(hrg.upper(), book, [p for p in found if p.book.id == book.id]))
+        out.print(_prices_table(code.upper(), book, [p for p in found if p.book.id == book.id]))
 
 
 @app.command()
@@ -255,10 +264,10 @@ def _effect_table(effect: Any, month: str, before: str, after: str) -> Table:
     shown = Table(title=title, title_justify="left")
     shown.add_column("dataset")
     for name in (
-        *("lines", "another value", "gain a price", "lose their price"),
+        *("lines", "another\nvalue", "gain\na price", "lose\na price"),
         *("before", "after", "difference"),
     ):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, justify="right", overflow="fold")
 
     def add(name: str, *parts: Any) -> None:
         counts = ("lines", "changed", "gain_price", "lose_price")
@@ -287,6 +296,8 @@ def _value(column: str, value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "Yes" if value else "No"
+    if isinstance(value, str):
+        return value
     if column.endswith("_days"):
         return f"{value} days"
     if column.endswith("_ppm"):

@@ -26,7 +26,7 @@ def reissue_table(year: str, reissue: Reissue) -> Table:
     for column in ("provider", "payer", "POD"):
         table.add_column(column, no_wrap=True)
     for column in ("lines", "value before", "value after", "difference", "payable\ndifference"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", overflow="fold")
     differing = [
         row
         for row in reissue.differences.iter_rows(named=True)

@@ -185,8 +185,10 @@ def price_book_for(
     known = f" as published by {as_of}" if as_of else ""
     if not in_effect:
         shelf = workspace.shown(workspace.data / "price_books")
+        kinds = {book.publication.is_illustrative for book in every}
+        made_up = " Illustrative ones do not count beside official ones." if len(kinds) > 1 else ""
         raise UserError(
-            f"There is no price book for {scheme_year} in effect in {on:%Y-%m}{known}. "
+            f"There is no price book for {scheme_year} in effect in {on:%Y-%m}{known}.{made_up} "
             f"{_how_to_import(scheme_year)} Or put a folder of CSV files, with its manifest.toml, "
             f"under {shelf}."
         )

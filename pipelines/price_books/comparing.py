@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from pipelines.price_books.annex_a import ATTENDANCE_COLUMNS, BY_NAME
+from pipelines.price_books.annex_a import ATTENDANCE_COLUMNS, BY_NAME, Column
 from pipelines.price_books.books import (
     HRG_PRICE_COLUMNS,
     HRG_TABLES,
@@ -36,7 +36,7 @@ _SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
 
 @dataclass(frozen=True, slots=True)
 class FoundPrice:
-    """A value of an HRG in a book, and where it stands."""
+    """A value of a code in a book, and where it stands."""
 
     book: StoredBook
     table: str
@@ -95,24 +95,39 @@ def _of_year(books: Sequence[StoredBook], year: str, as_of: date | None) -> list
     return known_by(in_effect_on(books, year, ends), as_of)
 
 
-def find_hrg(edition: Edition, hrg_code: str) -> list[FoundPrice]:
-    """Every value that an edition has for an HRG or other code, with its cell or line."""
+def find_code(edition: Edition, code: str) -> list[FoundPrice]:
+    """Every value that an edition has for a code, with its cell or line.
+
+    The code of an HRG, treatment function, provider, commissioner or test, or the name of an
+    item on a list; in any case of letters.
+    """
     found = []
     for name, read in edition.tables.items():
         table = BY_NAME[name]
-        if not table.key or table.key[0] not in ("hrg_code", "code"):
-            continue
-        for row in read.rows.filter(pl.col(table.key[0]) == hrg_code.upper()).iter_rows(named=True):
-            for column in table.columns:
-                value = row[column.name]
-                if column.name in (*table.amounts, "is_short_stay_emergency_applicable") and (
-                    value is not None
-                ):
-                    place, header = read.place(row, column.name), read.header(row, column.name)
-                    found.append(
-                        FoundPrice(edition.books[name], name, column.name, header, value, place)
+        keys = table.key or [c.name for c in table.columns if c.needed and c.dtype == pl.String]
+        is_it = pl.any_horizontal(pl.col(key).str.to_uppercase() == code.upper() for key in keys)
+        for row in read.rows.filter(is_it).iter_rows(named=True):
+            others = [row[key] for key in keys if row[key] and row[key].upper() != code.upper()]
+            given = [c for c in table.columns if row[c.name] is not None and _is_paid(c)]
+            for column in given:
+                header = ", ".join([read.header(row, column.name), *others])
+                place = read.place(row, column.name)
+                found.append(
+                    FoundPrice(
+                        edition.books[name], name, column.name, header, row[column.name], place
                     )
+                )
+            if not table.amounts:
+                place = read.place(row, keys[0])
+                found.append(
+                    FoundPrice(edition.books[name], name, keys[0], table.title, "listed", place)
+                )
     return found
+
+
+def _is_paid(column: Column) -> bool:
+    """Whether a column says what is paid, and not what a row is."""
+    return bool(column.dtype != pl.String)
 
 
 def differences(before: Edition, after: Edition) -> list[Change]:

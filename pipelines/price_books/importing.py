@@ -10,7 +10,7 @@ that is expected of its year; factors and block values may come in workbooks of 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,15 @@ _SHOWN_OF_TITLE = 60
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: the book, and whether it was there already."""
+    """What an import did: the book, and whether it was there already.
+
+    `gone` tells by table how many keys of the edition before it no longer holds: a later
+    table takes the place of the whole of the one before.
+    """
 
     book: StoredBook
     was_there: bool
+    gone: Mapping[str, int] = field(default_factory=dict)
 
 
 def import_workbook(
@@ -295,7 +300,31 @@ def _store(
                 table.rows.write_parquet(writing / f"{name}.parquet")
             text = json.dumps(manifest, indent=1, ensure_ascii=False)
             (writing / MANIFEST).write_text(text, "utf-8")
-    return Imported(read_manifest(folder / MANIFEST), was_there=False)
+    books = list(there.values())
+    gone = {name: _gone(table, name, books, publication) for name, table in read.items()}
+    return Imported(
+        read_manifest(folder / MANIFEST),
+        was_there=False,
+        gone={name: count for name, count in gone.items() if count},
+    )
+
+
+def _gone(
+    table: TableRead, name: str, books: Sequence[StoredBook], publication: Publication
+) -> int:
+    """How many keys of the edition before, of the same year and kind, a table lacks."""
+    before = [
+        book
+        for book in books
+        if name in book.tables
+        and book.publication.scheme_year == publication.scheme_year
+        and book.publication.is_illustrative == publication.is_illustrative
+    ]
+    keys = BY_NAME[name].key
+    if not before or not keys:
+        return 0
+    last = max(before, key=lambda b: (b.publication.effective_from, b.publication.published_on))
+    return last.read(name).rows.join(table.rows, on=keys, how="anti").height
 
 
 def _table_as_kept(table: TableRead) -> dict[str, Any]:

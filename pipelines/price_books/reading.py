@@ -112,9 +112,23 @@ def _find_header(sheet: Sheet, table: Table, scheme_year: str, elsewhere: Sequen
         missing = len(_missing(header, table, elsewhere))
         # A list of names has no cell that tells a row of it from a second row of header.
         more = len(header.places) if table.key else 0
-        return (missing, len(header.ambiguous), -more, header.depth, header.top)
+        return (
+            missing,
+            len(header.ambiguous),
+            _is_title(sheet, header),
+            -more,
+            header.depth,
+            header.top,
+        )
 
     return min(_headers(sheet, table, scheme_year), key=rank, default=_Header(0, 1, []))
+
+
+def _is_title(sheet: Sheet, header: _Header) -> bool:
+    """Whether a header is one text above a table of several columns."""
+    rows = sheet.rows[header.top :]
+    says = {cell for row in rows[: header.depth] for cell in row if cell}
+    return len(says) == 1 and any(len(set(filter(None, row))) > 1 for row in rows[header.depth :])
 
 
 def _headers(sheet: Sheet, table: Table, scheme_year: str) -> Iterator[_Header]:

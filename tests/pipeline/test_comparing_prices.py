@@ -35,7 +35,7 @@ from pipelines.price_books.comparing import (
     differences,
     edition,
     effect_on_month,
-    find_hrg,
+    find_code,
     not_compared,
     scheme_years,
 )
@@ -149,7 +149,7 @@ def test_a_price_that_is_not_of_a_spell_is_compared_and_a_list_is_said_not_to_be
 
 
 def test_each_value_of_an_hrg_is_shown_with_its_line(workspace: Workspace) -> None:
-    found = find_hrg(edition(workspace, "reissue"), "bz34a")
+    found = find_code(edition(workspace, "reissue"), "bz34a")
     assert [(price.name, price.value, price.place) for price in found] == [
         ("outpatient_procedure_price_pence", 15_000, f"{HRGS}, line 4"),
         ("day_case_price_pence", 101_001, f"{HRGS}, line 4"),
@@ -411,3 +411,20 @@ def test_a_price_is_shown_as_it_stood_on_a_day(command: Command) -> None:
 
 def test_an_hrg_that_no_book_has_is_told(command: Command) -> None:
     assert command("show", "ZZ99Z") == (1, "No price book has ZZ99Z.")
+
+
+def test_any_code_of_a_book_is_shown_with_its_line(workspace: Workspace) -> None:
+    """A treatment function, a factor, and the block values of a provider's pairs."""
+    book = edition(workspace, "reissue")
+    attendance = {price.header: price.value for price in find_code(book, "110")}
+    assert attendance == {
+        "WF01B First Attendance - Single Professional": 18_000,
+        "WF01A Follow Up Attendance - Single Professional": 9_000,
+    }
+    found = [(p.header, p.value, p.place) for p in find_code(book, "rrv")]
+    assert found == [
+        ("market_forces_factor", 1_100_000, "market_forces_factor.csv, line 6"),
+        ("block_value, 13Q", 2_000_000, "lva_payments_schedule.csv, line 3"),
+        ("block_value, QHM", 21_200_000, "lva_payments_schedule.csv, line 4"),
+    ]
+    assert find_code(book, "XX99Z") == []

@@ -1480,3 +1480,21 @@ def test_an_imported_workbook_prices_a_month_as_the_same_prices_in_csv(tmp_path:
     assert lines[0] == lines[1]
     assert len(lines[0]) == 3
     assert all(line["value_pence"] for line in lines[0].values())
+
+
+def test_a_title_is_not_the_header_of_a_list(workspace: Workspace) -> None:
+    """The tab's title says the word that its column does."""
+    tabs = whole(layout_2025_26())
+    rows: list[Row] = [["High cost device", "Notes"], ["Aneurysm coils", "Yes"], ["Stents", "No"]]
+    tabs["devices"] = Tab("12a Devices", [["High cost devices", ""]], rows)
+    made = import_tabs(workspace, tabs).book
+    assert made.read("excluded_devices").rows["name"].to_list() == ["Aneurysm coils", "Stents"]
+
+
+def test_what_a_later_list_no_longer_holds_is_counted(workspace: Workspace) -> None:
+    two: list[Row] = [["RRV", "UCLH", "1.175335"], ["RTD", "Newcastle", "1.0"]]
+    first = import_tabs(workspace, {"factors": factors(two)}, name="mff.xlsx")
+    assert first.gone == {}
+    later = publication("2025-26", date(2025, 6, 27))
+    second = import_tabs(workspace, {"factors": factors(two[1:])}, later, "mff_later.xlsx")
+    assert second.gone == {"market_forces_factor": 1}
