@@ -385,7 +385,7 @@ def test_a_month_without_a_scheme_pack_names_those_there_are(
     says = (
         "No scheme pack covers 2019-07",
         "There are packs for: 2021-22, 2022-23, 2023-24",
-        "Add one to",
+        "Activity of another year can be priced under the rules of one of them",
     )
     assert_refused(workspace, run, *says, month="2019-07")
 
