@@ -265,7 +265,8 @@ def _errors_of(sheet: Sheet, place: int) -> bool:
 def _is_note(sheet: Sheet, place: int, table: Table, header: _Header) -> bool:
     """Whether a row holds no data: a heading, units, a footnote, a total, the header again."""
     cells = sheet.rows[place]
-    if [plain(cell) for cell in cells] == [plain(c) for c in sheet.rows[header.top]]:
+    pairs = zip(cells, sheet.rows[header.top], strict=True)
+    if all(plain(cell) == plain(above) for cell, above in pairs):
         return True
     amounts = [header.places[name] for name in table.amounts if name in header.places]
     is_filled = any(cells[at] or (place, at) in sheet.errors for at in amounts)
