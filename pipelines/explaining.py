@@ -153,7 +153,6 @@ _BOOK, _ORGANISATIONS, _BRIDGE = "price book ", "organisations", "HRG bridge "
 
 def _sources(workspace: Workspace, month: str, run: dict[str, Any] | None) -> _Sources:
     """What the run recorded of its inputs, held against what there is now."""
-    scheme = scheme_for(workspace, workspace.basis.rules_day(month), workspace.basis.as_of).scheme
     warning = "explained from the published row; what it rests on cannot be read again"
     rulebook, now = None, dict[str, str]()
     try:
@@ -166,8 +165,9 @@ def _sources(workspace: Workspace, month: str, run: dict[str, Any] | None) -> _S
     if rulebook and changed:
         warning = f"{', '.join(changed)}: not as when this was published; run the month again"
     books = [name.removeprefix(_BOOK) for name in then if name.startswith(_BOOK)]
+    on, as_of = workspace.basis.rules_day(month), workspace.basis.as_of
     return _Sources(
-        scheme,
+        rulebook.pack.scheme if rulebook else scheme_for(workspace, on, as_of).scheme,
         books[0] if books else "no price book",
         rulebook,
         tuple(changed),

@@ -16,12 +16,12 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.basis import checked_scheme_year
 from pipelines.workspace import UserError
 from pricing.money import LARGEST_PENCE
 
 _POUNDS = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,2})?$|^\d+(\.\d{1,2})?$")
 _HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
-_SCHEME_YEAR = re.compile(r"20(\d\d)-(\d\d)")
 _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
@@ -71,10 +71,10 @@ def hrg(value: str) -> str:
 
 def scheme_year(value: str) -> str:
     """A scheme year, such as 2024-25."""
-    found = _SCHEME_YEAR.fullmatch(value)
-    if not found or (int(found[1]) + 1) % 100 != int(found[2]):
-        raise ValueError("is not a scheme year such as 2024-25")
-    return value
+    try:
+        return checked_scheme_year(value)
+    except ValueError:
+        raise ValueError("is not a scheme year such as 2024-25") from None
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+from pipelines.basis import scheme_year_of
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme import Pack, Scheme, SchemePackError, read_pack
 
@@ -32,8 +33,8 @@ def scheme_for(workspace: Workspace, on: date, as_of: date | None = None) -> Sch
     Reads the pack of that year alone. Raises `UserError` where there is none, where it
     cannot be used, or where its rules were not published by `as_of`.
     """
-    starts = on.year if on.month >= _YEAR_STARTS_IN else on.year - 1
-    path, pack, sha256 = _read(workspace, f"{starts}-{(starts + 1) % 100:02}", f"{on:%Y-%m}")
+    month = f"{on:%Y-%m}"
+    path, pack, sha256 = _read(workspace, scheme_year_of(month), month)
     try:
         return SchemePack(pack.scheme(on, as_of), path, sha256)
     except SchemePackError as error:

@@ -5,7 +5,6 @@ Does not belong here: which book prices a day (`books`), or pricing a month with
 (`pipelines.pricing_run`).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -30,8 +29,6 @@ from pipelines.price_books.books import (
 from pipelines.price_books.reading import TableRead
 from pipelines.pricing_run import Revalued, revalue
 from pipelines.workspace import UserError, Workspace
-
-_SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ def edition(workspace: Workspace, name: str, as_of: date | None = None) -> Editi
     Raises `UserError` where there is neither.
     """
     books = stored_books(workspace)
-    is_year = _SCHEME_YEAR.fullmatch(name)
+    is_year = any(book.publication.scheme_year == name for book in books)
     chosen = _of_year(books, name, as_of) if is_year else [b for b in books if b.id == name]
     if not chosen:
         ids = ", ".join(book.id for book in books) or "none"
