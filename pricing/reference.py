@@ -39,6 +39,21 @@ REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
         "price_column": nw.String,
         "attendance_price_pence": nw.Int64,
     },
+    "unbundled_prices": {"hrg_code": nw.String, "unbundled_price_pence": nw.Int64},
+    "best_practice_prices": {
+        "hrg_code": nw.String,
+        "best_practice_flag": nw.String,
+        "best_practice_tariff_name": nw.String,
+        "best_practice_combined_price_pence": nw.Int64,
+        "best_practice_day_case_price_pence": nw.Int64,
+        "best_practice_ordinary_elective_price_pence": nw.Int64,
+        "best_practice_non_elective_price_pence": nw.Int64,
+    },
+    "top_up_rates": {
+        "provider_code": nw.String,
+        "specialised_service_code": nw.String,
+        "top_up_ppm": nw.Int64,
+    },
     "market_forces_factors": {"provider_code": nw.String, "mff_ppm": nw.Int64},
     "lva_schedule": {
         "provider_code": nw.String,
@@ -53,6 +68,39 @@ REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
         "has_out_of_area_exception": nw.Boolean,
         "has_collaborative_exception": nw.Boolean,
     },
+    "contracts": {
+        "provider_code": nw.String,
+        "commissioner_code": nw.String,
+        "covers": nw.String,
+        "agreed_mechanism": nw.String,
+        "is_same_system": nw.Boolean,
+        "expected_annual_value_pence": nw.Int64,
+    },
+    "agreements": {
+        "provider_code": nw.String,
+        "commissioner_code": nw.String,
+        "agreement_serial_number": nw.String,
+        "covers": nw.String,
+        "agreed_mechanism": nw.String,
+    },
+    "local_hrg_price_days": {
+        "provider_code": nw.String,
+        "commissioner_code": nw.String,
+        "hrg_code": nw.String,
+        "costing_date": nw.Date,
+        "local_price_pence": nw.Int64,
+        "is_variation_approved": nw.Boolean,
+    },
+    "local_attendance_price_days": {
+        "provider_code": nw.String,
+        "commissioner_code": nw.String,
+        "treatment_function_code": nw.String,
+        "is_first": nw.Boolean,
+        "costing_date": nw.Date,
+        "local_price_pence": nw.Int64,
+        "is_variation_approved": nw.Boolean,
+    },
+    "overseas_visitors": {"record_id": nw.String, "charging_status": nw.String},
     "approved_records": {"record_id": nw.String},
     "approved_days": {
         "provider_code": nw.String,
@@ -70,8 +118,10 @@ are unique by their first column, and the others are null where a code is of the
 nobody stands for it in the price year. `hrg_bridge` holds, for HRGs by their first column,
 the HRG of the price year that prices them; it is empty for a month priced under its own year.
 
-`approved_days` and `lva_exception_days` hold a row for each day on which an approval or
-exception is in force, since a join between two dates is not portable across engines.
+`contracts` holds what is known of each relationship in the month, `agreements` of single
+agreements within one; `covers` and `agreed_mechanism` are null where they say nothing.
+
+`approved_days`, `lva_exception_days` and the local prices hold a row for each day on which one is in force, since a join between two dates is not portable across engines.
 """
 
 
@@ -84,9 +134,17 @@ class Reference:
     hrg_prices: nw.LazyFrame[Any]
     hrg_bridge: nw.LazyFrame[Any]
     attendance_prices: nw.LazyFrame[Any]
+    unbundled_prices: nw.LazyFrame[Any]
+    best_practice_prices: nw.LazyFrame[Any]
+    top_up_rates: nw.LazyFrame[Any]
     market_forces_factors: nw.LazyFrame[Any]
     lva_schedule: nw.LazyFrame[Any]
     lva_exception_days: nw.LazyFrame[Any]
+    contracts: nw.LazyFrame[Any]
+    agreements: nw.LazyFrame[Any]
+    local_hrg_price_days: nw.LazyFrame[Any]
+    local_attendance_price_days: nw.LazyFrame[Any]
+    overseas_visitors: nw.LazyFrame[Any]
     approved_records: nw.LazyFrame[Any]
     approved_days: nw.LazyFrame[Any]
 

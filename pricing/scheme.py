@@ -50,6 +50,16 @@ class Section:
             raise AttributeError(name)
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A row of a decision table: it decides where all of `when` hold and no row above did."""
+
+    rule: str
+    when: tuple[str, ...]
+    pays: str
+    citation: str
+
+
 class Rounding(Section):
     """How an amount is rounded, once, after every factor."""
 
@@ -73,12 +83,22 @@ class ShortStayEmergency(Section):
     maximum_stay_days: int
 
 
+class LongStay(Section):
+    """Which stays are known only as SUS+ adjusted them."""
+
+    stay_adjusted_by_sus_hrg_prefixes: tuple[str, ...]
+
+
 class Attendances(Section):
     """How an outpatient attendance is classified, and which price column it takes."""
 
     attended_codes: tuple[str, ...]
     administrative_event_code: str
     attendance_hrg_by_first_attendance: Mapping[str, str]
+    multi_professional_hrg_by_first_attendance: Mapping[str, str]
+    multi_professional_codes: tuple[str, ...]
+    first_attendance_not_face_to_face: Mapping[str, str]
+    not_face_to_face_media: tuple[str, ...]
     price_column_by_attendance_hrg: Mapping[str, str]
     first_attendance_hrgs: tuple[str, ...]
     not_face_to_face_hrgs: tuple[str, ...]
@@ -125,7 +145,7 @@ class Mechanism(Section):
     private_patient_categories: tuple[str, ...]
     other_categories_outside_scheme: tuple[str, ...]
     blended_points_of_delivery: tuple[str, ...]
-    also_activity_based: tuple[str, ...]
+    decision_table: tuple[DecisionRow, ...]
 
 
 class LowVolume(Section):
@@ -155,6 +175,10 @@ class LowVolume(Section):
 class Services(Section):
     """Services apart from core HRGs: how each is paid for, and what counts to the target."""
 
+    service_by_hrg_prefix: Mapping[str, str]
+    point_of_delivery_by_hrg_prefix: Mapping[str, str]
+    within_admitted_price: tuple[str, ...]
+    locally_agreed_core_hrgs: tuple[str, ...]
     mechanism_by_service: Mapping[str, str]
     outside_activity_target: tuple[str, ...]
     local_price_hrgs: tuple[str, ...]
@@ -209,6 +233,7 @@ class ExcludedItems(Section):
 class OverseasVisitors(Section):
     """What overseas visitors who are liable are charged."""
 
+    chargeable_codes: tuple[str, ...]
     charged_on: str
     charge_ppm: int
     settled_status_charge_ppm: int
@@ -222,6 +247,7 @@ class ApiScope(Section):
     commissioners_without_threshold: tuple[str, ...]
     below_threshold_pays: str
     other_variable_rate_needs_approval: bool
+    other_mechanism_needs_approval: bool
     armed_forces_fixed_below_pence: int
 
 
@@ -297,6 +323,7 @@ class Scheme:
     rounding: Rounding
     spells: Spells
     short_stay_emergency: ShortStayEmergency
+    long_stay: LongStay
     attendances: Attendances
     national_price: NationalPrice
     evidence_based_interventions: EvidenceBasedInterventions
@@ -343,6 +370,7 @@ NEEDED_EVERY_YEAR = (
     "rounding",
     "spells",
     "short_stay_emergency",
+    "long_stay",
     "attendances",
     "national_price",
     "evidence_based_interventions",
@@ -361,6 +389,8 @@ _MAY_BE_EMPTY = (
     "elective_scope.excluded_treatment_function_codes",
     "elective_scope.termination_of_pregnancy_hrgs",
     "mechanism.blended_points_of_delivery",
+    "services.within_admitted_price",
+    "services.locally_agreed_core_hrgs",
 )
 _BETWEEN = {
     "rounding.quantum_pence": (1, 100),
@@ -387,6 +417,55 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "market_forces_factor.applies_to": ("unit_price", "local_price"),
     "excluded_items.lowest_of": ("actual_cost", "framework_price", "reference_price"),
 }
+MECHANISM_RULES = (
+    "private_patient",
+    "not_nhs_funded",
+    "overseas_visitor",
+    "low_volume_block",
+    "hrg_retired",
+    "mechanism_agreed",
+    "increasing_capacity_framework",
+    "subcontracted",
+    "contract_not_known",
+    "below_contract_threshold",
+    "outside_api",
+    "small_armed_forces_contract",
+    "within_core_price",
+    "unbundled_service",
+    "locally_agreed_service",
+    "advice_and_guidance",
+    "elective_activity",
+    "blended_activity",
+    "fixed_element",
+    "unit_price",
+    "no_unit_price",
+)
+"""Every rule that a decision table of payment mechanisms may have; reasons go by them."""
+MECHANISM_FACTS = (
+    "is_private_patient",
+    "is_not_nhs_funded",
+    "is_chargeable_overseas_visitor",
+    "is_covered_by_block",
+    "is_hrg_retired",
+    "is_mechanism_agreed",
+    "is_under_framework",
+    "is_subcontracted",
+    "is_contract_not_known",
+    "is_below_contract_threshold",
+    "is_outside_api",
+    "is_small_armed_forces_contract",
+    "is_within_core_price",
+    "is_unbundled",
+    "is_locally_agreed_service",
+    "is_advice_and_guidance",
+    "is_nhs_provider",
+    "is_elective_activity",
+    "is_blended_activity",
+    "has_unit_price",
+)
+"""What the rows of a decision table of payment mechanisms may ask of a line."""
+AS_AGREED = "as_agreed"
+BY_SERVICE = "by_service"
 _YEARS_IN = ("price_year", "reference_years", "uplift_years", "rolled_forward_from")
 _SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
 
@@ -574,7 +653,11 @@ def _versions(
                 f"{_day(place[1])}"
             )
         try:
-            value = _typed(path, version["value"], wanted)
+            value = (
+                _decision_table(path, version, documents)
+                if wanted == tuple[DecisionRow, ...]
+                else _typed(path, version["value"], wanted)
+            )
         except SchemePackError as error:
             faults += error.faults
             continue
@@ -662,6 +745,50 @@ def _typed(path: str, value: Any, wanted: Any) -> Any:
         raise SchemePackError([f"'{path}' says something twice"])
     _refuse_out_of_range(path, entries)
     return dict(value) if isinstance(value, dict) else tuple(value)
+
+
+def _decision_table(
+    path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
+) -> tuple[DecisionRow, ...]:
+    """The rows of a decision table, in order; the last must decide what no other did.
+
+    A row may cite a document of its own, and have a basis of its own.
+    """
+    rows, faults = [], []
+    given = version["value"]
+    if not isinstance(given, list) or not all(isinstance(row, Mapping) for row in given):
+        raise SchemePackError([f"'{path}' must be a list of rows"])
+    for number, row in enumerate(given, 1):
+        where = f"row {number} of '{path}'"
+        missing = [key for key in ("rule", "when", "pays", "paragraph") if key not in row]
+        if missing:
+            faults.append(f"{where} has no '{missing[0]}'")
+            continue
+        of_table = ("basis",) if "document" in row else ("basis", "document", "reported_in")
+        cited = {**{key: version[key] for key in of_table if key in version}, **row}
+        if cited["document"] not in documents:
+            faults.append(f"{where} cites '{cited['document']}', which is not under [documents]")
+            continue
+        if row["rule"] not in MECHANISM_RULES:
+            faults.append(f"{where} has no rule that is known: '{row['rule']}'")
+        if row["pays"] not in (*PAYMENT_MECHANISMS, AS_AGREED, BY_SERVICE):
+            faults.append(f"{where} pays by '{row['pays']}', which is no mechanism")
+        faults += [
+            f"{where} asks '{fact}', which is not known of a line"
+            for fact in row["when"]
+            if fact.removeprefix("not ") not in MECHANISM_FACTS
+        ]
+        rows.append(
+            DecisionRow(row["rule"], tuple(row["when"]), row["pays"], _citation(cited, documents))
+        )
+    rules = [row.rule for row in rows]
+    if not faults and len(set(rules)) < len(rules):
+        faults.append(f"'{path}' has a rule twice")
+    if not faults and (not rows or rows[-1].when or any(not row.when for row in rows[:-1])):
+        faults.append(f"the last row of '{path}', and no other, must hold for every line")
+    if faults:
+        raise SchemePackError(faults)
+    return tuple(rows)
 
 
 def _refuse_out_of_range(path: str, values: Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ and the Pandera contract are both made from that one statement.
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "code", "date", "integer", "pence", "timestamp"]
+Kind = Literal["text", "code", "codes", "date", "integer", "pence", "timestamp"]
 
 ORGANISATION_CODE = r"^[A-Z0-9]{3,6}$"
 """Only text of this form is ever shown as an organisation: a shifted row may hold a name."""
@@ -27,7 +27,8 @@ class Column:
     """One column of an extract.
 
     `stem` begins the codes of the rules made from it: `AGE` gives `AGE_MISSING`,
-    `AGE_UNPARSEABLE` and `AGE_OUT_OF_RANGE`.
+    `AGE_UNPARSEABLE` and `AGE_OUT_OF_RANGE`. One of kind `codes` is made of several delivered
+    columns, `header` and `further_headers`: what they hold, in order, a blank between two.
     """
 
     name: str
@@ -42,6 +43,12 @@ class Column:
     pad_to: int | None = None
     strip_zeros: bool = False
     optional: bool = False
+    further_headers: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Every delivered column that it is made of, in order."""
+        return (self.header, *self.further_headers)
 
     @property
     def subject(self) -> str:
@@ -69,7 +76,19 @@ class Extract:
         return next(column for column in self.columns if column.name == name)
 
 
-def _shared(agreement_header: str, administrative_category_header: str) -> tuple[Column, ...]:
+def _sus_amount(name: str, header: str, means: str) -> Column:
+    return Column(
+        name=name,
+        header=header,
+        means=f"{means} that SUS+ gave the record",
+        kind="pence",
+        stem="SUS_PRICE",
+    )
+
+
+def _shared(
+    agreement_header: str, administrative_category_header: str, exclusion_reason_header: str
+) -> tuple[Column, ...]:
     return (
         Column(
             name="organisation_code_of_provider",
@@ -136,18 +155,26 @@ def _shared(agreement_header: str, administrative_category_header: str) -> tuple
             pattern=r"^[0-9]{3}$",
         ),
         Column(
-            name="unbundled_hrg_code",
-            header="Unbundled HRG 1",
-            means="first unbundled HRG",
-            kind="code",
+            name="exclusion_reason_code",
+            header=exclusion_reason_header,
+            means="reason that SUS+ took the record out of national prices, as SUS+ gives it",
         ),
         Column(
-            name="sus_price_pence",
-            header="PbR Final Tariff",
-            means="price that SUS+ gave the record",
-            kind="pence",
-            stem="SUS_PRICE",
+            name="unbundled_hrg_codes",
+            header="Unbundled HRG 1",
+            further_headers=tuple(f"Unbundled HRG {place}" for place in range(2, 13)),
+            means="unbundled HRGs, in order",
+            kind="codes",
+            stem="UNBUNDLED_HRG",
+            pattern=r"^[A-Z]{2}[0-9]{2}[A-Z]( [A-Z]{2}[0-9]{2}[A-Z])*$",
         ),
+        _sus_amount("sus_initial_pence", "Tariff Initial Amount National", "unit price"),
+        _sus_amount(
+            "sus_unbundled_pence", "Aggregate UnBundled Adjustment National", "unbundled amount"
+        ),
+        _sus_amount("sus_pre_mff_pence", "Tariff Pre MFF Adjusted National", "amount before MFF"),
+        _sus_amount("sus_mff_pence", "MFF Adjustment", "amount that MFF adds"),
+        _sus_amount("sus_price_pence", "PbR Final Tariff", "price"),
         Column(
             name="query_timestamp",
             header="Query Date",
@@ -188,7 +215,11 @@ ADMITTED_PATIENT_CARE = Extract(
     recognised_by=("Spell Core HRG", "Hospital Provider Spell No"),
     columns=(
         _record_id("Spell Identifier"),
-        *_shared("Commissioner Serial No (Agreement No)", "Administrative Category (On Admission)"),
+        *_shared(
+            "Commissioner Serial No (Agreement No)",
+            "Administrative Category (On Admission)",
+            "Spell Exclusion Reason",
+        ),
         _hrg("Spell Core HRG", missing="HRG_MISSING"),
         Column(
             name="patient_classification_code",
@@ -246,6 +277,37 @@ ADMITTED_PATIENT_CARE = Extract(
             stem="ADJUSTED_LENGTH_OF_STAY",
             between=(0, LONGEST_STAY_DAYS),
         ),
+        *(
+            Column(
+                name=f"{kind}_critical_care_days",
+                header=f"Spell {header} Length Of Stay",
+                means=f"days of {kind} critical care in the spell",
+                kind="integer",
+                stem="CRITICAL_CARE_DAYS",
+                between=(0, LONGEST_STAY_DAYS),
+            )
+            for kind, header in (("adult", "ACC"), ("neonatal", "NCC"), ("paediatric", "PCC"))
+        ),
+        Column(
+            name="best_practice_flags",
+            header="BPT Indicator 1",
+            further_headers=tuple(f"BPT Indicator {place}" for place in range(2, 6)),
+            means="best practice tariff indicators, in order",
+            kind="codes",
+            stem="BPT_INDICATOR",
+            pattern=r"^[A-Z0-9]{1,10}( [A-Z0-9]{1,10})*$",
+        ),
+        Column(
+            name="specialised_service_codes",
+            header="Significant Specialised Service Code",
+            further_headers=tuple(f"Specialised Service Code {place}" for place in range(1, 6)),
+            means="specialised service codes, the significant one first",
+            kind="codes",
+            stem="SPECIALISED_SERVICE",
+            pattern=r"^[A-Z0-9]{1,10}( [A-Z0-9]{1,10})*$",
+        ),
+        _sus_amount("sus_top_up_pence", "Tariff Service Adjustment National", "top-up"),
+        _sus_amount("sus_long_stay_pence", "Tariff Long Stay Payment National", "long stay payment"),
         Column(
             name="age_years",
             header="Age At Start Of Spell",
@@ -286,7 +348,9 @@ OUTPATIENTS = Extract(
     recognised_by=("Attendance Identifier", "Attended Or Did Not Attend"),
     columns=(
         _record_id("Generated Record ID"),
-        *_shared("Commissioning Serial No (Agreement No)", "Administrative Category"),
+        *_shared(
+            "Commissioning Serial No (Agreement No)", "Administrative Category", "Exclusion Reason"
+        ),
         _hrg("Core HRG", missing=None),
         Column(
             name="attended_or_did_not_attend_code",
@@ -318,6 +382,12 @@ OUTPATIENTS = Extract(
         ),
     ),
 )
+
+SUPPLEMENT_COLUMNS = {
+    "apc": ("overseas_visitor_code",),
+    "op": ("multi_professional_code", "consultation_medium_code", "overseas_visitor_code"),
+}
+"""What the CDS 6.2 supplementary extracts add to a record, by dataset; null where none came."""
 
 EXTRACTS = (ADMITTED_PATIENT_CARE, OUTPATIENTS)
 BY_DATASET = {extract.dataset: extract for extract in EXTRACTS}

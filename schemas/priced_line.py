@@ -18,6 +18,7 @@ PAYMENT_MECHANISMS = (
     "activity_based",
     "local_agreement",
     "excluded_item",
+    "charged_to_patient",
     "outside_scheme",
 )
 EBI_OUTCOMES = ("not_applicable", "approved", "zero_price")
@@ -31,6 +32,9 @@ PRICE_SOURCES = (
     "outpatient_attendance",
     "not_attended",
     "administrative_event",
+    "unbundled",
+    "within_core_price",
+    "local",
     "none",
 )
 
@@ -46,7 +50,7 @@ class Field:
 
 PRICED_LINE = (
     Field("record_id", "text", "Spell Identifier or Generated Record ID, as SUS+ gave it"),
-    Field("line_number", "integer", "0 for the core HRG"),
+    Field("line_number", "integer", "0 for the core HRG, then the unbundled HRGs in order"),
     Field("dataset", "text", "apc: admitted patient care spells; op: outpatient attendances"),
     Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
     Field("cut", "text", "flex (reconciliation) or freeze (final)"),
@@ -54,18 +58,21 @@ PRICED_LINE = (
     Field("provider_code", "text", "Organisation, not site"),
     Field("commissioner_code", "text", "Payer: integrated care board or NHS England hub"),
     Field("treatment_function_code", "text", "TREATMENT FUNCTION CODE"),
-    Field("hrg_code", "text", "Core healthcare resource group; null if not attended"),
+    Field("hrg_code", "text", "HRG of the line, core or unbundled; null if not attended"),
     Field("point_of_delivery_code", "text", "National POINT OF DELIVERY CODE"),
-    Field("price_source", "text", "Which published price was taken; none if there is none"),
-    Field("unit_price_pence", "integer", "Unit price; null if none is published, 0 if zero is"),
+    Field("price_source", "text", "Which price was taken, published or local; none if none is"),
+    Field("unit_price_pence", "integer", "Unit price; null if there is none, 0 if zero is published"),
+    Field("best_practice_tariff_name", "text", "Best practice tariff that the record is flagged for"),
+    Field("best_practice_pence", "integer", "What its price adds to the base price; 0 if base is paid"),
     Field("excess_bed_days", "integer", "Days of stay beyond the trim point"),
     Field("long_stay_pence", "integer", "Excess bed days at the per day long stay payment"),
-    Field("top_up_pence", "integer", "Specialist top-up"),
-    Field("pre_mff_pence", "integer", "Unit price, long stay and top-up, before MFF"),
+    Field("top_up_pence", "integer", "Specialist top-up, a share of the price"),
+    Field("pre_mff_pence", "integer", "Unit price, best practice, long stay and top-up, before MFF"),
     Field("mff_ppm", "integer", "Market forces factor of the provider, in millionths"),
     Field("value_pence", "integer", "Worth at the unit price after MFF; null if no price"),
     Field("ebi_outcome", "text", "not_applicable, approved or zero_price"),
     Field("payment_mechanism", "text", "Mechanism that pays for the line"),
+    Field("mechanism_rule", "text", "Row of the scheme's decision table that gave the mechanism"),
     Field(
         "is_in_activity_target",
         "flag",
@@ -76,6 +83,11 @@ PRICED_LINE = (
         "integer",
         "What the mechanism pays for the line; null where a local price must be agreed, or where "
         "the contract's plan decides it",
+    ),
+    Field(
+        "patient_charge_pence",
+        "integer",
+        "What an overseas visitor who is liable is charged; null if nobody is, or at an unknown rate",
     ),
     Field("reason_code", "text", "Why that is payable: see the reasons table"),
 )
