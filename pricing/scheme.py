@@ -348,9 +348,13 @@ class Scheme:
     parameters: Mapping[str, Parameter]
     absent: Mapping[str, str]
 
+    def gives(self, path: str) -> bool:
+        """Whether the pack gives a parameter, for one that some years do without."""
+        return path in self.parameters
+
     def citation(self, path: str) -> str:
         """What a parameter rests on, that it is assumed, or why the pack does not give it."""
-        return self.parameters[path].citation if path in self.parameters else self.absent[path]
+        return self.parameters[path].citation if self.gives(path) else self.absent[path]
 
 
 SECTIONS: dict[str, type[Section]] = {
