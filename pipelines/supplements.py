@@ -37,22 +37,22 @@ def supplements_of(workspace: Workspace) -> list[Delivery]:
 
 def added_to(
     workspace: Workspace, extract: Extract, records: list[Path], aside: Path
-) -> pl.LazyFrame:
+) -> pl.LazyFrame | None:
     """What supplementary rows add to the records in some parts of the lake.
 
     A row for each record that has one: `record_id`, the columns of the supplement, null
     where the code is not known, and the texts that they were made from, `delivered_...`.
-    Writes to the folder `aside`, which must be there for as long as the rows are read.
+    Nothing where no supplementary extract came. Writes to the folder `aside`, which must be
+    there for as long as the rows are read.
     """
     names = SUPPLEMENT_COLUMNS[extract.dataset]
-    columns = ["record_id", *names, *(DELIVERED + name for name in names)]
     parts = [
         workspace.lake / name
         for delivery in supplements_of(workspace)
         for name in delivery.months[EVERY_MONTH].files
     ]
     if not parts:
-        return pl.LazyFrame(schema=dict.fromkeys(columns, pl.String))
+        return None
     versions = aside / "supplement.parquet"
     _of_records(_read(parts, extract), records).sink_parquet(
         versions, row_group_size=ROW_GROUP_ROWS
@@ -64,7 +64,11 @@ def added_to(
     )
     order = ("episode_number", *_ROW)
     earlier = superseded(standing.select("record_id", *order), order)
-    return _without(standing, earlier).with_columns(known_supplement(extract)).select(columns)
+    return (
+        _without(standing, earlier)
+        .with_columns(known_supplement(extract))
+        .select("record_id", *names, *(DELIVERED + name for name in names))
+    )
 
 
 def _read(parts: list[Path], extract: Extract) -> pl.LazyFrame:

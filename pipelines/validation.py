@@ -7,6 +7,7 @@ supplementary row is of which record (`pipelines.supplements`).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,13 +236,22 @@ def _made_from(workspace: Workspace, dataset: str) -> dict[str, Any]:
     }
 
 
-def _warnings(valid: pl.LazyFrame, added: pl.LazyFrame, extract: Extract) -> dict[str, int]:
+def _with_columns_of(
+    added: pl.LazyFrame | None, rows: pl.LazyFrame, names: Sequence[str]
+) -> pl.LazyFrame:
+    """Rows with some columns of what supplements add to their records; null where nothing."""
+    if added is None:  # a join with nothing would cost an eighth of the pass
+        return rows.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in names)
+    found = added.select("record_id", *names)
+    return rows.join(found, on="record_id", how="left", maintain_order="left")
+
+
+def _warnings(valid: pl.LazyFrame, added: pl.LazyFrame | None, extract: Extract) -> dict[str, int]:
     """How many valid records each warning rule finds, where it finds any."""
     names = SUPPLEMENT_COLUMNS[extract.dataset]
-    texts = [DELIVERED + name for name in names]
     is_unknown = [delivered(name).is_not_null() & pl.col(name).is_null() for name in names]
-    unknown = added.filter(pl.any_horizontal(is_unknown)).select("record_id", *texts)
-    counts = valid.join(unknown, on="record_id", how="left").select(
+    unknown = None if added is None else added.filter(pl.any_horizontal(is_unknown))
+    counts = _with_columns_of(unknown, valid, [DELIVERED + name for name in names]).select(
         rule_expression(rule).sum().alias(rule.code) for rule in warning_rules(extract)
     )
     return {code: count for code, count in counts.collect().row(0, named=True).items() if count}
@@ -273,21 +283,15 @@ def _as_delivered(rows: pl.LazyFrame, earlier: pl.DataFrame) -> pl.LazyFrame:
     )
 
 
-def _sort_rows(rows: pl.LazyFrame, added: pl.LazyFrame, extract: Extract, holding: Path) -> None:
+def _sort_rows(
+    rows: pl.LazyFrame, added: pl.LazyFrame | None, extract: Extract, holding: Path
+) -> None:
     """One pass: every row's values, what is added to it, and whether any rule refuses it."""
     rules = record_rules(extract)
     is_refused = pl.any_horizontal(rule_expression(rule) for rule in rules)
-    sorted_rows = (
-        stripped(rows, extract)
-        .with_columns(values(extract))
-        .join(
-            added.select("record_id", *SUPPLEMENT_COLUMNS[extract.dataset]),
-            on="record_id",
-            how="left",
-            maintain_order="left",
-        )
-        .select(*valid_schema(extract), is_refused.alias("is_refused"))
-    )
+    typed = stripped(rows, extract).with_columns(values(extract))
+    whole = _with_columns_of(added, typed, SUPPLEMENT_COLUMNS[extract.dataset])
+    sorted_rows = whole.select(*valid_schema(extract), is_refused.alias("is_refused"))
     by_outcome = pl.PartitionBy(
         holding,
         key="is_refused",
