@@ -512,7 +512,7 @@ def read_best_practice(path: Path) -> dict[tuple[str, str], BestPractice]:
     if not path.exists():
         return {}
     name, flag, hrg = (
-        column_of(path, "bpt name", "price"),
+        column_of(path, "best practice tariff", "price"),
         column_of(path, "flag"),
         column_of(path, "hrg code"),
     )

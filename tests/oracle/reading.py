@@ -699,7 +699,7 @@ def joined(values: Iterable[str]) -> str | None:
     >>> joined(["SB12Z", "", " RD20A "]), joined(["", " "])
     ('SB12Z RD20A', None)
     """
-    return blank_to_none(" ".join(value.strip() for value in values if value.strip()))
+    return blank_to_none(" ".join(" ".join(values).split()))
 
 
 def fields_of(values: Sequence[str], positions: dict[str, int], dataset: str) -> Fields:
@@ -806,21 +806,25 @@ def read_deliveries(deliveries: Sequence[tuple[str | Path, str, str]]) -> list[D
 
 SUPPLEMENT_HEADERS = {
     "Generated Record ID": "generated_record_id",
-    "Episode Number": "episode_number",
     "Spell ID": "spell_id",
+    "Episode Number": "episode_number",
+    "CDS Record Type": "cds_record_type_code",
     "OSV Status Classification At CDS Activity Date": "overseas_visitor_code",
     "Multi-Professional Or Multi-Disciplinary Indication Code": "multi_professional_code",
     "Consultation Medium Used": "consultation_medium_code",
+    "Query Date": "query_timestamp",
 }
-SUPPLEMENT_KEYS = {"apc": "spell_id", "op": "generated_record_id"}
-SUPPLEMENT_COLUMNS = {
-    "apc": ("overseas_visitor_code",),
-    "op": ("multi_professional_code", "consultation_medium_code", "overseas_visitor_code"),
+OUTPATIENT_RECORD_TYPES = ("020", "021", "20", "21")
+SUPPLEMENT_CODES = {
+    "overseas_visitor_code": ("1", "2", "3", "4", "8", "9"),
+    "multi_professional_code": ("1", "2"),
+    "consultation_medium_code": ("01", "02", "03", "04", "05", "06", "07", "08", "98"),
 }
+SUPPLEMENT_OF = {"apc": ("overseas_visitor_code",), "op": tuple(SUPPLEMENT_CODES)}
 
 
 def read_supplement(path: str | Path) -> list[Fields]:
-    """Every row of a supplementary extract: single figures without zeros, media of two."""
+    """Every row of a supplementary extract, of spells and attendances alike."""
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
         header, *data = (line for line in csv.reader(file, strict=True) if line)
     positions = header_positions(header, SUPPLEMENT_HEADERS)
@@ -830,30 +834,51 @@ def read_supplement(path: str | Path) -> list[Fields]:
             column: blank_to_none(values[positions[name]])
             for name, column in SUPPLEMENT_HEADERS.items()
         }
-        for column in ("overseas_visitor_code", "multi_professional_code"):
-            row[column] = row[column] and without_leading_zeros(str(row[column]))
-        medium = row["consultation_medium_code"]
-        row["consultation_medium_code"] = medium and pad_to_two(medium)
+        if row["multi_professional_code"] is not None:
+            row["multi_professional_code"] = without_leading_zeros(row["multi_professional_code"])
+        if row["consultation_medium_code"] is not None:
+            row["consultation_medium_code"] = pad_to_two(row["consultation_medium_code"])
         rows.append(row)
     return rows
 
 
-def add_supplements(
-    rows: Sequence[DeliveredRow], supplements: Sequence[tuple[str | Path, str]]
-) -> None:
-    """Give each row what the supplementary extracts of its dataset, (path, dataset), say of it.
-
-    Of the episodes of a spell the last that has a value says it.
-    """
-    said: dict[tuple[str, str], Fields] = {}
-    for path, dataset in supplements:
-        episodes = read_supplement(path)
-        for episode in sorted(episodes, key=lambda row: int(row["episode_number"] or 0)):
-            key = (dataset, str(episode[SUPPLEMENT_KEYS[dataset]]))
-            known = {name: episode[name] for name in SUPPLEMENT_COLUMNS[dataset] if episode[name]}
-            said.setdefault(key, {}).update(known)
+def standing_supplements(rows: Sequence[Fields]) -> list[Fields]:
+    """The last extracted row of each record that was sent, in order of their episodes."""
+    standing: dict[str | None, Fields] = {}
     for row in rows:
-        row.supplement = said.get((row.dataset, str(row.fields["record_id"])), {})
+        earlier = standing.get(row["generated_record_id"])
+        if earlier is None or str(row["query_timestamp"]) >= str(earlier["query_timestamp"]):
+            standing[row["generated_record_id"]] = row
+    return sorted(standing.values(), key=lambda row: int_in(row, "episode_number") or 0)
+
+
+def supplement_key(row: Fields) -> tuple[str, str | None] | None:
+    """The dataset and record that a row is of; None where it is of neither dataset."""
+    if row["spell_id"] is not None:
+        return "apc", row["spell_id"]
+    if row["cds_record_type_code"] in (None, *OUTPATIENT_RECORD_TYPES):
+        return "op", row["generated_record_id"]
+    return None
+
+
+def add_supplements(rows: Sequence[DeliveredRow], supplements: Sequence[str | Path]) -> None:
+    """Give each row what the supplementary extracts say of it, where the code is a known one.
+
+    Of the episodes of a spell the last that has a status says it.
+    """
+    said: dict[tuple[str, str | None], Fields] = {}
+    for sent in standing_supplements(
+        [row for path in supplements for row in read_supplement(path)]
+    ):
+        key = supplement_key(sent)
+        if key is None or all(sent[column] is None for column in SUPPLEMENT_OF[key[0]]):
+            continue
+        said[key] = {
+            column: sent[column] if sent[column] in SUPPLEMENT_CODES[column] else None
+            for column in SUPPLEMENT_OF[key[0]]
+        }
+    for row in rows:
+        row.supplement = said.get((row.dataset, row.fields["record_id"]), {})
 
 
 # --- records -----------------------------------------------------------------------------------

@@ -32,12 +32,12 @@ def price_month(
     month: str,
     books: Books,
     year: Year,
-    supplements: Sequence[tuple[str | Path, str]] = (),
+    supplements: Sequence[str | Path] = (),
 ) -> tuple[Priced, Refused]:
     """Price the rows of one activity month ("2024-07") of all deliveries of one cut.
 
     Give every delivery of the cut, of other months too, so that supersession sees them all, and
-    the supplementary extracts of the cut as (path, dataset). The priced lines are by (dataset,
+    the supplementary extracts that came with it. The priced lines are by (dataset,
     record_id, line_number); the refused rows are (dataset, delivery path, 1-based data row number,
     sorted codes), in the order delivered.
     """
