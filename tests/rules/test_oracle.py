@@ -183,20 +183,23 @@ AWKWARD = {
     "exclusion_reason_code": ["", "1", "no such reason"],
     "best_practice_flags": ["", "BP01", "BP02", " 5", "bp01", "BP-1", "B" * 11],
     "specialised_service_codes": ["", "NCBPS08", "8", " 36 ", "ncbps08", "N/A"],
-    **dict.fromkeys(CRITICAL_CARE_DAYS, ["", "0", "2", "36525", "007", "-1", "36526", "x", "1.0"]),
+    **{
+        column: ["", "0", "2", "36525", "007", "-1", "36526", "x", "1.0"]
+        for column in CRITICAL_CARE_DAYS
+    },
     "ebi_category_code": ["", "1", "01", "2", "3", "A", "0"],
     "ebi_type_code": [
         *("", "A_snoring", "B_menstr_D&C", "D_low_back_pain_inj"),
         *("E_x", "A", "_", "a_snoring", "snoring"),
     ],
-    **dict.fromkeys(
-        SUS_AMOUNTS,
-        [
+    **{
+        column: [
             *("", "1.00", "5", "0", "12.3", "-0.05", "9999999999.99"),
             *("1,234.00", "12.345", "n/a", "1.", "-", "£3", ".5", "+1", "1e3", "1.2.3"),
             *("--1", "-1-", "9" * 17),
-        ],
-    ),
+        ]
+        for column in SUS_AMOUNTS
+    },
     "open_spell_indicator": ["", "N", "0", "Y", "n", "1"],
     "query_timestamp": [
         *("20240919063000", "20240918063000", "20240919996099"),
