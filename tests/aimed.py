@@ -75,7 +75,9 @@ class Aim:
 def write(aim: Aim, book_of_cases: Path) -> None:
     """The book of the cases, what it lacks, and the users' lists, into the folder of the aim."""
     shutil.copytree(book_of_cases, aim.folder, dirs_exist_ok=True)
-    (aim.folder / "manifest.toml").write_text(MANIFEST.format(year=aim.scheme_year), "utf-8")
+    (aim.folder / "manifest.toml").write_text(
+        MANIFEST.format(year=aim.scheme_year, starts=aim.starts), "utf-8"
+    )
     for name, (header, rows) in {**TABLES, **lists_of(aim)}.items():
         with (aim.folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             lines = csv.writer(file)
@@ -87,8 +89,8 @@ MANIFEST = """\
 name = "aimed"
 scheme_year = "{year}"
 illustrative = true
-published_on = 2018-04-01
-effective_from = 2018-04-01
+published_on = {starts}-04-01
+effective_from = {starts}-04-01
 says = "Every number in this book is made up for a test and must not be used for payment."
 
 [tables]

@@ -143,7 +143,7 @@ def is_in_force(valid_from: date | None, valid_to: date | None, on: date) -> boo
     return valid_from is not None and valid_to is not None and valid_from <= on <= valid_to
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """A provider and a payer of the price year, and the month of the activity between them."""
 
