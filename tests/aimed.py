@@ -75,34 +75,39 @@ class Aim:
 def write(aim: Aim, book_of_cases: Path) -> None:
     """The book of the cases, what it lacks, and the users' lists, into the folder of the aim."""
     shutil.copytree(book_of_cases, aim.folder, dirs_exist_ok=True)
-    (aim.folder / "manifest.toml").write_text(
-        MANIFEST.format(year=aim.scheme_year, starts=aim.starts), "utf-8"
-    )
-    for name, (header, rows) in {**TABLES, **lists_of(aim)}.items():
+    tables = TABLES | (TABLES_FROM_2025_26 if aim.starts >= 2025 else {})
+    (aim.folder / "manifest.toml").write_text(manifest_of(aim, tables), "utf-8")
+    for name, (header, rows) in {**tables, **lists_of(aim)}.items():
         with (aim.folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             lines = csv.writer(file)
             lines.writerow(header)
             lines.writerows(rows)
 
 
-MANIFEST = """\
-name = "aimed"
-scheme_year = "{year}"
-illustrative = true
-published_on = {starts}-04-01
-effective_from = {starts}-04-01
-says = "Every number in this book is made up for a test and must not be used for payment."
+OF_CASES = (
+    "apc_and_outpatient_procedures",
+    "outpatient_attendances",
+    "market_forces_factor",
+    "lva_payments_schedule",
+)
+"""What the book of the cases has of its own that the records meet."""
 
-[tables]
-apc_and_outpatient_procedures = "apc_and_outpatient_procedures.csv"
-outpatient_attendances = "outpatient_attendances.csv"
-market_forces_factor = "market_forces_factor.csv"
-lva_payments_schedule = "lva_payments_schedule.csv"
-unbundled_services = "unbundled_services.csv"
-best_practice_tariffs = "best_practice_tariffs.csv"
-specialist_top_ups = "specialist_top_ups.csv"
-specialist_top_up_providers = "specialist_top_up_providers.csv"
-"""
+
+def manifest_of(aim: Aim, tables: Iterable[str]) -> str:
+    """What the book says of itself."""
+    return "\n".join(
+        [
+            'name = "aimed"',
+            f'scheme_year = "{aim.scheme_year}"',
+            "illustrative = true",
+            f"published_on = {aim.starts}-04-01",
+            f"effective_from = {aim.starts}-04-01",
+            'says = "Every number here is made up for a test and must not be used for payment."',
+            "[tables]",
+            *(f'{name} = "{name}.csv"' for name in (*OF_CASES, *tables)),
+        ]
+    )
+
 
 TABLES: dict[str, tuple[Row, list[Row]]] = {
     "unbundled_services": (
@@ -154,6 +159,14 @@ TABLES: dict[str, tuple[Row, list[Row]]] = {
     "specialist_top_up_providers": (
         ("Specialised service code", "provider_code"),
         [("0101", "RRV"), ("0102", "RRV"), ("0101", "RTD"), ("0201", "RGT"), ("0102", "NVC")],
+    ),
+}
+
+# Tab 4b, without which a book of these years is not whole.
+TABLES_FROM_2025_26: dict[str, tuple[Row, list[Row]]] = {
+    "other_unit_prices": (
+        ("HRG code", "HRG name", "Unit price (£)"),
+        [("SC99Z", "Radiotherapy, stereotactic", "1,501")],
     ),
 }
 
@@ -374,7 +387,7 @@ TREATMENT_FUNCTIONS = weighted(
 UNBUNDLED = weighted(
     (60, [None]),
     (10, ["SB12Z", "SB17Z", "RD20A", "RD01A", "RN01A", "SC21Z", "SC23Z", "XD01Z", "XC01Z"]),
-    (4, ["SB97Z", "SC26Z", "SC57Z", "XA01Z", "XB01Z", "LE01A", "XX01Z", "XX02Z", "RN99Z"]),
+    (4, ["SB97Z", "SC26Z", "SC57Z", "XA01Z", "XB01Z", "LE01A", "XX01Z", "XX02Z", "RN99Z", "SC99Z"]),
     (4, ["VC42Z", "SD01A", "VC42Z XC01Z", "RD20A SD01A"]),
     (4, ["SB12Z SB12Z RD20A", "RD20A RN01A SC21Z XD01Z", " ".join(["SB17Z", "XC01Z"] * 6)]),
 )

@@ -507,6 +507,17 @@ def read_unbundled_prices(path: Path) -> dict[str, int | None]:
     return table
 
 
+def read_other_unit_prices(path: Path) -> dict[str, int | None]:
+    """The unit prices of tab 4b, of SABR (2026/27 ¶98); none where the book has no such table.
+
+    Spell prices that a tab 4b may also give are not read: a book with them is not for the oracle.
+    """
+    if not path.exists():
+        return {}
+    hrg, price = column_of(path, "hrg code"), column_of(path, "unit price")
+    return {row[hrg]: pounds_to_pence(row[price]) for row in read_table(path, (hrg, price))}
+
+
 def read_best_practice(path: Path) -> dict[tuple[str, str], BestPractice]:
     """Best practice prices by HRG and flag; none where the book has no such table."""
     if not path.exists():
@@ -663,7 +674,8 @@ def read_books(
         bridge={} if bridge is None else read_bridge(Path(bridge), price_year),
         approvals=[] if approvals is None else read_approvals(Path(approvals)),
         exceptions=[] if exceptions is None else read_exceptions(Path(exceptions)),
-        unbundled_prices=read_unbundled_prices(price_book / "unbundled_services.csv"),
+        unbundled_prices=read_other_unit_prices(price_book / "other_unit_prices.csv")
+        | read_unbundled_prices(price_book / "unbundled_services.csv"),
         best_practice=read_best_practice(price_book / "best_practice_tariffs.csv"),
         top_up_ppm=read_top_ups(price_book / "specialist_top_ups.csv"),
         top_up_providers=read_top_up_providers(price_book / "specialist_top_up_providers.csv"),
