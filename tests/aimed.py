@@ -372,6 +372,7 @@ def weighted(*choices: tuple[int, Iterable[Any]]) -> list[Any]:
 
 PAIRS = weighted(
     (60, TERMS),
+    (8, [("RRV", "QMJ"), ("RX3", "QHL")]),
     (6, [("RYC", "QHL"), ("RX3", "QHL"), ("RTD", "QMJ"), ("RRV", "QHM")]),
     (8, [("RGT", "QHL"), ("RYC", "QMJ"), ("RRV", "QWO"), ("NVC", "QWO"), ("NT313", "QHL")]),
     (3, [("RYA", "QHL"), ("RRV77", "QHM"), ("RRV01", "QHM"), ("NVC01", "00L"), ("RYB", "15E")]),
@@ -382,7 +383,7 @@ SERIAL_NUMBERS = weighted(
     (60, [None, "000001"]), (25, AGREEMENTS), (4, ["00001=", "=", "API="]), (4, ["=1", "NONE"])
 )
 TREATMENT_FUNCTIONS = weighted(
-    (60, ["100", "110", "130"]), (15, ["650", "501", "710", "725", "560"]), (4, ["199", "999"])
+    (60, ["100", "110", "130"]), (20, ["650", "501", "710", "725", "560"]), (4, ["199", "999"])
 )
 UNBUNDLED = weighted(
     (60, [None]),
@@ -445,6 +446,7 @@ OVERSEAS_VISITOR_CODES = weighted((90, [None, "1"]), (4, ["4"]), (2, ["2", "3", 
 
 SPELL_HRGS = weighted(
     (50, ["FE30Z", "FE32Z", "BZ34A", "BZ34C", "DZ11U", "HC32G", "HN23C", "EB12C", "HN22E"]),
+    (8, ["DZ11U", "EB12C"]),
     (12, ["MA50Z", "MA56B", "LA97A", "LB55A", "NZ30C", "WJ06J", "KB01F", "KC05M", "AB16Z"]),
     (10, ["LA01A", "MC14Z", "EB10E", "JC43C"]),
     (4, ["EC10A"]),
@@ -461,7 +463,7 @@ CRITICAL_CARE_DAYS = weighted((85, [None, 0]), (15, [1, 2, 5, 500]))
 AGES = weighted((80, [19, 45, 90]), (20, [0, 18]))
 INTERVENTIONS = weighted(
     (75, [(None, None)]),
-    (20, [("1", "A_snoring"), ("1", "B_menstr_D&C"), ("1", "C_knee_arth"), ("1", "D_low_back_pa")]),
+    (30, [("1", "A_snoring"), ("1", "B_menstr_D&C"), ("1", "C_knee_arth"), ("1", "D_low_back_pa")]),
     (5, [("1", "E_x"), ("2", "A_snoring"), ("2", None)]),
 )
 BEST_PRACTICE_FLAGS = weighted(

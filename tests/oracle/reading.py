@@ -842,14 +842,27 @@ def read_supplement(path: str | Path) -> list[Fields]:
     return rows
 
 
+def extracted_at(row: Fields) -> str:
+    """When a row was extracted; before all others where that cannot be read."""
+    timestamp = row["query_timestamp"]
+    return str(timestamp) if is_query_timestamp(timestamp) else ""
+
+
 def standing_supplements(rows: Sequence[Fields]) -> list[Fields]:
-    """The last extracted row of each record that was sent, in order of their episodes."""
-    standing: dict[str | None, Fields] = {}
+    """The last extracted row of each episode and attendance, in order of the episodes."""
+    standing: dict[tuple[str | None, ...], Fields] = {}
     for row in rows:
-        earlier = standing.get(row["generated_record_id"])
-        if earlier is None or str(row["query_timestamp"]) >= str(earlier["query_timestamp"]):
-            standing[row["generated_record_id"]] = row
-    return sorted(standing.values(), key=lambda row: int_in(row, "episode_number") or 0)
+        sent = (row["generated_record_id"],)
+        if row["generated_record_id"] is None:
+            sent = (row["spell_id"], row["episode_number"])
+        earlier = standing.pop(sent, row)
+        standing[sent] = row if extracted_at(row) >= extracted_at(earlier) else earlier
+
+    def place(row: Fields) -> tuple[int, str]:
+        episode = int_in(row, "episode_number")
+        return -1 if episode is None else episode, extracted_at(row)
+
+    return sorted(standing.values(), key=place)
 
 
 def supplement_key(row: Fields) -> tuple[str, str | None] | None:

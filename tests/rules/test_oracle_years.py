@@ -278,7 +278,7 @@ def assert_aimed_well(found: Counter[tuple[str, Any]], year: str, least: int) ->
 def test_aimed_records_have_the_same_answers(year: str, tmp_path: Path) -> None:
     found = compare(tmp_path, year, FEW)
     assert found["records", "apc"] + found["records", "op"] == FEW
-    assert_aimed_well(found, year, least=2)
+    assert_aimed_well(found, year, least=5)
 
 
 @pytest.mark.slow
@@ -287,7 +287,7 @@ def test_a_hundred_thousand_aimed_records_have_the_same_answers(year: str, tmp_p
     with without_collecting():
         found = compare(tmp_path, year, MANY)
     assert found["records", "apc"] + found["records", "op"] == MANY
-    assert_aimed_well(found, year, least=50)
+    assert_aimed_well(found, year, least=100)
 
 
 def test_the_oracle_gives_the_columns_of_a_line() -> None:
