@@ -879,19 +879,18 @@ def add_supplements(rows: Sequence[DeliveredRow], supplements: Sequence[str | Pa
 
     Of the episodes of a spell the last that has a status says it.
     """
+    sent = [row for path in supplements for row in read_supplement(path)]
     said: dict[tuple[str, str | None], Fields] = {}
-    for sent in standing_supplements(
-        [row for path in supplements for row in read_supplement(path)]
-    ):
-        key = supplement_key(sent)
-        if key is None or all(sent[column] is None for column in SUPPLEMENT_OF[key[0]]):
-            continue
-        said[key] = {
-            column: sent[column] if sent[column] in SUPPLEMENT_CODES[column] else None
-            for column in SUPPLEMENT_OF[key[0]]
-        }
-    for row in rows:
-        row.supplement = said.get((row.dataset, row.fields["record_id"]), {})
+    for row in standing_supplements([row for row in sent if supplement_key(row) is not None]):
+        dataset, record_id = supplement_key(row) or ("", None)
+        columns = SUPPLEMENT_OF[dataset]
+        if any(row[column] is not None for column in columns):
+            said[dataset, record_id] = {
+                column: row[column] if row[column] in SUPPLEMENT_CODES[column] else None
+                for column in columns
+            }
+    for delivered in rows:
+        delivered.supplement = said.get((delivered.dataset, delivered.fields["record_id"]), {})
 
 
 # --- records -----------------------------------------------------------------------------------
