@@ -365,6 +365,7 @@ class Year:
     interventions_needing_approval: tuple[str, ...]
     has_lva: bool
     has_collaboratives_outside_lva: bool
+    has_excluded_items_outside_lva: bool
     blended_points_of_delivery: tuple[str, ...]
     services: Mapping[str, str]
     mechanism_by_service: Mapping[str, str]
@@ -397,6 +398,7 @@ _2021_22 = Year(
     # 2023/25 ¶11: "first introduced in 2022/23".
     has_lva=False,
     has_collaboratives_outside_lva=False,
+    has_excluded_items_outside_lva=False,
     # 2026/27 ¶81: the blended payments came with 2026/27.
     blended_points_of_delivery=(),
     services=SERVICES,
@@ -429,6 +431,7 @@ _2024_25 = Year(
     interventions_needing_approval=FOUR_INTERVENTIONS,  # 2023/25 ¶39
     has_lva=True,  # 2023/25 ¶77
     has_collaboratives_outside_lva=False,  # 2023/25 ¶79: three exceptions
+    has_excluded_items_outside_lva=False,  # 2023/25 ¶87: "no further payments", whatever for
     blended_points_of_delivery=(),
     services=SERVICES,
     mechanism_by_service=PAID_APART_2023_25,
@@ -463,6 +466,8 @@ YEARS = {
             table=TABLE_2026_27,
             # 2026/27 ¶108: a fourth, "mental health lead provider collaborative contracts".
             has_collaboratives_outside_lva=True,
+            # 2026/27 ¶116: "no further payments ..., other than for excluded items".
+            has_excluded_items_outside_lva=True,
             # 2026/27 ¶82: A&E, overnight and other same day non-elective; not maternity (NELNE).
             blended_points_of_delivery=("NEL", "NELST"),
             services=SERVICES_2026_27,
