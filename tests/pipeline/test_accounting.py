@@ -288,6 +288,8 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     pricing_run.make_variable_element(workspace, MONTH)
     pricing_run.make_low_volume(workspace, MONTH)
     pricing_run.make_ebi_challenges(workspace, MONTH)
+    pricing_run.make_excluded_items(workspace, MONTH)
+    pricing_run.make_excluded_drugs_baseline(workspace, MONTH)
     accounting.account(workspace, MONTH)
     return workspace
 
