@@ -407,7 +407,7 @@ def _unknown_records(
 def _unchecked_items(rulebook: Rulebook, month: str) -> list[str]:
     """Excluded items that no list of the price book was there to hold against."""
     of_month = rulebook.items.rows.filter(pl.col("activity_month") == month)
-    unchecked = categories_not_checked(of_month, rulebook.book)
+    unchecked = categories_not_checked(of_month, rulebook.book.read)
     if not unchecked:
         return []
     items = of_month.filter(pl.col("category").is_in(unchecked)).height

@@ -5,6 +5,8 @@ belong here: what is paid for an item (`pricing.excluded_items`), or making the 
 statements (`pipelines.pricing_run`).
 """
 
+from collections.abc import Container, Mapping
+
 import polars as pl
 
 from pipelines.basis import scheme_year_of
@@ -21,7 +23,6 @@ from pipelines.lists import (
     text,
     thousandths,
 )
-from pipelines.price_books import PriceBook
 from pipelines.user_lists import UserList, read_user_list, refuse_repeated, refuse_rows
 from pipelines.workspace import Workspace
 from pricing.excluded_items import CATEGORIES, DRUG, PRICES
@@ -67,10 +68,12 @@ def read_excluded_items(workspace: Workspace) -> UserList:
     return items
 
 
-def items_to_price(items: pl.DataFrame, activity_month: str, book: PriceBook) -> pl.DataFrame:
-    """The items of a month's scheme year, up to the month, and what the book says of each.
+def items_to_price(
+    items: pl.DataFrame, activity_month: str, tables: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """The items of a month's scheme year, up to the month, and what the price book says of each.
 
-    Adds `is_listed`, whether the book's list of its category names the item (null where the
+    `tables` are the book's. Adds `is_listed`, whether the book's list of its category names the item (null where the
     book has no such list), and `is_in_unit_prices`. Names are compared without regard to case.
     """
     year = scheme_year_of(activity_month)
@@ -81,27 +84,27 @@ def items_to_price(items: pl.DataFrame, activity_month: str, book: PriceBook) ->
     ]
     is_listed = pl.lit(None, dtype=pl.Boolean)
     for category, table in _LIST_OF_CATEGORY.items():
-        if table in book.further:
-            is_named = _is_named(items, book, table)
+        if table in tables:
+            is_named = _is_named(items, tables, table)
             is_listed = pl.when(pl.col("category") == category).then(is_named).otherwise(is_listed)
     is_drug = pl.col("category") == DRUG
     return items.filter(pl.col("activity_month").is_in(of_year)).with_columns(
         is_listed=is_listed,
-        is_in_unit_prices=is_drug & _is_named(items, book, _IN_UNIT_PRICES),
+        is_in_unit_prices=is_drug & _is_named(items, tables, _IN_UNIT_PRICES),
     )
 
 
-def categories_not_checked(items: pl.DataFrame, book: PriceBook) -> list[str]:
-    """The categories of some items for which the book has no list to hold them against."""
+def categories_not_checked(items: pl.DataFrame, tables: Container[str | None]) -> list[str]:
+    """The categories of some items for which a book of these tables has no list."""
     return sorted(
         category
         for category in items["category"].unique()
-        if _LIST_OF_CATEGORY.get(category) not in book.further
+        if _LIST_OF_CATEGORY.get(category) not in tables
     )
 
 
-def _is_named(items: pl.DataFrame, book: PriceBook, table: str) -> pl.Expr:
-    listed = book.further.get(table, pl.DataFrame({"name": []}, schema={"name": pl.String}))
-    names = {folded(name) for name in listed["name"].drop_nulls()}
+def _is_named(items: pl.DataFrame, tables: Mapping[str, pl.DataFrame], table: str) -> pl.Expr:
+    listed = tables[table]["name"].drop_nulls() if table in tables else []
+    names = {folded(name) for name in listed}
     found = [name for name in items["item_name"].unique() if folded(name) in names]
     return pl.col("item_name").is_in(found)

@@ -427,7 +427,8 @@ def _priced_items(workspace: Workspace, month: str, rulebook: Rulebook) -> nw.La
     Which mechanism pays for an item's record is known where the record's month was priced, on
     the same basis.
     """
-    items = items_to_price(rulebook.items.rows, month, rulebook.book)
+    tables = {name: table.rows for name, table in rulebook.book.read.items()}
+    items = items_to_price(rulebook.items.rows, month, tables)
     earlier = {one for one in items["activity_month"] if one < month}
     lines = [
         *priced_paths(workspace, month).values(),

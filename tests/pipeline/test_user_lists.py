@@ -6,7 +6,6 @@ month. Does not belong here: what is paid by it (`tests/cases/`).
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,14 @@ from pipeline.making import MONTH, land, new_workspace
 from support import scheme
 
 from pipelines import contracts, local_prices
-from pipelines.basis import PricingBasis
 from pipelines.contracts import CONTRACT_CELLS, read_contracts
-from pipelines.excluded_items import ITEM_CELLS, items_to_price, read_excluded_items
+from pipelines.excluded_items import (
+    ITEM_CELLS,
+    categories_not_checked,
+    items_to_price,
+    read_excluded_items,
+)
 from pipelines.local_prices import PRICE_CELLS, read_local_prices
-from pipelines.price_books import read_price_book
 from pipelines.pricing_run import rulebook_for
 from pipelines.user_lists import VISITORS, UserList, read_overseas_visitors
 from pipelines.workspace import UserError, Workspace
@@ -487,29 +489,13 @@ def test_what_predecessors_agreed_holds_for_their_successor_if_they_agree(
         rulebook_for(workspace, MONTH).reference(MONTH)
 
 
-def test_the_list_of_a_successor_that_is_not_open_yet_counts_from_its_opening(
-    workspace: Workspace,
-) -> None:
-    """RYA and RYB were apart until April 2020: each has its own contract before."""
-    rows = [
-        contract(provider_code=code, valid_from="2019-04-01", expected_annual_value=value)
-        for code, value in (("RYA", "1000"), ("RYB", "2000"))
-    ]
-    landed(workspace, ("list.csv", CONTRACTS, rows))
-    on = workspace.on(PricingBasis("2021-22"))
-    with pytest.raises(UserError, match=r"list.csv, line 2 and list.csv, line 3"):
-        rulebook_for(on, "2024-05").reference("2024-05")
-
-
 def test_items_are_held_against_the_lists_of_the_price_book(workspace: Workspace) -> None:
     """Without regard to case or to blanks; a category without a list is not held against any."""
     names = {
         "excluded_drugs": ["ADALIMUMAB", "Drug in two  words", None],
         "drugs_in_unit_prices": ["drug in Two words"],
     }
-    bare = read_price_book(workspace.data / "price_books" / "cases")
-    further = {name: pl.DataFrame({"name": listed}) for name, listed in names.items()}
-    book = replace(bare, further=further)
+    tables = {name: pl.DataFrame({"name": listed}) for name, listed in names.items()}
     drawn = [
         item(),
         item(item_reference="ITEM-2", item_name="drug in two words"),
@@ -520,7 +506,8 @@ def test_items_are_held_against_the_lists_of_the_price_book(workspace: Workspace
         item(item_reference="ITEM-7", activity_month="2024-08"),
     ]
     landed(workspace, ("list.csv", ITEMS, drawn))
-    found = items_to_price(read_excluded_items(workspace).rows, MONTH, book)
+    found = items_to_price(read_excluded_items(workspace).rows, MONTH, tables)
+    assert categories_not_checked(found, tables) == ["device"]
     assert found.select("item_reference", "is_listed", "is_in_unit_prices").rows() == [
         ("ITEM-1", True, False),
         ("ITEM-2", True, True),
