@@ -73,8 +73,9 @@ def items_to_price(
 ) -> pl.DataFrame:
     """The items of a month's scheme year, up to the month, and what the price book says of each.
 
-    `tables` are the book's. Adds `is_listed`, whether the book's list of its category names the item (null where the
-    book has no such list), and `is_in_unit_prices`. Names are compared without regard to case.
+    `tables` are the book's. Adds `is_listed`, whether the book's list of its category names the
+    item (null where the book has no such list), and `is_in_unit_prices`. Names are compared
+    without regard to case.
     """
     year = scheme_year_of(activity_month)
     of_year = [
@@ -104,7 +105,7 @@ def categories_not_checked(items: pl.DataFrame, tables: Container[str | None]) -
 
 
 def _is_named(items: pl.DataFrame, tables: Mapping[str, pl.DataFrame], table: str) -> pl.Expr:
-    listed = tables[table]["name"].drop_nulls() if table in tables else []
+    listed = tables[table]["name"].drop_nulls().to_list() if table in tables else []
     names = {folded(name) for name in listed}
     found = [name for name in items["item_name"].unique() if folded(name) in names]
     return pl.col("item_name").is_in(found)
