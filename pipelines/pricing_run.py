@@ -53,7 +53,7 @@ from pipelines.user_lists import (
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
 from pricing import ebi, excluded_items, low_volume, variable_element
-from pricing.national import price_attendances, price_spells
+from pricing.national import parties_of, price_attendances, price_spells
 from pricing.reference import Reference
 from schemas.extracts import DELIVERY_COLUMNS, EXTRACTS
 from schemas.priced_line import (
@@ -368,7 +368,9 @@ def _priced(
     """Every valid record of a month, priced or refused."""
     reference = rulebook.reference(month, _earliest_admission(valid))
     records = valid.with_columns(activity_month=pl.lit(month), cut=pl.lit(cut))
-    priced = _PRICE[dataset](nw.from_native(records), reference, rulebook.pack.scheme)
+    frame, scheme = nw.from_native(records), rulebook.pack.scheme
+    parties = parties_of(frame, reference, scheme).collect().lazy()
+    priced = _PRICE[dataset](frame, parties, reference, scheme)
     native: pl.LazyFrame = priced.to_native()
     return native
 

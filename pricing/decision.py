@@ -9,11 +9,10 @@ from collections.abc import Sequence
 import narwhals.stable.v2 as nw
 
 Outcome = nw.Expr | str | int | bool | None
+Row = tuple[nw.Expr, Outcome]
 
 
-def first_that_fits(
-    rows: Sequence[tuple[nw.Expr, Outcome]], otherwise: Outcome, dtype: type = nw.String
-) -> nw.Expr:
+def first_that_fits(rows: Sequence[Row], otherwise: Outcome, dtype: type = nw.String) -> nw.Expr:
     """The outcome of the first row whose condition holds; a null condition does not hold.
 
     >>> import polars as pl
@@ -31,9 +30,7 @@ def first_that_fits(
     return decided
 
 
-def _first_text(
-    rows: Sequence[tuple[nw.Expr, Outcome]], texts: Sequence[str], otherwise: Outcome
-) -> nw.Expr:
+def _first_text(rows: Sequence[Row], texts: Sequence[str], otherwise: Outcome) -> nw.Expr:
     """Decides on small numbers and puts the text in last: six times as fast on Polars."""
     names = list(dict.fromkeys(str(text) for text in texts))
     numbers: dict[Outcome, int] = {name: number for number, name in enumerate(names)}

@@ -10,8 +10,8 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from pricing.contracts import PAIR
 from pricing.decision import first_that_fits
-from pricing.organisations import DELIVERED_PARTIES
 from pricing.reference import Reference
 from pricing.scheme import EvidenceBasedInterventions
 from schemas.priced_line import EBI_CHALLENGES
@@ -23,27 +23,19 @@ _LETTER_LENGTH = 2
 
 
 def approvals(
-    spells: nw.LazyFrame[Any],
-    parties: nw.LazyFrame[Any],
-    reference: Reference,
-    rules: EvidenceBasedInterventions,
+    spells: nw.LazyFrame[Any], reference: Reference, rules: EvidenceBasedInterventions
 ) -> nw.LazyFrame[Any]:
-    """The `record_id` of each spell with prior approval, once.
+    """The `record_id` of each spell with prior approval, once; takes spells with their parties.
 
     An approval names the record, or the provider, commissioner and type of intervention;
     the latter must be in force on the day of admission.
     """
     by_day = (
         spells.filter(is_in_scope(rules))
-        .select("record_id", "start_date", *DELIVERED_PARTIES, ebi_type_letter=_type_letter())
-        .join(
-            parties.select(*DELIVERED_PARTIES, "provider_code", "commissioner_code"),
-            on=list(DELIVERED_PARTIES),
-            how="inner",
-        )
+        .select("record_id", "start_date", *PAIR, ebi_type_letter=_type_letter())
         .join(
             reference.approved_days,
-            on=["provider_code", "commissioner_code", "ebi_type_letter", "start_date"],
+            on=[*PAIR, "ebi_type_letter", "start_date"],
             how="inner",
         )
         .select("record_id")

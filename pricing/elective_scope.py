@@ -31,7 +31,7 @@ def is_elective_spell(scope: ElectiveScope) -> nw.Expr:
     """Day case and ordinary elective spells with a published non-zero price (2023/25 ¶117)."""
     return (
         nw.col("point_of_delivery_code").is_in(scope.points_of_delivery)
-        & (nw.col("unit_price_pence") > 0).fill_null(False)
+        & (nw.col("published_price_pence") > 0).fill_null(False)
         & ~is_termination_of_pregnancy(scope)
         & ~is_excluded_treatment_function(scope)
     )
@@ -41,7 +41,7 @@ def is_first_attendance(attendances: Attendances) -> nw.Expr:
     """First attendances that national prices apply to, priced or not (2023/25 ¶117)."""
     return (
         nw.col("attendance_hrg_code").is_in(attendances.first_attendance_hrgs)
-        & nw.col("price_source").is_in([unit_price.ATTENDANCE, unit_price.NONE])
+        & nw.col("published_source").is_in([unit_price.ATTENDANCE, unit_price.NONE])
         & nw.col("national_price_exclusion").is_null()
     ).fill_null(False)
 
@@ -53,7 +53,7 @@ def is_elective_attendance(scope: ElectiveScope, attendances: Attendances) -> nw
     agreed one is paid (2023/25 ¶72, 2026/27 ¶76). In 2021/22 ¶56 it is outside.
     """
     is_procedure = (nw.col("point_of_delivery_code") == point_of_delivery.OUTPATIENT_PROCEDURE) & (
-        nw.col("unit_price_pence") > 0
+        nw.col("published_price_pence") > 0
     ).fill_null(False)
     in_scope = is_procedure & ~is_termination_of_pregnancy(scope)
     if scope.includes_first_attendances:

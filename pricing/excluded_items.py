@@ -19,9 +19,17 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from pricing.contracts import AGREED_API, NHS_ENGLAND, PAIR, with_terms
 from pricing.decision import first_that_fits
 from pricing.low_volume import LVA_BLOCK, OUTSIDE_SCHEME
-from pricing.mechanism import ACTIVITY_BASED, API_FIXED, LOCAL_AGREEMENT
+from pricing.mechanism import (
+    ACTIVITY_BASED,
+    API_FIXED,
+    EXCLUDED_ITEM,
+    LOCAL_AGREEMENT,
+    facts_asked,
+)
+from pricing.overseas_visitors import CHARGED_TO_PATIENT
 from pricing.reasons import ItemReason
 from pricing.reference import Reference
 from pricing.scheme import Scheme
@@ -32,14 +40,11 @@ MEDTECH = "medtech"
 CATEGORIES = (DRUG, "device", "listed_procedure", MEDTECH)
 PRICES = ("actual_cost", "framework_price", "reference_price")
 """The prices that one unit of an item may have; of those alike the first is named."""
-EXCLUDED_ITEM = "excluded_item"
-CHARGED_TO_PATIENT = "charged_to_patient"
 NO_PRICE = "none"
 
-_PAIR = ["provider_code", "commissioner_code"]
+_PAIR = list(PAIR)
 _PAID_APART_AS = {"drugs": DRUG, "devices": "device", "listed_procedures": "listed_procedure"}
-_NHS_ENGLAND = "nhs_england"
-_UNDER_API = ("api", "api_fixed")
+_UNDER_API = (AGREED_API, API_FIXED)
 _UNDER_FRAMEWORK = "increasing_capacity_framework"
 _AGAINST_BASELINE = (ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING)
 
@@ -87,8 +92,8 @@ def priced_items(
     `money.LARGEST_PENCE`. `baselines` are by pair, in pence a scheme year; `records` are those
     of `record_mechanisms`. Every item comes out once.
     """
-    facts = _with_facts(items, reference, baselines, records)
-    is_ruled = "excluded_items.lowest_of" in scheme.parameters
+    facts = _with_facts(items, reference, baselines, records, scheme)
+    is_ruled = scheme.gives("excluded_items.lowest_of")
     lowest_of = scheme.excluded_items.lowest_of if is_ruled else ()
     priced = facts.with_columns(*_lowest_price(lowest_of)).with_columns(amount_pence=_amount())
     outcomes = _outcomes(scheme)
@@ -110,6 +115,7 @@ def _with_facts(
     reference: Reference,
     baselines: nw.LazyFrame[Any],
     records: nw.LazyFrame[Any],
+    scheme: Scheme,
 ) -> nw.LazyFrame[Any]:
     """The items with who their parties come down to, and what is known of the pair and record.
 
@@ -125,15 +131,17 @@ def _with_facts(
         standing_commissioner="commissioner_code",
         commissioner_kind="commissioner_kind",
     )
-    return (
+    parties = (
         items.join(providers, on="provider_code", how="left")
         .join(commissioners, on="commissioner_code", how="left")
         .with_columns(
             provider_code=nw.coalesce("standing_provider", "provider_code"),
             commissioner_code=nw.coalesce("standing_commissioner", "commissioner_code"),
         )
+    )
+    return (
+        with_terms(parties, reference, scheme, facts_asked(scheme))
         .join(reference.lva_schedule.select(*_PAIR, "block_value_pence"), on=_PAIR, how="left")
-        .join(reference.contracts.with_columns(is_contract=nw.lit(True)), on=_PAIR, how="left")
         .join(baselines, on=_PAIR, how="left")
         .join(records, on=["record_id", *_PAIR], how="left")
     )
@@ -203,13 +211,13 @@ def _under_block(scheme: Scheme) -> _Outcome:
         & nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds)
         & ~nw.col("provider_kind").is_in(rules.provider_kinds_outside)
         & nw.col("commissioner_kind").is_in(rules.commissioner_kinds)
-        & (nw.col("agreed_mechanism").fill_null("") != "api")
+        & (nw.col("agreed_mechanism").fill_null("") != AGREED_API)
     )
     of_record = nw.col("record_mechanism")
     is_covered = (
         nw.when(of_record.is_null()).then(is_pair_covered).otherwise(of_record == LVA_BLOCK)
     )
-    if "low_volume.items_paid_apart" not in scheme.parameters:
+    if not scheme.gives("low_volume.items_paid_apart"):
         return _Outcome(is_covered, EXCLUDED_ITEM, None, ItemReason.ITEM_LVA_NOT_RULED)
     apart = [_PAID_APART_AS.get(category, category) for category in rules.items_paid_apart]
     is_within = is_covered & ~nw.col("category").is_in(apart)
@@ -218,8 +226,7 @@ def _under_block(scheme: Scheme) -> _Outcome:
 
 def _is_in_unit_price(scheme: Scheme) -> nw.Expr:
     """Drugs that were moved into unit prices, homecare or not (2026/27 ¶21)."""
-    path = "excluded_items.homecare_drugs_may_be_in_unit_prices"
-    if path not in scheme.parameters:
+    if not scheme.gives("excluded_items.homecare_drugs_may_be_in_unit_prices"):
         return nw.lit(False)
     return nw.col("is_in_unit_prices") & scheme.excluded_items.homecare_drugs_may_be_in_unit_prices
 
@@ -230,35 +237,30 @@ def _of_fixed_element(scheme: Scheme) -> list[_Outcome]:
     Innovative products are outside it (2021/22 ¶23), and so are contracts that are not under
     aligned payment and incentive, by their value or by the Framework (2021/22 ¶11-14, ¶17).
     """
-    if "excluded_items.local_items_are_in_fixed_element" not in scheme.parameters:
+    if not scheme.gives("excluded_items.local_items_are_in_fixed_element"):
         return []
     if not scheme.excluded_items.local_items_are_in_fixed_element:
         return []
     is_local = (
         nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds)
-        & (nw.col("commissioner_kind") != _NHS_ENGLAND)
+        & (nw.col("commissioner_kind") != NHS_ENGLAND)
         & (nw.col("category") != MEDTECH)
+        & (nw.col("covers").fill_null("") != _UNDER_FRAMEWORK)
     )
     agreed = nw.col("agreed_mechanism")
-    expected = nw.col("expected_annual_value_pence")
-    is_under_framework = (nw.col("covers") == _UNDER_FRAMEWORK).fill_null(False)
-    is_same_system = nw.col("is_same_system").fill_null(False)
-    is_under_api = nw.lit(True)
-    is_not_known = nw.lit(False)
-    if scheme.api_scope.has_contract_threshold:
-        is_not_known = agreed.is_null() & ~is_under_framework & ~is_same_system & expected.is_null()
-        is_under_api = is_same_system | (expected >= scheme.api_scope.minimum_contract_pence)
-    is_included = nw.when(agreed.is_null()).then(is_under_api).otherwise(agreed.is_in(_UNDER_API))
+    is_under_api = (
+        nw.when(agreed.is_null())
+        .then(~nw.col("is_below_contract_threshold"))
+        .otherwise(agreed.is_in(_UNDER_API))
+    )
     return [
         _Outcome(
-            is_local & is_not_known, LOCAL_AGREEMENT, None, ItemReason.ITEM_CONTRACT_NOT_KNOWN
+            is_local & nw.col("is_contract_not_known"),
+            LOCAL_AGREEMENT,
+            None,
+            ItemReason.ITEM_CONTRACT_NOT_KNOWN,
         ),
-        _Outcome(
-            is_local & ~is_under_framework & is_included,
-            API_FIXED,
-            0,
-            ItemReason.ITEM_IN_FIXED_ELEMENT,
-        ),
+        _Outcome(is_local & is_under_api, API_FIXED, 0, ItemReason.ITEM_IN_FIXED_ELEMENT),
     ]
 
 
@@ -267,7 +269,7 @@ def _of_baseline(scheme: Scheme) -> list[_Outcome]:
 
     Only what an NHS provider has a fixed element for, or a contract gives a baseline of.
     """
-    if "excluded_items.drugs_against_baseline_commissioner_kinds" not in scheme.parameters:
+    if not scheme.gives("excluded_items.drugs_against_baseline_commissioner_kinds"):
         return []
     kinds = scheme.excluded_items.drugs_against_baseline_commissioner_kinds
     has_baseline = ~nw.col("excluded_drugs_baseline_pence").is_null()

@@ -1,17 +1,44 @@
 """Long stay: days beyond the trim point, and what is paid for them.
 
-Belongs here: excess bed days. Does not belong here: trim points and per day payments
-(price books), or which days SUS+ took off the stay.
+Belongs here: the stay that prices look at, and excess bed days. Does not belong here: trim
+points and per day payments (price books).
 """
 
 import narwhals.stable.v2 as nw
 
 from pricing.decision import first_that_fits
+from pricing.scheme import LongStay
+
+_CRITICAL_CARE_DAYS = (
+    "adult_critical_care_days",
+    "neonatal_critical_care_days",
+    "paediatric_critical_care_days",
+)
 
 
 def stay_for_payment_days() -> nw.Expr:
-    """The stay that prices look at: as SUS+ adjusted it, else the stay of the spell."""
-    return nw.coalesce("adjusted_length_of_stay_days", "length_of_stay_days")
+    """The stay that prices look at: as SUS+ adjusted it, else less days of critical care."""
+    critical_care = nw.sum_horizontal(*_CRITICAL_CARE_DAYS)
+    left = nw.max_horizontal(nw.col("length_of_stay_days") - critical_care, nw.lit(0))
+    return nw.coalesce(nw.col("adjusted_length_of_stay_days"), left)
+
+
+def is_stay_unknown(rules: LongStay) -> nw.Expr:
+    """Whether a long stay would be paid for days that only SUS+ could have taken off.
+
+    The extract does not give days of rehabilitation and specialist palliative care, so a spell
+    with either, long enough to count, needs the stay that SUS+ adjusted.
+    """
+    hrgs = nw.col("unbundled_hrg_codes")
+    has_such_days = [
+        hrgs.str.starts_with(prefix) | hrgs.str.contains(f" {prefix}", literal=True)
+        for prefix in rules.stay_adjusted_by_sus_hrg_prefixes
+    ]
+    return (
+        nw.col("adjusted_length_of_stay_days").is_null()
+        & (nw.col("excess_bed_days") > 0)
+        & nw.any_horizontal(*has_such_days, ignore_nulls=False)
+    ).fill_null(False)
 
 
 def excess_bed_days() -> nw.Expr:

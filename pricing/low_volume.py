@@ -5,16 +5,17 @@ Belongs here: membership of the published schedule, the exceptions to it (2023/2
 exceptions that parties agree (the user's own list).
 
 Membership of the published schedule decides, not a threshold worked out from activity
-(2023/25 ¶80-81, ¶83, ¶85, 2026/27 ¶104, ¶109-110, ¶112). Before 2022/23 there was none
-(2023/25 ¶11, ¶77).
+(2023/25 ¶80-81, ¶83, ¶85, 2026/27 ¶104, ¶109-110, ¶112), unless the parties moved a pair to API.
+Before 2022/23 there was none (2023/25 ¶11, ¶77).
 """
 
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from pricing.contracts import PAIR, is_agreed_to_be_under_api
 from pricing.money import is_paid_elsewhere
-from pricing.organisations import DELIVERED_PARTIES
+from pricing.overseas_visitors import CHARGED_TO_PATIENT
 from pricing.reference import Reference
 from pricing.scheme import LowVolume, Mechanism, Spells
 
@@ -28,42 +29,45 @@ EXCEPTION_FLAGS = {
 """The column that says of a record that its pair has an exception, by kind of exception."""
 
 
-def exceptions(
-    records: nw.LazyFrame[Any],
-    parties: nw.LazyFrame[Any],
-    reference: Reference,
-) -> nw.LazyFrame[Any]:
+def exceptions(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
     """The `record_id` of each record whose pair has an exception on its costing date.
 
-    With `EXCEPTION_FLAGS`. Only the records of pairs that have an exception at all are looked
-    at.
+    With `EXCEPTION_FLAGS`. Takes records with their parties.
     """
-    pair = ["provider_code", "commissioner_code"]
-    excepted = parties.select(*DELIVERED_PARTIES, *pair).join(
-        reference.lva_exception_days.select(*pair).unique(), on=pair, how="inner"
-    )
     return (
-        records.select("record_id", "costing_date", *DELIVERED_PARTIES)
-        .join(excepted, on=list(DELIVERED_PARTIES), how="inner")
-        .join(reference.lva_exception_days, on=[*pair, "costing_date"], how="inner")
+        records.select("record_id", "costing_date", *PAIR)
+        .join(reference.lva_exception_days, on=[*PAIR, "costing_date"], how="inner")
         .select("record_id", *EXCEPTION_FLAGS.values())
     )
 
 
-def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) -> nw.Expr:
-    """Whether the pair's block pays for the record; needs `exceptions` and the parties.
+def is_block_pair(mechanism: Mechanism, rules: LowVolume) -> nw.Expr:
+    """Whether a pair has a block at all: on the schedule, an ICB and an NHS provider.
 
-    Outside it, even for a listed pair (2023/25 ¶79, ¶82, 2026/27 ¶108, ¶111): other parties than
-    ICBs and NHS providers, ambulance trusts, and of the kinds of exception that the year has,
-    out-of-area mental health placements that the commissioner arranged, elective care by patient
-    choice where there is no contract, and contracts of mental health lead provider collaboratives.
+    Outside it even if listed are other parties (2023/25 ¶82, 2026/27 ¶111) and ambulance trusts
+    (2023/25 ¶79, 2026/27 ¶108).
     """
     if not rules.has_payments_schedule:
         return nw.lit(False)
-    is_listed = ~nw.col("block_value_pence").is_null()
-    is_between_icb_and_nhs_provider = nw.col("provider_kind").is_in(
-        mechanism.nhs_provider_kinds
-    ) & nw.col("commissioner_kind").is_in(rules.commissioner_kinds)
+    kind = nw.col("provider_kind")
+    return (
+        ~nw.col("block_value_pence").is_null()
+        & kind.is_in(mechanism.nhs_provider_kinds)
+        & nw.col("commissioner_kind").is_in(rules.commissioner_kinds)
+        & ~kind.is_in(rules.provider_kinds_outside)
+    ).fill_null(False)
+
+
+def is_covered(rules: LowVolume, is_out_of_area: nw.Expr) -> nw.Expr:
+    """Whether the pair's block pays for the line; needs `exceptions` and the parties.
+
+    Outside it is what the parties moved to API (2023/25 ¶85), and of the kinds of exception that
+    the year has (2023/25 ¶79, 2026/27 ¶108) out-of-area mental health placements that the
+    commissioner arranged, elective care by patient choice where there is no contract, and
+    contracts of mental health lead provider collaboratives.
+    """
+    if not rules.has_payments_schedule:
+        return nw.lit(False)
     of_kind = {
         # A retired HRG may be elective activity: the block must not swallow what is not known.
         "patient_choice_without_contract": nw.col("is_elective_activity")
@@ -71,11 +75,11 @@ def is_covered(mechanism: Mechanism, rules: LowVolume, is_out_of_area: nw.Expr) 
         "out_of_area_mental_health": is_out_of_area,
         "mental_health_lead_provider_collaborative": _is_mental_health(rules),
     }
-    is_outside = nw.col("provider_kind").is_in(rules.provider_kinds_outside)
+    is_outside = is_agreed_to_be_under_api()
     for kind in rules.exception_kinds:
         has_exception = nw.col(EXCEPTION_FLAGS[kind]).fill_null(False)
         is_outside = is_outside | (has_exception & of_kind[kind])
-    return (is_listed & is_between_icb_and_nhs_provider & ~is_outside).fill_null(False)
+    return (nw.col("is_block_pair") & ~is_outside).fill_null(False)
 
 
 def is_out_of_area_spell(rules: LowVolume, spells: Spells) -> nw.Expr:
@@ -105,7 +109,8 @@ def statement(
     """
     pairs = reference.lva_schedule.select("provider_code", "commissioner_code", "block_value_pence")
     covered = nw.col("payment_mechanism") == LVA_BLOCK
-    outside_block = ~covered & (nw.col("payment_mechanism") != OUTSIDE_SCHEME)
+    not_payers = [OUTSIDE_SCHEME, CHARGED_TO_PATIENT]
+    outside_block = ~covered & ~nw.col("payment_mechanism").is_in(not_payers)
 
     def total(amount: str, condition: nw.Expr) -> nw.Expr:
         return nw.when(condition).then(nw.col(amount)).otherwise(0).sum().cast(nw.Int64)

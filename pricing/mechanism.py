@@ -1,48 +1,120 @@
-"""Payment mechanism: who pays for a record, and how (2023/25 Table 1, 2026/27 Table 1).
+"""Payment mechanism: who pays for a line, and how (2023/25 Table 1, 2026/27 Table 1).
 
-Belongs here: the decision between mechanisms, read top to bottom. Does not belong here:
-what each pays (`pricing.payable`), or what elective activity is (`pricing.elective_scope`).
+Belongs here: reading the scheme's decision table of mechanisms, top to bottom, and the facts
+that its rows ask of a line: private patients and others not funded by the NHS (2023/25 ¶59,
+2026/27 ¶53, 2021/22 ¶34), overseas visitors (2023/25 ¶46-47, 2026/27 ¶35-38), LVA blocks (2023/25
+¶80, 2026/27 ¶109), what the parties agreed (2026/27 ¶42-43), the Increasing Capacity Framework and
+subcontracting (2023/25 ¶20-22, 2026/27 ¶11-12, 2021/22 ¶12, ¶17), the threshold of 2021/22
+¶11-16, NHS England's services (2023/25 ¶18, 2026/27 ¶8-9), API (2023/25 ¶1, ¶16-17, ¶49, ¶71, ¶93,
+2026/27 ¶2-3, ¶6, ¶49, ¶74, ¶81-82, 2021/22 ¶3, ¶10, ¶27, ¶56), and unit prices for other providers.
+
+Does not belong here: the table, which is the scheme pack's, what each mechanism pays
+(`pricing.payable`), or how a fact of more than a column is worked out (the module of its
+subject).
 """
+
+from collections.abc import Set
 
 import narwhals.stable.v2 as nw
 
+from pricing import contracts, overseas_visitors, unbundled
 from pricing.decision import first_that_fits
-from pricing.low_volume import LVA_BLOCK, OUTSIDE_SCHEME
-from pricing.scheme import Mechanism
+from pricing.scheme import AS_AGREED, BY_SERVICE, MECHANISM_RULES, DecisionRow, Scheme
 
 API_VARIABLE = "api_variable"
 API_FIXED = "api_fixed"
 API_BLENDED = "api_blended"
 ACTIVITY_BASED = "activity_based"
 LOCAL_AGREEMENT = "local_agreement"
+EXCLUDED_ITEM = "excluded_item"
 
 
-def payment_mechanism(rules: Mechanism) -> nw.Expr:
-    """The mechanism of a record; needs `is_covered_by_block` and `is_elective_activity`.
+def facts_asked(scheme: Scheme) -> Set[str]:
+    """The facts that the scheme's decision table asks of a line; no other is worked out."""
+    table = scheme.mechanism.decision_table
+    return {fact.removeprefix("not ") for row in table for fact in row.when}
 
-    Private and other patients not funded by the NHS first (2023/25 ¶59, 2026/27 ¶53, 2021/22
-    ¶34); then the LVA block of the pair (2023/25 ¶80, 2026/27 ¶109); then API for NHS providers
-    (2023/25 ¶1, ¶16-17, 2026/27 ¶2-3, ¶6, 2021/22 ¶3): its variable element for elective activity
-    (2023/25 ¶71, 2026/27 ¶74, 2021/22 ¶56), its blended payment for priced urgent and emergency
-    spells (2026/27 ¶81-82), its fixed element for the rest, maternity too (2023/25 ¶49, ¶93,
-    2026/27 ¶49, 2021/22 ¶27); then unit prices for other providers (2023/25 ¶20, 2026/27 ¶11); and
-    local agreement for what is left. What a retired HRG would be paid for is not known until it is
-    bridged, so nothing is said to be payable, or not payable, for it.
-    """
+
+def facts(scheme: Scheme) -> dict[str, nw.Expr]:
+    """The facts asked of a line that are not columns of it yet."""
+    asked = facts_asked(scheme)
+    rules = scheme.mechanism
     category = nw.col("administrative_category_code")
-    outside = [*rules.private_patient_categories, *rules.other_categories_outside_scheme]
-    is_nhs_provider = nw.col("provider_kind").is_in(rules.nhs_provider_kinds)
-    has_unit_price = ~nw.col("unit_price_pence").is_null()
-    is_blended = nw.col("point_of_delivery_code").is_in(rules.blended_points_of_delivery)
-    return first_that_fits(
-        [
-            (category.is_in(outside), OUTSIDE_SCHEME),
-            (nw.col("is_covered_by_block"), LVA_BLOCK),
-            (nw.col("is_hrg_retired"), LOCAL_AGREEMENT),
-            (is_nhs_provider & nw.col("is_elective_activity"), API_VARIABLE),
-            (is_nhs_provider & is_blended & has_unit_price, API_BLENDED),
-            (is_nhs_provider, API_FIXED),
-            (has_unit_price, ACTIVITY_BASED),
-        ],
-        otherwise=LOCAL_AGREEMENT,
+    is_under_framework = contracts.covers("increasing_capacity_framework")
+    is_subcontracted = contracts.covers("subcontracted")
+    found = {
+        "is_private_patient": category.is_in(rules.private_patient_categories),
+        "is_not_nhs_funded": category.is_in(rules.other_categories_outside_scheme),
+        "is_chargeable_overseas_visitor": overseas_visitors.is_chargeable(scheme),
+        "is_mechanism_agreed": contracts.is_mechanism_agreed(),
+        "is_under_framework": is_under_framework,
+        "is_subcontracted": is_subcontracted,
+        "is_outside_api": is_under_framework
+        | is_subcontracted
+        | nw.col("is_below_contract_threshold"),
+        "is_advice_and_guidance": contracts.covers("advice_and_guidance"),
+        "is_blended_activity": nw.col("point_of_delivery_code").is_in(
+            rules.blended_points_of_delivery
+        ),
+        "has_unit_price": ~nw.col("published_price_pence").is_null(),
+    }
+    return {name: fact for name, fact in found.items() if name in asked}
+
+
+def rule_number(scheme: Scheme) -> nw.Expr:
+    """Which rule decides, by its place among `MECHANISM_RULES`; needs every fact asked."""
+    table = scheme.mechanism.decision_table
+    rows = [(_holds(row), _number(row.rule)) for row in table[:-1]]
+    return first_that_fits(rows, otherwise=_number(table[-1].rule), dtype=nw.Int16)
+
+
+def is_by(rule: str) -> nw.Expr:
+    """Whether a rule decided the line's mechanism; needs `rule_number`."""
+    return nw.col("rule_number") == _number(rule)
+
+
+def mechanism_rule() -> nw.Expr:
+    """The name of the rule that decided."""
+    return _named(MECHANISM_RULES)
+
+
+def payment_mechanism(scheme: Scheme) -> nw.Expr:
+    """The mechanism that the deciding row gives; needs `rule_number` and `service`.
+
+    A service that unit prices would pay for is by local agreement where none is published.
+    """
+    pays = {row.rule: row.pays for row in scheme.mechanism.decision_table}
+    decided = _named([pays.get(rule, LOCAL_AGREEMENT) for rule in MECHANISM_RULES])
+    by_service = unbundled.mechanism_of_service(scheme.services)
+    is_unpriced = (by_service == ACTIVITY_BASED) & nw.col("published_price_pence").is_null()
+    of_its_own = {
+        AS_AGREED: contracts.agreed_mechanism(),
+        BY_SERVICE: nw.when(is_unpriced).then(nw.lit(LOCAL_AGREEMENT)).otherwise(by_service),
+    }
+    for rule, how in pays.items():
+        if how in of_its_own:
+            decided = nw.when(is_by(rule)).then(of_its_own[how]).otherwise(decided)
+    return decided
+
+
+def _holds(row: DecisionRow) -> nw.Expr:
+    """Whether every fact of the row holds; one that is not known does not."""
+    return nw.all_horizontal(
+        *(
+            ~nw.col(fact.removeprefix("not ")).fill_null(False)
+            if fact.startswith("not ")
+            else nw.col(fact)
+            for fact in row.when
+        ),
+        ignore_nulls=False,
     )
+
+
+def _number(rule: str) -> int:
+    return MECHANISM_RULES.index(rule)
+
+
+def _named(names: list[str] | tuple[str, ...]) -> nw.Expr:
+    numbers = list(range(len(names)))
+    number = nw.col("rule_number")
+    return number.replace_strict(numbers, list(names), default=None, return_dtype=nw.String)

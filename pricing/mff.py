@@ -15,8 +15,9 @@ from pricing.scheme import Rounding
 
 
 def pre_mff_pence() -> nw.Expr:
-    """Unit price, long stay and top-up together; null where there is no unit price."""
-    return nw.col("unit_price_pence") + nw.col("long_stay_pence") + nw.col("top_up_pence")
+    """Unit price, best practice, long stay and top-up together; null without a unit price."""
+    added = ("best_practice_pence", "long_stay_pence", "top_up_pence")
+    return sum((nw.col(name) for name in added), nw.col("unit_price_pence"))
 
 
 def value_pence(rounding: Rounding) -> nw.Expr:

@@ -1,13 +1,13 @@
-"""Pricing whole records: the steps in order, from a valid record to a priced line.
+"""Pricing whole records: the steps in order, from a valid record to its priced lines.
 
 Belongs here: the order of the steps and what comes out of them. Does not belong here: any
 one step's rule, which has a module of its own.
 
-    spells = price_spells(valid_spells, reference, scheme)
-    lines, refused = priced_lines(spells), refusals(spells)
+    parties = parties_of(valid_spells, reference, scheme)
+    lines = price_spells(valid_spells, parties, reference, scheme)
 
-Every record comes out exactly once: `priced_lines` and `refusals` share none and leave
-none out.
+Every record comes out exactly once: as its lines, that of the core HRG (0) and one for each
+unbundled HRG, or as one row that is refused.
 """
 
 from itertools import product
@@ -16,22 +16,28 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from pricing import (
+    best_practice,
+    contracts,
     ebi,
     elective_scope,
     hrg_bridge,
+    local_prices,
     long_stay,
     low_volume,
+    mechanism,
     mff,
     national_price,
     organisations,
+    overseas_visitors,
     payable,
     point_of_delivery,
+    top_ups,
+    unbundled,
     unit_price,
 )
 from pricing.decision import first_that_fits
-from pricing.mechanism import payment_mechanism
 from pricing.money import is_too_large
-from pricing.reasons import Refusal
+from pricing.reasons import Reason, Refusal
 from pricing.reference import Reference
 from pricing.scheme import Scheme
 from pricing.short_stay_emergency import is_short_stay_emergency
@@ -39,26 +45,87 @@ from schemas.priced_line import PRICED_LINE_COLUMNS
 
 _NO_TEXT = nw.lit(None, dtype=nw.String)
 _NO_PENCE = nw.lit(0, dtype=nw.Int64)
+_NO, _YES = nw.lit(False), nw.lit(True)
+_MARKS: dict[str, Any] = {
+    "is_approved": nw.Boolean,
+    **dict.fromkeys(low_volume.EXCEPTION_FLAGS.values(), nw.Boolean),
+    "agreement_covers": nw.String,
+    "agreement_mechanism": nw.String,
+    "charging_status": nw.String,
+    "local_price_pence": nw.Int64,
+    "is_variation_approved": nw.Boolean,
+    "local_attendance_price_pence": nw.Int64,
+    "is_attendance_variation_approved": nw.Boolean,
+    "best_practice_tariff_name": nw.String,
+    "best_practice_price_pence": nw.Int64,
+    "top_up_ppm": nw.Int64,
+}
+"""What lists and flags say of single records: few of them have any of it."""
+
+_OF_CORE_ALONE = (
+    "service",
+    "price_source",
+    "published_price_pence",
+    "unit_price_pence",
+    "local_price_pence",
+    "is_variation_approved",
+    "point_of_delivery_code",
+    "best_practice_tariff_name",
+    "best_practice_pence",
+    "excess_bed_days",
+    "long_stay_pence",
+    "top_up_pence",
+    "ebi_outcome",
+    "is_hrg_retired",
+    "is_elective_activity",
+    "is_locally_agreed_service",
+    "is_unbundled",
+    "is_within_core_price",
+    "attendance_hrg_code",
+    "price_hrg_code",
+    "pre_mff_pence",
+    "value_pence",
+)
+
+
+def parties_of(
+    records: nw.LazyFrame[Any], reference: Reference, scheme: Scheme
+) -> nw.LazyFrame[Any]:
+    """Who provided, who pays and on what terms: one row for each pair of delivered codes.
+
+    Takes valid records. Small beside them, and joined to them several times: materialise it.
+    """
+    delivered = records.with_columns(organisation_code=organisations.payer_as_delivered())
+    pairs = organisations.find_parties(delivered, reference)
+    asked = mechanism.facts_asked(scheme)
+    return contracts.with_terms(pairs, reference, scheme, asked).with_columns(
+        is_nhs_provider=nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds),
+        is_block_pair=low_volume.is_block_pair(scheme.mechanism, scheme.low_volume),
+    )
 
 
 def price_spells(
-    spells: nw.LazyFrame[Any], reference: Reference, scheme: Scheme
+    spells: nw.LazyFrame[Any],
+    parties: nw.LazyFrame[Any],
+    reference: Reference,
+    scheme: Scheme,
 ) -> nw.LazyFrame[Any]:
     """Prices admitted patient care spells.
 
-    Takes valid spells (`schemas.contracts`) with their `activity_month` and `cut`; gives
-    one row for each with every column of the priced line and `refusal_codes`.
+    Takes valid spells (`schemas.contracts`) with their `activity_month` and `cut`, and their
+    parties; gives every column of the priced line and `refusal_codes`, one row for each line,
+    or for a refused spell one row.
     """
-    spells = spells.with_columns(
-        costing_date=nw.col("end_date"),
-        organisation_code=organisations.payer_as_delivered(),
-    )
-    parties = organisations.find_parties(spells, reference)
-    approved = ebi.approvals(spells, parties, reference, scheme.evidence_based_interventions)
-    excepted = low_volume.exceptions(spells, parties, reference)
-    spells = spells.join(parties, on=list(organisations.DELIVERED_PARTIES), how="left")
+    spells = spells.with_columns(costing_date=nw.col("end_date"))
+    spells = _with_parties(spells, parties)
+    approved = ebi.approvals(spells, reference, scheme.evidence_based_interventions)
+    marks = [
+        *_marks_of_any(spells, reference),
+        approved.with_columns(is_approved=_YES),
+        local_prices.of_hrgs(spells, reference),
+        top_ups.rates(spells, reference),
+    ]
     spells = spells.join(hrg_bridge.hrg_prices(reference), on="hrg_code", how="left")
-    spells = spells.join(_marks(approved, excepted), on="record_id", how="left")
     spells = spells.with_columns(
         stay_for_payment_days=long_stay.stay_for_payment_days(),
         national_price_exclusion=national_price.exclusion(scheme.national_price),
@@ -69,37 +136,50 @@ def price_spells(
         is_short_stay_emergency=is_short_stay_emergency(scheme.spells, scheme.short_stay_emergency),
     )
     spells = spells.with_columns(point_of_delivery_code=point_of_delivery.of_spells(scheme.spells))
-    spells = spells.with_columns(price_source=unit_price.source_for_spells())
-    spells = spells.with_columns(
-        unit_price_pence=unit_price.of_spells(),
-        excess_bed_days=long_stay.excess_bed_days(),
+    spells = spells.with_columns(published_source=unit_price.source_for_spells())
+    spells = spells.with_columns(published_price_pence=unit_price.of_spells())
+    spells = spells.join(
+        _joined([*marks, best_practice.tariffs(spells, reference)]), on="record_id", how="left"
     )
-    spells = spells.with_columns(long_stay_pence=long_stay.long_stay_pence())
-    spells = spells.with_columns(ebi_outcome=ebi.outcome(scheme.evidence_based_interventions))
-    spells = _worth(spells, scheme)
+    spells = _with_local_price(spells)
     spells = spells.with_columns(
-        is_elective_activity=elective_scope.is_elective_spell(scheme.elective_scope)
+        excess_bed_days=long_stay.excess_bed_days(),
+        ebi_outcome=ebi.outcome(scheme.evidence_based_interventions),
+        best_practice_pence=best_practice.best_practice_pence(scheme),
+    )
+    spells = spells.with_columns(
+        long_stay_pence=long_stay.long_stay_pence(),
+        top_up_pence=top_ups.top_up_pence(scheme),
+        is_elective_activity=elective_scope.is_elective_spell(scheme.elective_scope),
+        is_stay_unknown=long_stay.is_stay_unknown(scheme.long_stay),
     )
     is_out_of_area = low_volume.is_out_of_area_spell(scheme.low_volume, scheme.spells)
-    return _pay(spells, scheme, is_out_of_area, dataset="apc")
+    return _lines(spells, reference, scheme, is_out_of_area, dataset="apc")
 
 
 def price_attendances(
-    attendances: nw.LazyFrame[Any], reference: Reference, scheme: Scheme
+    attendances: nw.LazyFrame[Any],
+    parties: nw.LazyFrame[Any],
+    reference: Reference,
+    scheme: Scheme,
 ) -> nw.LazyFrame[Any]:
     """Prices outpatient attendances and procedures.
 
-    Takes valid attendances (`schemas.contracts`) with their `activity_month` and `cut`;
-    gives one row for each with every column of the priced line and `refusal_codes`.
+    Takes valid attendances (`schemas.contracts`) with their `activity_month` and `cut`, and
+    their parties; gives every column of the priced line and `refusal_codes`, one row for each
+    line, or for a refused attendance one row.
     """
     rules = scheme.attendances
     attendances = attendances.with_columns(
         costing_date=nw.col("appointment_date"),
-        organisation_code=organisations.payer_as_delivered(),
+        attendance_hrg_code=point_of_delivery.attendance_hrg(rules),
     )
-    parties = organisations.find_parties(attendances, reference)
-    excepted = low_volume.exceptions(attendances, parties, reference)
-    attendances = attendances.join(parties, on=list(organisations.DELIVERED_PARTIES), how="left")
+    attendances = _with_parties(attendances, parties)
+    marks = [
+        *_marks_of_any(attendances, reference),
+        local_prices.of_hrgs(attendances, reference),
+        local_prices.of_attendances(attendances, reference, rules),
+    ]
     attendances = attendances.join(
         hrg_bridge.hrg_prices(reference).select(
             "hrg_code", "price_hrg_code", "outpatient_procedure_price_pence"
@@ -107,12 +187,10 @@ def price_attendances(
         on="hrg_code",
         how="left",
     )
-    attendances = attendances.join(excepted, on="record_id", how="left")
     attendances = attendances.with_columns(
         is_attended=nw.col("attended_or_did_not_attend_code").is_in(rules.attended_codes),
         is_administrative_event=nw.col("first_attendance_code") == rules.administrative_event_code,
         national_price_exclusion=national_price.exclusion(scheme.national_price),
-        attendance_hrg_code=point_of_delivery.attendance_hrg(rules),
     )
     attendances = attendances.with_columns(
         is_procedure=unit_price.is_procedure(rules),
@@ -125,52 +203,145 @@ def price_attendances(
     attendances = attendances.join(
         reference.attendance_prices, on=["treatment_function_code", "price_column"], how="left"
     )
-    attendances = attendances.with_columns(price_source=unit_price.source_for_attendances())
+    attendances = attendances.with_columns(published_source=unit_price.source_for_attendances())
     attendances = attendances.with_columns(
         point_of_delivery_code=point_of_delivery.of_attendances(rules),
-        unit_price_pence=unit_price.of_attendances(),
+        published_price_pence=unit_price.of_attendances(),
+    )
+    attendances = attendances.join(_joined(marks), on="record_id", how="left").with_columns(
+        local_price_pence=nw.coalesce("local_price_pence", "local_attendance_price_pence"),
+        is_variation_approved=nw.coalesce(
+            "is_variation_approved", "is_attendance_variation_approved"
+        ),
+    )
+    attendances = _with_local_price(attendances).with_columns(
         excess_bed_days=_NO_PENCE,
         long_stay_pence=_NO_PENCE,
+        top_up_pence=_NO_PENCE,
+        best_practice_pence=_NO_PENCE,
         ebi_outcome=nw.lit(ebi.NOT_APPLICABLE),
+        is_elective_activity=elective_scope.is_elective_attendance(scheme.elective_scope, rules),
+        is_stay_unknown=_NO,
     )
-    attendances = _worth(attendances, scheme)
-    attendances = attendances.with_columns(
-        is_elective_activity=elective_scope.is_elective_attendance(scheme.elective_scope, rules)
-    )
-    return _pay(attendances, scheme, nw.lit(False), dataset="op")
+    return _lines(attendances, reference, scheme, _NO, dataset="op")
 
 
-def priced_lines(priced: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """The priced lines (`schemas.priced_line.PRICED_LINE`) of records that were not refused."""
-    return priced.filter(nw.col("refusal_codes").is_null()).select(*PRICED_LINE_COLUMNS)
+def _with_parties(records: nw.LazyFrame[Any], parties: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    records = records.with_columns(organisation_code=organisations.payer_as_delivered())
+    found = records.join(parties, on=list(organisations.DELIVERED_PARTIES), how="left")
+    return found.with_columns(provider_mff_ppm=nw.col("mff_ppm"))
 
 
-def refusals(priced: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """`record_id` and `refusal_codes` (joined by a space) of records that were refused."""
-    return priced.filter(~nw.col("refusal_codes").is_null()).select("record_id", "refusal_codes")
+def _marks_of_any(records: nw.LazyFrame[Any], reference: Reference) -> list[nw.LazyFrame[Any]]:
+    return [
+        low_volume.exceptions(records, reference),
+        contracts.agreements(records, reference),
+        reference.overseas_visitors,
+    ]
 
 
-def _marks(approved: nw.LazyFrame[Any], excepted: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """What the users' lists say of single records, in one frame.
+def _joined(marks: list[nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
+    """What lists and flags say of single records, in one frame with a row for each of them.
 
     Joining each list to all records would cost as much as joining the prices.
     """
-    flags = tuple(low_volume.EXCEPTION_FLAGS.values())
-    no, yes = nw.lit(False), nw.lit(True)
-    approvals = approved.select(
-        "record_id", yes.alias("is_approved"), *(no.alias(flag) for flag in flags)
+    whole = []
+    for part in marks:
+        said = part.collect_schema().names()
+        whole.append(
+            part.select(
+                "record_id",
+                *(
+                    name if name in said else nw.lit(None, dtype=kind).alias(name)
+                    for name, kind in _MARKS.items()
+                ),
+            )
+        )
+    return (
+        nw.concat(whole)
+        .group_by("record_id")
+        .agg(
+            *(
+                nw.col(name).any() if kind == nw.Boolean else nw.col(name).max()
+                for name, kind in _MARKS.items()
+            )
+        )
     )
-    exceptions = excepted.select("record_id", no.alias("is_approved"), *flags)
-    every = nw.concat([approvals, exceptions])
-    return every.group_by("record_id").agg(*(nw.col(f).any() for f in ("is_approved", *flags)))
 
 
-def _worth(records: nw.LazyFrame[Any], scheme: Scheme) -> nw.LazyFrame[Any]:
-    """Adds `top_up_pence`, `pre_mff_pence`, `refusal_codes` and `value_pence`."""
-    records = records.with_columns(top_up_pence=_NO_PENCE)
-    records = records.with_columns(pre_mff_pence=mff.pre_mff_pence())
-    records = records.with_columns(refusal_codes=_refusal_codes())
-    return records.with_columns(
+def _with_local_price(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Adds `price_source` and `unit_price_pence`: the published price, or the local one."""
+    is_local = local_prices.is_taken("published_price_pence") & ~nw.col("published_source").is_in(
+        [unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT, unbundled.WITHIN_CORE_PRICE]
+    )
+    # Without a group there is nothing that a price could have been agreed for.
+    is_group = (nw.col("national_price_exclusion") != Reason.UNGROUPABLE).fill_null(True)
+    return lines.with_columns(is_local=is_local & is_group).with_columns(
+        price_source=nw.when(nw.col("is_local"))
+        .then(nw.lit(local_prices.LOCAL))
+        .otherwise(nw.col("published_source")),
+        unit_price_pence=nw.when(nw.col("is_local"))
+        .then(nw.col("local_price_pence"))
+        .otherwise(nw.col("published_price_pence")),
+    )
+
+
+def _lines(
+    records: nw.LazyFrame[Any],
+    reference: Reference,
+    scheme: Scheme,
+    is_out_of_area: nw.Expr,
+    dataset: str,
+) -> nw.LazyFrame[Any]:
+    """The lines of records whose core HRG has its price: that line and the unbundled ones."""
+    core = records.with_columns(
+        line_number=nw.lit(0, dtype=nw.Int64),
+        service=_NO_TEXT,
+        is_unbundled=_NO,
+        is_within_core_price=_NO,
+        is_locally_agreed_service=_is_locally_agreed_service(scheme),
+    )
+    core = _worth(core, scheme)
+    refused = nw.col("refusal_codes")
+    of_record = [name for name in core.collect_schema().names() if name not in _OF_CORE_ALONE]
+    further = unbundled.lines(
+        core.filter(refused.is_null()).select(*of_record), reference, scheme, dataset
+    )
+    further = _with_local_price(further).with_columns(
+        best_practice_tariff_name=_NO_TEXT,
+        best_practice_pence=_NO_PENCE,
+        excess_bed_days=_NO_PENCE,
+        long_stay_pence=_NO_PENCE,
+        top_up_pence=_NO_PENCE,
+        ebi_outcome=nw.lit(ebi.NOT_APPLICABLE),
+        attendance_hrg_code=_NO_TEXT,
+        price_hrg_code=_NO_TEXT,
+        is_hrg_retired=_NO,
+        is_elective_activity=unbundled.is_variable(scheme.services),
+        is_unbundled=_YES,
+        is_within_core_price=nw.col("published_source") == unbundled.WITHIN_CORE_PRICE,
+        is_locally_agreed_service=_NO,
+    )
+    further = _worth(further, scheme)
+    paid = [_pay(lines, scheme, is_out_of_area, dataset) for lines in (core, further)]
+    return nw.concat(paid)
+
+
+def _is_locally_agreed_service(scheme: Scheme) -> nw.Expr:
+    """Services of NHS England whose payment the parties agree (2023/25 ¶18)."""
+    hrgs = scheme.services.locally_agreed_core_hrgs
+    is_nhs_england = nw.col("commissioner_kind") == contracts.NHS_ENGLAND
+    return (nw.col("hrg_code").is_in(hrgs) & is_nhs_england).fill_null(False)
+
+
+def _worth(lines: nw.LazyFrame[Any], scheme: Scheme) -> nw.LazyFrame[Any]:
+    """Adds `pre_mff_pence`, `refusal_codes` and `value_pence`."""
+    lines = lines.with_columns(
+        pre_mff_pence=mff.pre_mff_pence(),
+        mff_ppm=local_prices.factor_ppm(scheme.market_forces_factor),
+    )
+    lines = lines.with_columns(refusal_codes=_refusal_codes())
+    return lines.with_columns(
         value_pence=nw.when(nw.col("refusal_codes").is_null()).then(
             mff.value_pence(scheme.rounding)
         )
@@ -188,13 +359,16 @@ def _refusal_codes() -> nw.Expr:
         {
             Refusal.PROVIDER_UNKNOWN: no_provider & ~is_provider_listed,
             Refusal.PROVIDER_NOT_IN_PRICE_YEAR: no_provider & is_provider_listed,
-            Refusal.MFF_MISSING: ~no_provider & nw.col("mff_ppm").is_null(),
+            Refusal.MFF_MISSING: ~no_provider & nw.col("provider_mff_ppm").is_null(),
         },
         {
             Refusal.COMMISSIONER_UNKNOWN: no_commissioner & ~is_commissioner_listed,
             Refusal.COMMISSIONER_NOT_IN_PRICE_YEAR: no_commissioner & is_commissioner_listed,
         },
-        {Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence"))},
+        {
+            Refusal.ADJUSTED_STAY_MISSING: nw.col("is_stay_unknown"),
+            Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence")),
+        },
     ]
     # Every set of refusals is a row, the larger sets first, so that none is left out.
     sets = [
@@ -213,24 +387,24 @@ def _refusal_codes() -> nw.Expr:
 
 
 def _pay(
-    records: nw.LazyFrame[Any],
-    scheme: Scheme,
-    is_out_of_area: nw.Expr,
-    dataset: str,
+    lines: nw.LazyFrame[Any], scheme: Scheme, is_out_of_area: nw.Expr, dataset: str
 ) -> nw.LazyFrame[Any]:
     """Adds the mechanism, what it pays, and the columns that name the line."""
-    records = records.with_columns(
-        is_covered_by_block=low_volume.is_covered(
-            scheme.mechanism, scheme.low_volume, is_out_of_area
-        )
+    lines = lines.with_columns(
+        is_covered_by_block=low_volume.is_covered(scheme.low_volume, is_out_of_area)
     )
-    records = records.with_columns(payment_mechanism=payment_mechanism(scheme.mechanism))
-    records = records.with_columns(
+    lines = lines.with_columns(**mechanism.facts(scheme))
+    lines = lines.with_columns(rule_number=mechanism.rule_number(scheme))
+    lines = lines.with_columns(
+        mechanism_rule=mechanism.mechanism_rule(),
+        payment_mechanism=mechanism.payment_mechanism(scheme),
+    )
+    lines = lines.with_columns(
         payable_pence=payable.payable_pence(scheme),
+        patient_charge_pence=overseas_visitors.patient_charge_pence(scheme),
         is_in_activity_target=payable.is_in_activity_target(scheme),
         reason_code=payable.reason_code(scheme),
-        line_number=nw.lit(0, dtype=nw.Int64),
         dataset=nw.lit(dataset),
         scheme_year=nw.lit(scheme.scheme_year),
     )
-    return records.select(*PRICED_LINE_COLUMNS, "refusal_codes")
+    return lines.select(*PRICED_LINE_COLUMNS, "refusal_codes")

@@ -41,12 +41,12 @@ def of_spells(rules: Spells) -> nw.Expr:
 
 
 def of_attendances(rules: Attendances) -> nw.Expr:
-    """The point of delivery of an attendance; needs `is_procedure` and `price_source`.
+    """The point of delivery of an attendance; needs `is_procedure` and `published_source`.
 
     Only an HRG with a procedure price makes a procedure: one without is the attendance
     it falls back to. An administrative event is a follow-up whatever its HRG.
     """
-    is_event = nw.col("price_source") == unit_price.ADMINISTRATIVE_EVENT
+    is_event = nw.col("published_source") == unit_price.ADMINISTRATIVE_EVENT
     kind = nw.col("attendance_kind")
     first = kind.is_in(rules.first_attendance_hrgs)
     not_face_to_face = kind.is_in(rules.not_face_to_face_hrgs)
@@ -97,7 +97,25 @@ def attendance_kind(rules: Attendances) -> nw.Expr:
 
 
 def attendance_hrg_by_first_attendance(rules: Attendances) -> nw.Expr:
-    """The attendance HRG of a first attendance code; null for an administrative event."""
+    """The attendance HRG of a first attendance code; null for an administrative event.
+
+    What the supplementary extract says of it goes before: by which medium the patient was
+    seen, and whether by more than one professional.
+    """
     code = nw.col("first_attendance_code")
-    rows = rules.attendance_hrg_by_first_attendance.items()
-    return first_that_fits([(code == first, hrg) for first, hrg in rows], otherwise=None)
+    is_apart = nw.col("consultation_medium_code").is_in(rules.not_face_to_face_media)
+    not_face_to_face = rules.first_attendance_not_face_to_face
+    rows = []
+    for is_multi_professional, hrgs in (
+        (
+            nw.col("multi_professional_code").is_in(rules.multi_professional_codes),
+            rules.multi_professional_hrg_by_first_attendance,
+        ),
+        (nw.lit(True), rules.attendance_hrg_by_first_attendance),
+    ):
+        rows += [
+            (is_multi_professional & is_apart & (code == first), hrgs[apart])
+            for first, apart in not_face_to_face.items()
+        ]
+        rows += [(is_multi_professional & (code == first), hrg) for first, hrg in hrgs.items()]
+    return first_that_fits(rows, otherwise=None)

@@ -121,7 +121,8 @@ the HRG of the price year that prices them; it is empty for a month priced under
 `contracts` holds what is known of each relationship in the month, `agreements` of single
 agreements within one; `covers` and `agreed_mechanism` are null where they say nothing.
 
-`approved_days`, `lva_exception_days` and the local prices hold a row for each day on which one is in force, since a join between two dates is not portable across engines.
+`approved_days`, `lva_exception_days` and the local prices hold a row for each day on which
+one is in force, since a join between two dates is not portable across engines.
 """
 
 

@@ -1,8 +1,9 @@
 """Unit price: which published price a record takes, and from which column of Annex A.
 
-Belongs here: the choice of price. Does not belong here: the prices (price books), what is
-added to them (`pricing.long_stay`) or the factor (`pricing.mff`). A missing price is
-null; a published zero is 0.
+Belongs here: the choice of published price. Does not belong here: the prices (price books),
+prices that are not published (`pricing.local_prices`), what is added to them
+(`pricing.long_stay`) or the factor (`pricing.mff`). A missing price is null; a published zero
+is 0.
 """
 
 import narwhals.stable.v2 as nw
@@ -54,8 +55,8 @@ def source_for_spells() -> nw.Expr:
 
 
 def of_spells() -> nw.Expr:
-    """The unit price of a spell in pence; needs `price_source`."""
-    source = nw.col("price_source")
+    """The published unit price of a spell in pence; needs `published_source`."""
+    source = nw.col("published_source")
     rows = [(source == name, nw.col(column)) for name, column in _SPELL_PRICES.items()]
     return first_that_fits(rows, otherwise=None, dtype=nw.Int64)
 
@@ -91,8 +92,8 @@ def is_procedure(rules: Attendances) -> nw.Expr:
 
 
 def of_attendances() -> nw.Expr:
-    """The unit price of an appointment in pence; needs `price_source`."""
-    source = nw.col("price_source")
+    """The published unit price of an appointment in pence; needs `published_source`."""
+    source = nw.col("published_source")
     return first_that_fits(
         [
             (source.is_in([NOT_ATTENDED, ADMINISTRATIVE_EVENT]), 0),

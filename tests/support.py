@@ -47,7 +47,7 @@ from pipelines.user_lists import (
     of_price_year,
 )
 from pipelines.workspace import PROJECT, Workspace
-from pricing.national import price_attendances, price_spells
+from pricing.national import parties_of, price_attendances, price_spells
 from pricing.reference import Reference
 from pricing.scheme import Scheme
 from schemas.contracts import valid_schema
@@ -220,17 +220,22 @@ def price_on(
     tables: dict[str, pl.DataFrame],
     year: str = SCHEME_YEAR,
 ) -> pl.DataFrame:
-    """Prices records on an engine through the same functions; sorted by record."""
+    """Prices records on an engine through the same functions; lines sorted by record."""
     function = {"apc": price_spells, "op": price_attendances}[dataset]
+    order = ["record_id", "line_number"]
     if engine == "polars":
         reference = Reference.from_native({n: t.lazy() for n, t in tables.items()})
-        priced = function(nw.from_native(records.lazy()), reference, scheme(year))
-        return priced.to_native().collect().sort("record_id")
+        frame = nw.from_native(records.lazy())
+        parties = parties_of(frame, reference, scheme(year)).collect().lazy()
+        priced = function(frame, parties, reference, scheme(year))
+        return priced.to_native().collect().sort(order)
     with duckdb.connect() as connection:
         relations = {
             name: connection.from_arrow(table.to_arrow()) for name, table in tables.items()
         }
         reference = Reference.from_native(relations)
         frame = nw.from_native(connection.from_arrow(records.to_arrow()))
-        priced = function(frame, reference, scheme(year))
-        return pl.DataFrame(priced.to_native().to_arrow_table()).sort("record_id")
+        found = parties_of(frame, reference, scheme(year)).to_native().to_arrow_table()
+        parties = nw.from_native(connection.from_arrow(found))
+        priced = function(frame, parties, reference, scheme(year))
+        return pl.DataFrame(priced.to_native().to_arrow_table()).sort(order)

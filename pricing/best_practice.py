@@ -1,0 +1,88 @@
+"""Best practice tariffs: the price of a spell that met the criteria, in place of the base price.
+
+Belongs here: which tariff a flag of SUS+ is, and whether its price is paid for the spell: that
+of elective activity (2023/25 ¶26, ¶75, 2026/27 ¶15, ¶79), of a blended payment (2026/27 ¶85), and
+wherever unit prices are paid without API (2023/25 ¶20-22, 2026/27 ¶11-12). Annual ones are not:
+they inform the next fixed element (2023/25 ¶24-25, 2026/27 ¶15). Does not belong here: the prices
+and flags (price books), the criteria, or the difference from a plan (2021/22 ¶57).
+"""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from pricing import contracts, point_of_delivery
+from pricing.codes import each_code
+from pricing.decision import first_that_fits
+from pricing.reference import Reference
+from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
+
+_MOST_FLAGS = 5
+_PRICES = ("combined", "day_case", "ordinary_elective", "non_elective")
+
+
+def tariffs(spells: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
+    """`record_id` of each spell flagged for a tariff that has a price for it.
+
+    With `best_practice_tariff_name` and `best_practice_price_pence`: of the first such flag.
+    Takes spells with their `price_hrg_code` and `published_source`.
+    """
+    price = first_that_fits(
+        [
+            (nw.col("published_source") == source, nw.col(f"best_practice_{source}_price_pence"))
+            for source in _PRICES
+        ],
+        otherwise=None,
+        dtype=nw.Int64,
+    )
+    flagged = spells.select(
+        "record_id", "price_hrg_code", "published_source", "best_practice_flags"
+    )
+    priced = (
+        each_code(flagged, "best_practice_flags", _MOST_FLAGS)
+        .rename({"code": "best_practice_flag"})
+        .join(
+            reference.best_practice_prices.rename({"hrg_code": "price_hrg_code"}),
+            on=["price_hrg_code", "best_practice_flag"],
+            how="inner",
+        )
+        .with_columns(best_practice_price_pence=price)
+        .filter(~nw.col("best_practice_price_pence").is_null())
+    )
+    is_first = nw.col("place") == nw.col("place").min().over("record_id")
+    return priced.filter(is_first).select(
+        "record_id", "best_practice_tariff_name", "best_practice_price_pence"
+    )
+
+
+def best_practice_pence(scheme: Scheme) -> nw.Expr:
+    """What the tariff's price adds to the base price; 0 where the base price is paid.
+
+    Never both are paid: the two make up the price of the tariff. A local price has none.
+    """
+    difference = nw.col("best_practice_price_pence") - nw.col("published_price_pence")
+    is_paid = _is_paid(scheme) & (nw.col("price_source") == nw.col("published_source"))
+    return nw.when(is_paid).then(difference).otherwise(nw.lit(0)).fill_null(0).cast(nw.Int64)
+
+
+def _is_paid(scheme: Scheme) -> nw.Expr:
+    """Whether the tariff's price is paid by the line, annual tariffs being not."""
+    rules = scheme.best_practice_tariffs
+    if rules.pays == PAYS_FOR_DIFFERENCE:
+        return nw.lit(True)
+    name, code = nw.col("best_practice_tariff_name"), nw.col("point_of_delivery_code")
+    is_annual_here = nw.lit(False)
+    if scheme.gives("best_practice_tariffs.annual_for_non_elective"):
+        is_annual_here = code.is_in(point_of_delivery.NON_ELECTIVE) & name.is_in(
+            rules.annual_for_non_elective
+        )
+    is_outside_api = (
+        ~nw.col("is_nhs_provider")
+        | contracts.covers("increasing_capacity_framework")
+        | contracts.covers("subcontracted")
+    )
+    return (
+        (name.is_in(rules.activity_tariffs) & ~is_annual_here)
+        | code.is_in(scheme.mechanism.blended_points_of_delivery)
+        | is_outside_api
+    )

@@ -1,0 +1,97 @@
+"""Contracts: what the parties agreed, and which relationships are under API at all.
+
+Belongs here: what a contract covers (2023/25 ¶21-22, ¶27, 2026/27 ¶9, ¶12, ¶17), the mechanism
+that its parties agreed on (2023/25 ¶85, 2026/27 ¶42-43), and the threshold of 2021/22 ¶11-16.
+Does not belong here: what follows for a line, which the scheme's decision table says
+(`pricing.mechanism`), or the contracts, which are the user's own list.
+"""
+
+from collections.abc import Set
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from pricing.reference import Reference
+from pricing.scheme import Scheme
+
+PAIR = ("provider_code", "commissioner_code")
+AGREED_API = "api"
+NHS_ENGLAND = "nhs_england"
+
+
+def with_terms(
+    parties: nw.LazyFrame[Any], reference: Reference, scheme: Scheme, asked: Set[str]
+) -> nw.LazyFrame[Any]:
+    """The parties with what their contract says, and the facts of it that are asked.
+
+    Adds `covers`, `agreed_mechanism` and a column for each of the facts of a contract, False
+    where the scheme does not ask it.
+    """
+    facts = {
+        "is_contract_not_known": _is_not_known,
+        "is_below_contract_threshold": _is_below_threshold,
+        "is_small_armed_forces_contract": _is_small_armed_forces_contract,
+    }
+    return parties.join(reference.contracts, on=list(PAIR), how="left").with_columns(
+        **{
+            fact: work_out(scheme).fill_null(False) if fact in asked else nw.lit(False)
+            for fact, work_out in facts.items()
+        }
+    )
+
+
+def agreements(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
+    """`record_id` of each record under an agreement of its own terms, and the terms."""
+    return (
+        records.filter(~nw.col("agreement_serial_number").is_null())
+        .select("record_id", *PAIR, "agreement_serial_number")
+        .join(reference.agreements, on=[*PAIR, "agreement_serial_number"], how="inner")
+        .select("record_id", agreement_covers="covers", agreement_mechanism="agreed_mechanism")
+    )
+
+
+def covers(what: str) -> nw.Expr:
+    """Whether the record's agreement, or else the contract, says that it covers this."""
+    return (nw.coalesce("agreement_covers", "covers") == what).fill_null(False)
+
+
+def agreed_mechanism() -> nw.Expr:
+    """What the record's agreement, or else the contract, says of how it is paid for."""
+    return nw.coalesce("agreement_mechanism", "agreed_mechanism")
+
+
+def is_mechanism_agreed() -> nw.Expr:
+    """Whether the parties agreed on a mechanism; to agree on API is to leave it to the rules."""
+    return (agreed_mechanism() != AGREED_API).fill_null(False)
+
+
+def is_agreed_to_be_under_api() -> nw.Expr:
+    """Whether the parties moved an LVA relationship to API, as they may (2023/25 ¶85)."""
+    return (agreed_mechanism() == AGREED_API).fill_null(False)
+
+
+def _is_not_known(scheme: Scheme) -> nw.Expr:
+    """Neither a member of the same system nor of known value, and the threshold asks for one."""
+    is_known = nw.col("is_same_system").fill_null(False) | (
+        ~nw.col("expected_annual_value_pence").is_null()
+    )
+    return ~_is_exempt(scheme) & ~is_known & nw.col("agreed_mechanism").is_null()
+
+
+def _is_below_threshold(scheme: Scheme) -> nw.Expr:
+    """Of parties of different systems, below £10 million in 2021/22 ¶13-14."""
+    minimum = scheme.api_scope.minimum_contract_pence
+    is_small = (nw.col("expected_annual_value_pence") < minimum).fill_null(False)
+    return ~_is_exempt(scheme) & ~nw.col("is_same_system").fill_null(False) & is_small
+
+
+def _is_exempt(scheme: Scheme) -> nw.Expr:
+    """Contracts under API whatever their value: specialised commissioning (2021/22 ¶15-16)."""
+    payer = nw.concat_str([nw.col("commissioner_kind"), nw.col("covers")], separator="_")
+    return payer.is_in(scheme.api_scope.commissioners_without_threshold).fill_null(False)
+
+
+def _is_small_armed_forces_contract(scheme: Scheme) -> nw.Expr:
+    """Usually a fixed payment is agreed for these (2026/27 ¶9)."""
+    limit = scheme.api_scope.armed_forces_fixed_below_pence
+    return (nw.col("covers") == "armed_forces") & (nw.col("expected_annual_value_pence") < limit)

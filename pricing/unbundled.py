@@ -1,0 +1,112 @@
+"""Unbundled services: the lines of a record beside that of its core HRG.
+
+Belongs here: which service an unbundled HRG is of, its price, and that it is variable or not
+(2023/25 ¶18, ¶71, ¶116, ¶119, Table 3, 2026/27 ¶46, ¶74, ¶82, ¶94, 2021/22 ¶10, ¶33). Does not
+belong here: who pays (the scheme's decision table), or what is the same for every line
+(`pricing.national`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from pricing import unit_price
+from pricing.codes import each_code
+from pricing.contracts import PAIR
+from pricing.decision import first_that_fits
+from pricing.reasons import Reason
+from pricing.reference import Reference
+from pricing.scheme import Scheme, Services
+
+UNBUNDLED = "unbundled"
+WITHIN_CORE_PRICE = "within_core_price"
+_MOST_HRGS = 12
+_OTHER = "UNBOTHER"
+
+
+def lines(
+    records: nw.LazyFrame[Any], reference: Reference, scheme: Scheme, dataset: str
+) -> nw.LazyFrame[Any]:
+    """A line for each unbundled HRG of the records, with its `published_source` and prices.
+
+    Takes records with their parties and the price source of their core HRG; gives them with
+    `hrg_code` and `line_number` of the unbundled HRG. What is of the core HRG alone is taken
+    off.
+    """
+    # That the core could not be grouped does not concern the rest.
+    is_of_core = (nw.col("national_price_exclusion") == Reason.UNGROUPABLE).fill_null(False)
+    exclusion = nw.when(~is_of_core).then(nw.col("national_price_exclusion"))
+    found = (
+        each_code(records, "unbundled_hrg_codes", _MOST_HRGS)
+        .drop("hrg_code", "line_number")
+        .rename({"code": "hrg_code", "place": "line_number"})
+        .with_columns(national_price_exclusion=exclusion)
+        .join(reference.unbundled_prices, on="hrg_code", how="left")
+        .join(
+            reference.local_hrg_price_days,
+            on=[*PAIR, "hrg_code", "costing_date"],
+            how="left",
+        )
+    )
+    found = found.with_columns(service=_by_prefix(scheme.services.service_by_hrg_prefix, None))
+    return found.with_columns(
+        published_source=_source(scheme.services, dataset),
+        point_of_delivery_code=_by_prefix(scheme.services.point_of_delivery_by_hrg_prefix, _OTHER),
+    ).with_columns(published_price_pence=_published_price_pence())
+
+
+def is_variable(services: Services) -> nw.Expr:
+    """Whether the variable element pays for the service: it is elective activity (2023/25 ¶116)."""
+    pays = services.mechanism_by_service
+    variable = [name for name, mechanism in pays.items() if mechanism == "api_variable"]
+    return nw.col("service").is_in(variable).fill_null(False)
+
+
+def mechanism_of_service(services: Services) -> nw.Expr:
+    """The mechanism of the service; the fixed element where the scheme names no other."""
+    rows = [
+        (nw.col("service") == name, mechanism)
+        for name, mechanism in services.mechanism_by_service.items()
+        if name in services.service_by_hrg_prefix.values()
+    ]
+    return first_that_fits(rows, otherwise="api_fixed")
+
+
+def _by_prefix(named: Mapping[str, str], otherwise: str | None) -> nw.Expr:
+    """What an HRG's beginning stands for; the longest that fits."""
+    hrg = nw.col("hrg_code").str
+    rows = sorted(named.items(), key=lambda item: -len(item[0]))
+    return first_that_fits([(hrg.starts_with(p), name) for p, name in rows], otherwise)
+
+
+def _source(services: Services, dataset: str) -> nw.Expr:
+    """Which price is published for the line.
+
+    Of an admitted spell, imaging is in the price of the core HRG. What the record as a whole
+    is excluded from, its unbundled HRGs are too.
+    """
+    core = nw.col("published_source")
+    within = list(services.within_admitted_price) if dataset == "apc" else []
+    return first_that_fits(
+        [
+            *(
+                (core == source, source)
+                for source in (unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT)
+            ),
+            (~nw.col("national_price_exclusion").is_null(), unit_price.NONE),
+            (nw.col("service").is_in(within), WITHIN_CORE_PRICE),
+            (~nw.col("unbundled_price_pence").is_null(), UNBUNDLED),
+        ],
+        otherwise=unit_price.NONE,
+    )
+
+
+def _published_price_pence() -> nw.Expr:
+    source = nw.col("published_source")
+    paid_nothing = [unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT, WITHIN_CORE_PRICE]
+    return first_that_fits(
+        [(source.is_in(paid_nothing), 0), (source == UNBUNDLED, nw.col("unbundled_price_pence"))],
+        otherwise=None,
+        dtype=nw.Int64,
+    )
