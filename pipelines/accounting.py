@@ -215,16 +215,16 @@ def totals(
 
 
 def item_totals(items_sql: str, connection: duckdb.DuckDBPyConnection) -> list[MechanismTotal]:
-    """Totals by mechanism of priced excluded items.
+    """Totals by mechanism of priced excluded items; what they come to is their value.
 
-    What is payable is None where a baseline decides it for any of them.
+    What is payable is None where a baseline decides it, or nothing says, for any of them.
     """
     rows = connection.execute(
         f"""
         SELECT '{ITEMS}', payment_mechanism, count(*)::BIGINT, sum(amount_pence)::BIGINT,
-               CASE WHEN count(*) FILTER (reason_code = '{ItemReason.ITEM_AGAINST_BASELINE}') = 0
+               CASE WHEN count(*) FILTER (amount_pence IS NOT NULL AND payable_pence IS NULL) = 0
                     THEN sum(payable_pence)::BIGINT END,
-               count(*) FILTER (amount_pence IS NULL)::BIGINT
+               count(*) FILTER (amount_pence IS NULL AND payable_pence IS NULL)::BIGINT
         FROM {items_sql} GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
