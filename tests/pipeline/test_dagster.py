@@ -35,8 +35,8 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.json"
 JOB = "monthly_pricing"
 MONTH = "2024-07"
 JOBS = (JOB, "taking_in", "repricing")
-ASSETS = 13
-REPRICED_ASSETS = 7
+ASSETS = 15
+REPRICED_ASSETS = 9
 CHECKS = 4
 
 # The preview of partitioned checks is silenced where the assets are made, which pytest undoes.

@@ -117,8 +117,10 @@ def test_contracts_that_nobody_named_are_told_in_a_year_with_a_threshold(tmp_pat
     (told,) = [notice for notice in account.notices if "contracts list" in notice]
     assert told.startswith("Of 1 pairs of provider and payer (4 lines) it is not known")
     assert "2021/22 ¶11-13" in told
-    assert by_mechanism(account)["local_agreement"][0] == 3  # of spells
-    assert {payable for _, payable, _ in lines_of(workspace).values()} == {None}
+    assert {m.payment_mechanism: m.lines for m in account.mechanisms if m.dataset == "apc"} == {
+        "local_agreement": 3
+    }
+    assert {line[1:] for line in lines_of(workspace).values()} == {(None, "CONTRACT_NOT_KNOWN")}
 
 
 def test_a_month_of_2026_27_leaves_emergencies_to_the_blend(tmp_path: Path) -> None:
