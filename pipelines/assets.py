@@ -16,7 +16,14 @@ from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 
-from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines import (
+    accounting,
+    deliveries,
+    pricing_run,
+    publishing,
+    reconciling,
+    validation,
+)
 from pipelines.basis import PricingBasis
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme import SchemePackError
@@ -26,6 +33,7 @@ from schemas.priced_line import (
     EBI_CHALLENGES,
     LOW_VOLUME,
     PRICED_LINE,
+    RECONCILIATION,
     VARIABLE_ELEMENT,
     Field,
 )
@@ -230,6 +238,14 @@ STATEMENTS = (
         EBI_CHALLENGES,
         pricing_run.make_ebi_challenges,
         (ADMITTED_PATIENT_CARE,),
+    ),
+    Statement(
+        "reconciliation",
+        "What SUS+ gave against what it comes to here, by cause; the records that differ; and the "
+        "rounding that fits SUS+.",
+        RECONCILIATION,
+        reconciling.make_reconciliation,
+        EXTRACTS,
     ),
 )
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.basis import OWN_YEAR, PricingBasis
-from pipelines.commands import organisations, prices, schemes
+from pipelines.commands import organisations, prices, reconcile, schemes
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.add_typer(prices.app, name="prices")
 app.add_typer(organisations.app, name="organisations")
 app.add_typer(schemes.app, name="schemes")
+app.add_typer(reconcile.app)
 
 
 def main() -> None:

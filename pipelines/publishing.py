@@ -32,7 +32,10 @@ from schemas.priced_line import (
     LOW_VOLUME,
     PRICED_LINE,
     REASONS,
+    RECONCILIATION,
+    RECONCILIATION_DIFFERENCES,
     REFUSED_RECORDS,
+    SUS_ROUNDING,
     VARIABLE_ELEMENT,
     Field,
 )
@@ -104,6 +107,12 @@ class Table:
     fields: tuple[Field, ...]
 
 
+STATEMENTS = (
+    *("variable_element", "low_volume", "ebi_challenges"),
+    *("reconciliation", "reconciliation_differences", "sus_rounding"),
+)
+"""The tables that are published as they were written under the lake's statements."""
+
 _MONTHLY = (
     Table("priced_lines", "One row per record and line; the row is the trace", PRICED_LINE),
     Table(
@@ -120,6 +129,21 @@ _MONTHLY = (
         "ebi_challenges",
         "Category 1 evidence-based interventions without prior approval",
         EBI_CHALLENGES,
+    ),
+    Table(
+        "reconciliation",
+        "What SUS+ gave against what it comes to here, by part of the price and cause",
+        RECONCILIATION,
+    ),
+    Table(
+        "reconciliation_differences",
+        "Records that SUS+ prices otherwise, part by part, and the one cause",
+        RECONCILIATION_DIFFERENCES,
+    ),
+    Table(
+        "sus_rounding",
+        "How many prices of SUS+ each rounding rule gives from its own amounts",
+        SUS_ROUNDING,
     ),
     Table("refused_records", "Records that were not priced, and every reason", REFUSED_RECORDS),
     Table("accounting", "Lines and pence of each month by mechanism", ACCOUNTING),
@@ -210,7 +234,7 @@ def _build(
         connection.execute("BEGIN")
         make_tables(workspace, connection)
         place = _Place(account.activity_month, account.pricing_basis)
-        for name in ("priced_lines", "variable_element", "low_volume", "ebi_challenges"):
+        for name in ("priced_lines", *STATEMENTS):
             _replace_month(connection, name, place, _source(workspace, name, place.month))
         _replace_refused(workspace, connection, account, place)
         _replace_accounting(connection, account, place)
@@ -298,7 +322,10 @@ def _replace_month(
 ) -> None:
     """A month's rows of one table, from Parquet, in the order of their columns."""
     columns = [f.name for f in _BY_NAME[name].fields]
-    order = ", ".join(columns[:2]) if name == "priced_lines" else "ALL"
+    order = {
+        "priced_lines": ", ".join(columns[:2]),
+        "reconciliation": f"abs(difference_pence) DESC, {', '.join(columns)}",
+    }.get(name, "ALL")
     _delete_month(connection, name, place)
     connection.execute(
         f"INSERT INTO {place.table(name)} SELECT {', '.join(columns)}, '{place.basis}' "

@@ -61,13 +61,21 @@ PRICED_LINE = (
     Field("hrg_code", "text", "HRG of the line, core or unbundled; null if not attended"),
     Field("point_of_delivery_code", "text", "National POINT OF DELIVERY CODE"),
     Field("price_source", "text", "Which price was taken, published or local; none if none is"),
-    Field("unit_price_pence", "integer", "Unit price; null if there is none, 0 if zero is published"),
-    Field("best_practice_tariff_name", "text", "Best practice tariff that the record is flagged for"),
-    Field("best_practice_pence", "integer", "What its price adds to the base price; 0 if base is paid"),
+    Field(
+        "unit_price_pence", "integer", "Unit price; null if there is none, 0 if zero is published"
+    ),
+    Field(
+        "best_practice_tariff_name", "text", "Best practice tariff that the record is flagged for"
+    ),
+    Field(
+        "best_practice_pence", "integer", "What its price adds to the base price; 0 if base is paid"
+    ),
     Field("excess_bed_days", "integer", "Days of stay beyond the trim point"),
     Field("long_stay_pence", "integer", "Excess bed days at the per day long stay payment"),
     Field("top_up_pence", "integer", "Specialist top-up, a share of the price"),
-    Field("pre_mff_pence", "integer", "Unit price, best practice, long stay and top-up, before MFF"),
+    Field(
+        "pre_mff_pence", "integer", "Unit price, best practice, long stay and top-up, before MFF"
+    ),
     Field("mff_ppm", "integer", "Market forces factor of the provider, in millionths"),
     Field("value_pence", "integer", "Worth at the unit price after MFF; null if no price"),
     Field("ebi_outcome", "text", "not_applicable, approved or zero_price"),
@@ -142,6 +150,62 @@ EBI_CHALLENGES = (
     Field("value_pence", "integer", "What the unit price would have been, after MFF"),
     Field("payable_pence", "integer", "What is payable without prior approval"),
     Field("reason_code", "text", "Why that is payable: see the reasons table"),
+)
+
+RECONCILIATION = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("dataset", "text", "apc or op"),
+    Field("component", "text", "Part of the price that is compared; final is the whole"),
+    Field("outcome", "text", "exact, within_tolerance, different, missing_in_sus or missing_here"),
+    Field("cause", "text", "Why the final price of the records differs; null where it does not"),
+    Field("records", "integer", "Records"),
+    Field("sus_pence", "integer", "What SUS+ gave them; a blank counts as nothing"),
+    Field("ours_pence", "integer", "What they come to here; no price counts as nothing"),
+    Field("difference_pence", "integer", "What SUS+ gave above what they come to here"),
+)
+
+RECONCILIATION_DIFFERENCES = (
+    Field("record_id", "text", "Spell Identifier or Generated Record ID, as SUS+ gave it"),
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("dataset", "text", "apc or op"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("hrg_code", "text", "Core healthcare resource group; null if not attended"),
+    Field("cause", "text", "Why the final price differs"),
+    Field("outcome", "text", "Of the final price: different, missing_in_sus or missing_here"),
+    Field("sus_initial_pence", "integer", "Unit price that SUS+ gave"),
+    Field("ours_unit_price_pence", "integer", "Unit price here, with any best practice tariff"),
+    Field("sus_long_stay_pence", "integer", "Long stay payment that SUS+ gave"),
+    Field("ours_long_stay_pence", "integer", "Long stay payment here"),
+    Field("sus_top_up_pence", "integer", "Top-up that SUS+ gave"),
+    Field("ours_top_up_pence", "integer", "Top-up here"),
+    Field("sus_unbundled_pence", "integer", "Unbundled amount that SUS+ gave"),
+    Field("ours_unbundled_pence", "integer", "Prices of the unbundled lines here"),
+    Field("sus_pre_mff_pence", "integer", "Amount before MFF that SUS+ gave"),
+    Field("ours_pre_mff_pence", "integer", "Amount before MFF here, of all lines"),
+    Field("sus_mff_pence", "integer", "Amount that MFF adds, as SUS+ gave it"),
+    Field("ours_mff_pence", "integer", "Amount that MFF adds here"),
+    Field("sus_mff_ppm", "integer", "Factor that the prices of SUS+ imply, in millionths"),
+    Field("mff_ppm", "integer", "Market forces factor here, in millionths"),
+    Field("sus_price_pence", "integer", "PbR Final Tariff: the price that SUS+ gave"),
+    Field(
+        "ours_price_pence",
+        "integer",
+        "Worth of all lines here at unit prices after MFF; nothing for an unapproved EBI",
+    ),
+    Field("difference_pence", "integer", "Price that SUS+ gave above the price here"),
+)
+
+SUS_ROUNDING = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("dataset", "text", "apc or op"),
+    Field("quantum_pence", "integer", "Rounded to so many pence: 1, or 100 for whole pounds"),
+    Field("mode", "text", "half_away_from_zero, half_even or down"),
+    Field(
+        "applied", "text", "once: to the whole after MFF; each_component: to each part, then added"
+    ),
+    Field("records_tested", "integer", "Records whose amounts SUS+ gave are all there and add up"),
+    Field("records_matching", "integer", "Of those, the price of SUS+ is what the rule gives"),
 )
 
 REFUSED_RECORDS = (
