@@ -92,7 +92,7 @@ def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tup
     """What each trust has with its near payers, and a few contracts of their own kind."""
     valid = _valid(months)
     near = mix["providers"]["near"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for provider in _trusts(reference):
         for place, payer in enumerate(
             p for p in near.get(provider.code, ()) if p in reference.payers
@@ -119,7 +119,7 @@ def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[
     valid = _valid(months)
     near = mix["providers"]["near"]
     clinics = [f for f in mix["clinics"] if reference.attendance_prices.get((f, "WF01B")) is None]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number, provider in enumerate(_trusts(reference)):
         payers = [payer for payer in near.get(provider.code, ()) if payer in reference.payers]
         for payer in payers[:1] if number % 2 == 0 else []:

@@ -214,6 +214,7 @@ class Templates:
     def _attendance_price(self, hrg: str, first: str, function: str, is_kept: bool) -> Row:
         """A procedure's price, else that of the clinic; nothing for one that was not kept."""
         price = self.reference.prices.get(hrg)
+        unit: int | None
         others: list[tuple[bool, int | None]] = []
         if not is_kept or hrg == "UZ01Z":
             unit = 0

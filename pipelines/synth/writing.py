@@ -177,8 +177,8 @@ class Approvals:
         """
         if EBI_TYPE not in records.columns:
             return
-        columns = (APC.record_id, EBI_CATEGORY, EBI_TYPE, "_start", "_provider", "_payer", "_fault")
-        columns = (*columns, "_final")
+        own = ("_start", "_provider", "_payer", "_fault", "_final")
+        columns = (APC.record_id, EBI_CATEGORY, EBI_TYPE, *own)
         typed = records.select(columns).filter(pl.col(EBI_TYPE).is_not_null())
         in_scope = pl.col(EBI_CATEGORY).is_in(("1", "01")) & pl.col(EBI_TYPE).str.contains(
             "^[A-D]_"
