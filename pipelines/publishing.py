@@ -107,12 +107,6 @@ class Table:
     fields: tuple[Field, ...]
 
 
-STATEMENTS = (
-    *("variable_element", "low_volume", "ebi_challenges"),
-    *("reconciliation", "reconciliation_differences", "sus_rounding"),
-)
-"""The tables that are published as they were written under the lake's statements."""
-
 _MONTHLY = (
     Table("priced_lines", "One row per record and line; the row is the trace", PRICED_LINE),
     Table(
@@ -154,6 +148,16 @@ TABLES = (
     Table("reasons", "What each reason code means and what to do", REASONS),
 )
 """The tables of the mart; those of months are in both schemas."""
+_FROM_PARQUET = (
+    "priced_lines",
+    "variable_element",
+    "low_volume",
+    "ebi_challenges",
+    "reconciliation",
+    "reconciliation_differences",
+    "sus_rounding",
+)
+"""The tables whose rows of a month are in the lake as they are published."""
 _BY_NAME = {table.name: table for table in _MONTHLY}
 _OF_MONTH = "activity_month = $month AND pricing_basis = $basis"
 
@@ -234,7 +238,7 @@ def _build(
         connection.execute("BEGIN")
         make_tables(workspace, connection)
         place = _Place(account.activity_month, account.pricing_basis)
-        for name in ("priced_lines", *STATEMENTS):
+        for name in _FROM_PARQUET:
             _replace_month(connection, name, place, _source(workspace, name, place.month))
         _replace_refused(workspace, connection, account, place)
         _replace_accounting(connection, account, place)

@@ -26,9 +26,10 @@ from schemas.priced_line import (
     SUS_ROUNDING,
 )
 
+_ELECTIVE = ("combined_price_pence", "day_case_price_pence", "ordinary_elective_price_pence")
 _LIKE_PRICES = (
     ("outpatient_procedure_price_pence", ("outpatient_procedure_price_pence",)),
-    *((name, books.ELECTIVE_PRICE_COLUMNS) for name in books.ELECTIVE_PRICE_COLUMNS),
+    *((name, _ELECTIVE) for name in _ELECTIVE),
     ("non_elective_price_pence", ("non_elective_price_pence",)),
     ("short_stay_emergency_price_pence", ("short_stay_emergency_price_pence",)),
 )
