@@ -13,7 +13,13 @@ import polars as pl
 
 from pipelines.deliveries import ROW_GROUP_ROWS, settled_cut
 from pipelines.price_books import books
-from pipelines.price_books.annex_a import APC, ATTENDANCE_COLUMNS, ATTENDANCES
+from pipelines.price_books.annex_a import (
+    APC,
+    ATTENDANCE_COLUMNS,
+    ATTENDANCES,
+    OTHER_UNIT_PRICES,
+    SHORT_STAY,
+)
 from pipelines.pricing_run import Rulebook, priced_path, rulebook_for
 from pipelines.publishing import schema_of
 from pipelines.validation import valid_path
@@ -26,6 +32,7 @@ from schemas.priced_line import (
     SUS_ROUNDING,
 )
 
+_OTHER = "_other"
 _ELECTIVE = ("combined_price_pence", "day_case_price_pence", "ordinary_elective_price_pence")
 _LIKE_PRICES = (
     ("outpatient_procedure_price_pence", ("outpatient_procedure_price_pence",)),
@@ -126,16 +133,18 @@ def other_prices(workspace: Workspace, rulebook: Rulebook) -> pl.DataFrame:
 
 
 def _hrg_moves(rulebook: Rulebook, book: books.StoredBook) -> Iterator[pl.DataFrame]:
-    if APC not in book.tables:
-        return
-    held = [table for table in books.HRG_TABLES if table in book.tables]
-    others = books.whole_hrg_prices({table: book.read(table) for table in held})
-    both = rulebook.book.hrg_prices.join(others, on="hrg_code", suffix="_other")
-    for ours, alike in _LIKE_PRICES:
-        for other in alike:
-            yield both.select(
-                price_key="hrg_code", unit_price_pence=ours, other_price_pence=f"{other}_other"
-            ).drop_nulls()
+    for table in (APC, OTHER_UNIT_PRICES, SHORT_STAY):
+        if table not in book.tables:
+            continue
+        others = book.read(table).rows
+        both = rulebook.book.hrg_prices.join(
+            others.select("hrg_code", pl.exclude("hrg_code").name.suffix(_OTHER)), on="hrg_code"
+        )
+        for ours, alike in _LIKE_PRICES:
+            for other in (f"{name}{_OTHER}" for name in alike if name in others.columns):
+                yield both.select(
+                    price_key="hrg_code", unit_price_pence=ours, other_price_pence=other
+                ).drop_nulls()
 
 
 def _attendance_moves(rulebook: Rulebook, book: books.StoredBook) -> Iterator[pl.DataFrame]:
