@@ -189,10 +189,10 @@ def read_reconciliation(workspace: Workspace, month: str) -> dict[str, pl.DataFr
             )
         found = {
             name: pl.DataFrame(
-                mart.execute(
+                mart.sql(
                     f"SELECT * EXCLUDE (pricing_basis) FROM {schema}.{name} "
                     "WHERE activity_month = ? AND pricing_basis = ?",
-                    [month, basis],
+                    params=[month, basis],
                 ).to_arrow_table()
             )
             for name in ("reconciliation", "sus_rounding")

@@ -343,7 +343,8 @@ def _agrees_but_for_rounding(component: str) -> nw.Expr:
         sus = sus.fill_null(0)
     apart = (sus - ours).abs()
     is_near = (apart <= _tolerance()) | ((apart < WHOLE_POUND) & (sus % WHOLE_POUND == 0))
-    return (is_near | (sus.is_null() & ours.is_null())).fill_null(False)
+    is_nothing = (sus.fill_null(0) == 0) & (ours.fill_null(0) == 0)
+    return (is_near | is_nothing).fill_null(False)
 
 
 def _adds_up() -> nw.Expr:
@@ -422,7 +423,8 @@ def _cause() -> nw.Expr:
         [
             ((nw.col("ebi_outcome") == ZERO_PRICE) & (_sus("final") > 0), "ebi_approval"),
             ((nw.col("price_source") == "local") | local_lines_left_out, "local_price"),
-            (is_excluded_here & ~_sus("final").is_null(), "exclusion"),
+            (is_excluded_here & (sus_unit > 0), "exclusion"),
+            (is_excluded_here & (nw.col("outcome") == "missing_here"), "exclusion"),
             (~is_excluded_here & is_excluded_by_sus, "exclusion"),
             (
                 is_flagged

@@ -117,11 +117,11 @@ def _planted(frame: pl.DataFrame, draw: pl.Series, shares: Mapping[str, int]) ->
     Each cause has a band of a thousand draws of its own, and falls on the records of its band
     that it can be of.
     """
-    needs_no_approval = (
-        pl.col(EBI_TYPE).is_null() if EBI_TYPE in frame.columns else pl.lit(value=True)
-    )
+    has_no_other_cause = ~pl.col("_may_have_local_price")
+    if EBI_TYPE in frame.columns:
+        has_no_other_cause &= pl.col(EBI_TYPE).is_null()
     is_priced = ~pl.col("_is_excluded") & (pl.col("_final") > 0)
-    is_plain = is_priced & pl.col("_unit").is_not_null() & needs_no_approval
+    is_plain = is_priced & pl.col("_unit").is_not_null() & has_no_other_cause
     can_be = {
         "mff_value": is_plain & (pl.col("_pre_mff") >= _LEAST_FOR_A_FACTOR),
         "rounding": is_plain & ((_in_whole_pounds() - pl.col("_final")).abs() > _LEAST_BY_ROUNDING),
@@ -136,7 +136,7 @@ def _planted(frame: pl.DataFrame, draw: pl.Series, shares: Mapping[str, int]) ->
         "long_stay": is_plain & (pl.col("_long_stay") > 0),
         "unbundled": is_plain & (pl.col("_unbundled") > 0),
         # What SUS+ prices although it is excluded. What it cannot group it prices at nothing.
-        "exclusion": pl.col("_is_excluded") & (pl.col("_unit") > 0) & needs_no_approval,
+        "exclusion": pl.col("_is_excluded") & (pl.col("_unit") > 0) & has_no_other_cause,
     }
     draws = pl.Series("_draw", draw % 1000)
     planted = pl.lit(NO_DIFFERENCE)
@@ -145,7 +145,12 @@ def _planted(frame: pl.DataFrame, draw: pl.Series, shares: Mapping[str, int]) ->
         in_band = pl.col("_draw").is_between(first, first + shares[cause] - 1)
         planted = pl.when(in_band & can_be[cause]).then(pl.lit(cause)).otherwise(planted)
         first += shares[cause]
-    not_grouped = ~pl.col("_is_excluded") & (pl.col("_final") == 0) & pl.col("_is_ungrouped")
+    not_grouped = (
+        ~pl.col("_is_excluded")
+        & (pl.col("_final") == 0)
+        & pl.col("_is_ungrouped")
+        & ~pl.col("_may_have_local_price")
+    )
     planted = pl.when(not_grouped).then(pl.lit("exclusion")).otherwise(planted)
     return frame.with_columns(draws).select(planted.alias("_difference"))["_difference"]
 

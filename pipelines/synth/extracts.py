@@ -18,6 +18,8 @@ PROVIDER = "Organisation Code (Code Of Provider)"
 COMMISSIONER = "Organisation Code (Code Of Commissioner)"
 DERIVED_COMMISSIONER = "Derived Commissioner"
 QUERY_DATE = "Query Date"
+LOCAL_PRICE_HRG = "SB17Z"
+"""Chemotherapy of no national list, which some pairs have a local price for."""
 UNBUNDLED = tuple(f"Unbundled HRG {place}" for place in range(1, 13))
 START = "Start Date (Hospital Provider Spell)"
 END = "End Date (Hospital Provider Spell)"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pipelines.synth.extracts import Dataset, Mix, Month, Row
+from pipelines.synth.extracts import LOCAL_PRICE_HRG, Dataset, Mix, Month, Row
 from pipelines.synth.pools import stable
 from pipelines.synth.reference import Provider, Reference
 
@@ -124,7 +124,8 @@ def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[
         payers = [payer for payer in near.get(provider.code, ()) if payer in reference.payers]
         for payer in payers[:1] if number % 2 == 0 else []:
             agreement = f"SYN-LP-{number + 1:03d}"
-            rows.append((provider.code, payer, "SB17Z", "", "", "540.00", agreement, "", *valid))
+            chemotherapy = (LOCAL_PRICE_HRG, "", "", "540.00", agreement, "")
+            rows.append((provider.code, payer, *chemotherapy, *valid))
             for clinic in clinics[number % 3 :: 3]:
                 price = _pounds(9_000 + stable(clinic) % 12_000)
                 rows.append(

@@ -18,6 +18,7 @@ from pipelines.synth.extracts import (
     EBI_CATEGORY,
     EBI_TYPE,
     FIRST_ATTENDANCE,
+    LOCAL_PRICE_HRG,
     STAY,
     UNBUNDLED,
     Mix,
@@ -151,6 +152,7 @@ class Templates:
             "Number Unbundled Priced HRGs": str(len(priced)),
             "Number Unbundled Non Priced HRGs": str(len(hrgs) - len(priced)),
             "_unbundled": sum(priced),
+            "_may_have_local_price": LOCAL_PRICE_HRG in apart,
         }
 
     def _person(self, kind: Mix, age: int) -> Row:

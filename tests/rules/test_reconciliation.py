@@ -255,6 +255,15 @@ CASES = [
         given={**sus(0, 0), "hrg_code": "UZ01Z"},
     ),
     case(
+        "not groupable, with an unbundled HRG that SUS+ left out",
+        "different",
+        "unbundled",
+        -11_000,
+        line={**NO_PRICE, "hrg_code": "UZ01Z"},
+        unbundled=[UNBUNDLED],
+        given={**sus(0, 0), "hrg_code": "UZ01Z"},
+    ),
+    case(
         "excluded by SUS+ with a reason, priced here",
         "missing_in_sus",
         "exclusion",
@@ -447,11 +456,9 @@ def made(engine: str, lines: list[Row], records: list[Row]) -> dict[str, list[Ro
         def on(table: pl.DataFrame) -> Any:
             return table.lazy() if engine == "polars" else connection.from_arrow(table.to_arrow())
 
-        def back(found: nw.LazyFrame[Any]) -> list[Row]:
+        def back(found: nw.LazyFrame[Any]) -> pl.DataFrame:
             native = found.to_native()
-            if engine == "polars":
-                return list(native.collect().iter_rows(named=True))
-            return list(pl.DataFrame(native.to_arrow_table()).iter_rows(named=True))
+            return native.collect() if engine == "polars" else pl.DataFrame(native.to_arrow_table())
 
         compared = reconciliation.compare(
             nw.from_native(on(of_lines)).lazy(),
@@ -460,12 +467,16 @@ def made(engine: str, lines: list[Row], records: list[Row]) -> dict[str, list[Ro
             nw.from_native(on(other_prices())).lazy(),
             scheme(),
         )
-        return {
-            "compared": back(compared),
+        table = back(compared)
+        # Made once, as in a run, where it is written before the tables are made of it.
+        compared = nw.from_native(on(table)).lazy()
+        made_of_it = {
+            "compared": table,
             "differences": back(reconciliation.differences(compared)),
             "summary": back(reconciliation.summary(compared)),
             "rounding": back(reconciliation.rounding(compared)),
         }
+        return {name: made.to_dicts() for name, made in made_of_it.items()}
 
 
 def record_of(record_id: str, line: Row, unbundled: list[Row], given: Row) -> tuple[list[Row], Row]:
