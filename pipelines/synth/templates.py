@@ -28,6 +28,7 @@ from pipelines.synth.pools import GROUPS, choose, in_bands
 from pipelines.synth.reference import BestPractice, Reference
 
 TEMPLATE_ROWS = 16_384
+UNGROUPED = "UZ01Z"
 PRICE_NAMES = ("day_case", "ordinary_elective", "non_elective", "procedure")
 
 
@@ -90,7 +91,7 @@ class Templates:
     def _spell(
         self, kind: Mix, method: str, patient_class: str, age: int, stay: int, hrg: str
     ) -> Row:
-        unbundled = self._unbundled(kind, "apc")
+        unbundled = self._unbundled(kind, "apc", hrg)
         stays = self._stays(stay, unbundled)
         types = kind.get("ebi_types")
         return {
@@ -112,7 +113,7 @@ class Templates:
     def _attendance(self, kind: Mix, attended: str, first: str, age: int, hrg: str) -> Row:
         functions = self._functions(kind, hrg)
         is_kept = attended[-1] in "56" and first[-1] != "5"
-        unbundled = self._unbundled(kind, "op") if is_kept else []
+        unbundled = self._unbundled(kind, "op", hrg) if is_kept else []
         function = functions["Treatment Function Code"]
         is_several = hrg.startswith("WF02")
         medium = "02" if first[-1] in "34" else "01"
@@ -132,11 +133,14 @@ class Templates:
             "_group": GROUPS.index("clinic"),
         }
 
-    def _unbundled(self, kind: Mix, dataset: str) -> list[str]:
-        """The unbundled HRGs of a record, mostly none: those of its kind, else the usual ones."""
+    def _unbundled(self, kind: Mix, dataset: str, hrg: str) -> list[str]:
+        """The unbundled HRGs of a record, mostly none: those of its kind, else the usual ones.
+
+        One that cannot be grouped has none.
+        """
         usual = self.mix["unbundled"][dataset]
         share = kind.get("unbundled_share", usual["share"])
-        if self.rng.random() * 1000 >= share:
+        if self.rng.random() * 1000 >= share or hrg == UNGROUPED:
             return []
         weights = kind.get("unbundled", usual["hrgs"])
         count = self.rng.choice([1, 1, 1, 2, 2, 3])
@@ -218,7 +222,7 @@ class Templates:
         price = self.reference.prices.get(hrg)
         unit: int | None
         others: list[tuple[bool, int | None]] = []
-        if not is_kept or hrg == "UZ01Z":
+        if not is_kept or hrg == UNGROUPED:
             unit = 0
         elif price and price.by_name["procedure"] is not None:
             unit = price.by_name["procedure"]
@@ -240,7 +244,7 @@ class Templates:
             "_long_stay": 0,
             "_per_day": 0,
             "_specialised": "",
-            "_is_ungrouped": is_kept and hrg == "UZ01Z",
+            "_is_ungrouped": is_kept and hrg == UNGROUPED,
             **_other_prices(unit, others),
         }
 
@@ -258,7 +262,7 @@ class Templates:
         is_short = price and price.short_stay is not None and stay <= 1 and age >= 19
         if price is None or unit is None:
             return {
-                **_no_amounts(0 if hrg == "UZ01Z" else None, is_ungrouped=hrg == "UZ01Z"),
+                **_no_amounts(0 if hrg == UNGROUPED else None, is_ungrouped=hrg == UNGROUPED),
                 "PbR Spell Trimpoint Days": "",
                 "PbR Days Beyond Trimpoint": "",
                 "BPT Indicator 1": "",
