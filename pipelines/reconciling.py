@@ -6,6 +6,7 @@ are compared, or what a cause is (`pricing.reconciliation`).
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import narwhals.stable.v2 as nw
@@ -25,13 +26,15 @@ from pipelines.publishing import schema_of
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
 from pricing import reconciliation
-from schemas.extracts import EXTRACTS
+from schemas.extracts import EXTRACTS, Extract
 from schemas.priced_line import (
     RECONCILIATION,
     RECONCILIATION_DIFFERENCES,
     SUS_ROUNDING,
 )
 
+_RECORDS_AT_ONCE = 200_000
+_ROWS_HELD_OF_A_PART = 10_000
 _OTHER = "_other"
 _ELECTIVE = ("combined_price_pence", "day_case_price_pence", "ordinary_elective_price_pence")
 _LIKE_PRICES = (
@@ -63,9 +66,17 @@ def make_reconciliation(workspace: Workspace, month: str) -> pl.DataFrame:
     discard(holding)
     holding.mkdir(parents=True)
     for extract in EXTRACTS:
-        _compare(workspace, extract.dataset, month, rulebook).sink_parquet(
-            holding / f"{extract.dataset}.parquet", row_group_size=ROW_GROUP_ROWS
-        )
+        for number, (lines, records) in enumerate(_parts(workspace, extract, month, holding)):
+            compared = reconciliation.compare(
+                nw.from_native(lines),
+                nw.from_native(records),
+                rulebook.reference(month),
+                nw.from_native(other_prices(workspace, rulebook).lazy()),
+                rulebook.pack.scheme,
+            )
+            compared.to_native().sink_parquet(
+                holding / f"{extract.dataset}-{number}.parquet", row_group_size=ROW_GROUP_ROWS
+            )
     compared = nw.from_native(pl.scan_parquet(holding / "*.parquet"))
     made = {
         "reconciliation": reconciliation.summary(compared),
@@ -80,17 +91,35 @@ def make_reconciliation(workspace: Workspace, month: str) -> pl.DataFrame:
     return tables["reconciliation"]
 
 
-def _compare(workspace: Workspace, dataset: str, month: str, rulebook: Rulebook) -> pl.LazyFrame:
+def _parts(
+    workspace: Workspace, extract: Extract, month: str, holding: Path
+) -> Iterator[tuple[pl.LazyFrame, pl.LazyFrame]]:
+    """Priced lines with the records that they are of, so many at once as memory is to hold."""
+    dataset = extract.dataset
     cut = settled_cut(workspace, dataset, month)
-    compared = reconciliation.compare(
-        nw.from_native(pl.scan_parquet(priced_path(workspace, dataset, month, cut))),
-        nw.from_native(pl.scan_parquet(valid_path(workspace, dataset, month, cut))),
-        rulebook.reference(month),
-        nw.from_native(other_prices(workspace, rulebook).lazy()),
-        rulebook.pack.scheme,
-    )
-    native: pl.LazyFrame = compared.to_native()
-    return native
+    lines = pl.scan_parquet(priced_path(workspace, dataset, month, cut))
+    records = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
+    there = records.collect_schema()
+    records = records.select(name for name in reconciliation.RECORD_COLUMNS if name in there)
+    count = records.select(pl.len()).collect().item()
+    if count <= _RECORDS_AT_ONCE:
+        yield lines, records
+        return
+    part = pl.col("record_id").hash() % (count // _RECORDS_AT_ONCE + 1)
+    folders = holding / f"{dataset}-lines", holding / f"{dataset}-records"
+    for frame, folder in zip((lines, records), folders, strict=True):
+        by_part = pl.PartitionBy(
+            folder,
+            key="part",
+            include_key=False,
+            approximate_bytes_per_file=None,
+            file_path_provider=lambda made: f"{made.partition_keys.item(0, 0)}.parquet",
+        )
+        frame.with_columns(part=part).sink_parquet(
+            by_part, mkdir=True, row_group_size=_ROWS_HELD_OF_A_PART
+        )
+    for of_lines in sorted(folders[0].iterdir()):
+        yield pl.scan_parquet(of_lines), pl.scan_parquet(folders[1] / of_lines.name)
 
 
 def _sorted(name: str, table: pl.DataFrame) -> pl.DataFrame:

@@ -40,6 +40,11 @@ COMPONENTS = {
     "final": "sus_price_pence",
 }
 """The column of a valid record that holds what SUS+ gave for each part of a price."""
+RECORD_COLUMNS = (
+    *("record_id", "spell_in_pbr_code", "agreement_serial_number", "hrg_code"),
+    *("exclusion_reason_code", *COMPONENTS.values()),
+)
+"""What is read of a valid record; an extract of attendances lacks some of the amounts."""
 OUTCOMES = ("exact", "within_tolerance", "different", "missing_in_sus", "missing_here")
 CAUSES = (
     "ebi_approval",
