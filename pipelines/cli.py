@@ -174,7 +174,7 @@ def synth(
         int, typer.Option(min=0, max=500_000, help="Rows with one planted fault, per million.")
     ] = 10_000,
 ) -> None:
-    """Writes synthetic SUS+ extracts, prior approvals and what to expect of them."""
+    """Writes synthetic SUS+ extracts, the users' lists and what to expect of them."""
     from pipelines.price_books import shipped_folder
     from pipelines.scheme_packs import scheme_for
     from pipelines.synth import Reference, write_extracts

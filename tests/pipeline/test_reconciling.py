@@ -115,6 +115,17 @@ def test_the_rounding_of_sus_is_found(synthetic: Workspace) -> None:
     assert 0.98 < matching / tested < 1
 
 
+def test_a_month_reconciled_in_parts_gives_the_same_tables(
+    synthetic: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("reconciliation", "reconciliation_differences", "sus_rounding")
+    whole = [pl.read_parquet(synthetic.statement(name, MONTH)) for name in names]
+    monkeypatch.setattr(reconciling, "_RECORDS_AT_ONCE", 1_000)
+    reconciling.make_reconciliation(synthetic, MONTH)
+    for name, table in zip(names, whole, strict=True):
+        assert pl.read_parquet(synthetic.statement(name, MONTH)).equals(table), name
+
+
 def command(workspace: Workspace, *arguments: str) -> Any:
     runner = CliRunner()
     environment = {"SUS_PRICING_HOME": str(workspace.root), "COLUMNS": "300"}
