@@ -462,6 +462,10 @@ def _equalities(
 ) -> list[Equality]:
     variable = pl.read_parquet(workspace.statement("variable_element", month))
     low_volume = pl.read_parquet(workspace.statement("low_volume", month))
+    challenges = pl.read_parquet(workspace.statement("ebi_challenges", month))
+    reconciled = pl.read_parquet(workspace.statement("reconciliation", month)).filter(
+        component="final"
+    )
     in_variable = [m for m in mechanisms if m.payment_mechanism == API_VARIABLE]
     in_block = [m for m in mechanisms if m.payment_mechanism == LVA_BLOCK]
     found = []
@@ -487,7 +491,19 @@ def _equalities(
                 d.priced,
                 distinct.get(d.dataset, 0),
             ),
+            Equality(
+                f"{d.dataset}: priced records = records reconciled with SUS+",
+                d.priced,
+                _sum(reconciled.filter(dataset=d.dataset), "records"),
+            ),
         ]
+    found.append(
+        Equality(
+            "value_pence of all mechanisms = value reconciled with SUS+ + value of unapproved EBI",
+            sum(m.value_pence or 0 for m in mechanisms),
+            _sum(reconciled, "ours_pence") + _sum(challenges, "value_pence"),
+        )
+    )
     statement_totals: list[tuple[str, Mapping[str, int], list[MechanismTotal]]] = [
         (
             "variable element",
