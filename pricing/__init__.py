@@ -1,7 +1,12 @@
 """What the NHS Payment Scheme pays: pure functions, frame in, frame out.
 
 Belongs here: the rules, one module for each subject of the policy, on
-`narwhals.stable.v2` so that Polars, DuckDB and Spark give the same answers. Does not
-belong here: files, engines, orchestration (`pipelines`), table contracts (`schemas`), or
-any number: those are in the scheme packs and price books under `data/`.
+`narwhals.stable.v2` so that Polars, DuckDB and Spark give the same answers, and `explain`,
+which tells of one priced line how its amounts came about. Does not belong here: files,
+engines, orchestration (`pipelines`), table contracts (`schemas`), or any number: those are in
+the scheme packs and price books under `data/`.
 """
+
+from pricing.explaining import Explanation, explain
+
+__all__ = ["Explanation", "explain"]
