@@ -213,6 +213,11 @@ def explain(line: Line, scheme: Scheme) -> Explanation:
     )
 
 
+def price_book_of(scheme_year: str) -> str:
+    """What citations call the price book that a line was priced with."""
+    return f"the price book of {scheme_year}"
+
+
 def pounds(pence: int) -> str:
     """Pence as pounds, for people.
 
@@ -292,7 +297,7 @@ def _unit_price_step(line: Line, scheme: Scheme) -> Step:
     elif source == LOCAL:
         citation = "the list of local prices"
     else:
-        citation = f"the price book of {line['scheme_year']}"
+        citation = price_book_of(line["scheme_year"])
     return Step(PRICE, what, SOURCES[source], citation, _published_price(line, scheme))
 
 
@@ -343,7 +348,7 @@ def _long_stay_step(line: Line) -> Step:
     days, pence = line["excess_bed_days"], line["long_stay_pence"]
     how = f"{days:,} days beyond the trim point × {pounds(pence // days)}"
     published = Published("hrg_prices", {"hrg_code": line["hrg_code"]}, "per_day_long_stay_pence")
-    citation = f"the price book of {line['scheme_year']}"
+    citation = price_book_of(line["scheme_year"])
     return Step(PRICE, f"long stay {pounds(pence)}", how, citation, published)
 
 
@@ -370,6 +375,7 @@ def _value_steps(line: Line, amounts: Mapping[str, int | None], scheme: Scheme) 
         published = None
     citation = (
         f"{scheme.citation('market_forces_factor.applies_to')}; "
+        f"factor of {price_book_of(line['scheme_year'])}; "
         f"rounding {scheme.citation('rounding.quantum_pence')}"
     )
     yield Step(VALUE, f"value {pounds(value)}", how, citation, published)
@@ -445,9 +451,10 @@ def _may_pay(line: Line, scheme: Scheme) -> list[str]:
     if AS_AGREED in possible:
         possible.update(_AGREED)
     if BY_SERVICE in possible:
-        possible.update(scheme.services.mechanism_by_service.values())
-    if not _is_unbundled(line):
-        possible.discard(EXCLUDED_ITEM)
+        by_service = scheme.services.mechanism_by_service
+        possible.update(by_service.values())
+        if by_service.get(_service(line, scheme) or "") != EXCLUDED_ITEM:
+            possible.discard(EXCLUDED_ITEM)
     possible.add(line["payment_mechanism"])
     return [name for name in PAYMENT_MECHANISMS if name in possible]
 
@@ -531,25 +538,22 @@ def _by_item(of: _Valued) -> UnderMechanism:
 
 def _charged(of: _Valued) -> UnderMechanism:
     """What the patient is charged; the row does not say which of two rates it was."""
-    value, scheme = of.value, of.scheme
-    how: list[str] = []
-    charges: list[int | None] = []
-    for rate, whom in _RATES.items():
-        path = f"overseas_visitors.{rate}"
-        if value is not None and scheme.gives(path):
-            ppm = scheme.parameters[path].value
-            charge = _rounded(value, ppm, scheme)
-            charges.append(charge)
-            how.append(f"{_percent(ppm)} of the value, {pounds(charge)}, {whom}")
-        else:
-            charges.append(None)
-    stored = of.line["patient_charge_pence"]
-    return UnderMechanism(
-        CHARGED_TO_PATIENT,
-        f"the patient is charged {' or '.join(how)}" if how else "at a rate that is not known here",
-        scheme.citation("overseas_visitors.charge_ppm"),
-        patient_charge_pence=stored if stored in charges else charges[0],
-    )
+    value, scheme, stored = of.value, of.scheme, of.line["patient_charge_pence"]
+    citation = scheme.citation("overseas_visitors.charged_on")
+    given = [rate for rate in _RATES if scheme.gives(f"overseas_visitors.{rate}")]
+    if value is None or not given:
+        how = _NO_PRICE if value is None else "the patient is charged, at a rate not known here"
+        return UnderMechanism(CHARGED_TO_PATIENT, how, citation)
+    rates = {rate: scheme.parameters[f"overseas_visitors.{rate}"].value for rate in given}
+    charges = {rate: _rounded(value, ppm, scheme) for rate, ppm in rates.items()}
+    each = [
+        f"{pounds(charges[rate])} ({_percent(ppm)} of the value) {_RATES[rate]}"
+        for rate, ppm in rates.items()
+    ]
+    charge = stored if stored in charges.values() else charges.get("charge_ppm")
+    how = f"the patient is charged {' or '.join(each)}"
+    citation = scheme.citation(f"overseas_visitors.{given[0]}")
+    return UnderMechanism(CHARGED_TO_PATIENT, how, citation, patient_charge_pence=charge)
 
 
 _PAYS: dict[str, Callable[[_Valued], UnderMechanism]] = {
