@@ -7,7 +7,7 @@ so what is explained is what was published.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from pricing import Explanation, explain
 from pricing.explaining import PRICE, Published, Step, price_book_of
 from pricing.scheme import Scheme
 from schemas.extracts import BY_DATASET, SUPPLEMENT_COLUMNS, Column
+from schemas.priced_line import PRICED_LINE_COLUMNS
 
 WHO = "who"
 """The section of the steps that say whose a line is, before those of `pricing.explaining`."""
@@ -135,6 +136,7 @@ def explain_record(workspace: Workspace, record_id: str) -> ExplainedRecord:
                 "priced_lines and refused_records."
             )
         )
+    _refuse_if_of_an_earlier_version(workspace, lines)
     valid = {place: _valid_record(workspace, record_id, place) for place in map(_place, lines)}
     return ExplainedRecord(
         record_id,
@@ -154,6 +156,17 @@ def explain_record(workspace: Workspace, record_id: str) -> ExplainedRecord:
         ),
         tuple(_explain_refusal(row, reasons) for row in refused),
     )
+
+
+def _refuse_if_of_an_earlier_version(
+    workspace: Workspace, lines: Sequence[Mapping[str, Any]]
+) -> None:
+    missing = [name for line in lines for name in PRICED_LINE_COLUMNS if name not in line]
+    if missing:
+        raise UserError(
+            f"{workspace.shown(workspace.mart)} was published by an earlier version, without "
+            f"{', '.join(dict.fromkeys(missing))}. Run {lines[0]['activity_month']} again."
+        )
 
 
 _Place = tuple[str, str, str]
@@ -252,7 +265,7 @@ def _with_source(step: Step, line: Mapping[str, Any], sources: "_Sources") -> St
     if step.published and sources.rulebook and not sources.has_changed(_BOOK):
         published = _of_price_year(step.published, line, sources.rulebook)
         cell = _cell(sources.rulebook.book, published)
-        book = f"{book}: {cell}" if cell else book
+        book = f"{cell} ({sources.book_is})" if cell else book
     return replace(step, citation=step.citation.replace(price_book_of(line["scheme_year"]), book))
 
 

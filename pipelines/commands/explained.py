@@ -31,11 +31,11 @@ def _show_as_delivered(record_id: str, delivered: AsDelivered) -> None:
     where = f"{delivered.cut} of {delivered.activity_month}"
     if delivered.delivery_id:
         where = f"row {delivered.row_number:,} of delivery {delivered.delivery_id}, {where}"
+    _heading(f"As delivered: {where}")
     if delivered.values is None:
-        _show_section("As delivered", [("not there", "the lake no longer holds it", where)])
-        return
-    rows = [(header, value, "") for header, value in delivered.values.items()]
-    _show_section(f"As delivered: {where}", rows)
+        _text("Not there: the lake no longer holds it.")
+    else:
+        _rows(delivered.values.items())
 
 
 def _show_line(line: ExplainedLine) -> None:
@@ -48,17 +48,22 @@ def _show_line(line: ExplainedLine) -> None:
         out.print(f"[bold yellow]Changed since:[/] {escape(warning)}")
     for difference in explanation.differences:
         out.print(f"[bold red]The row does not hold:[/] {escape(difference)}")
-    _show_section("Who", map(_as_row, line.who))
+    _heading("Who")
+    _rows(map(_as_row, line.who))
     reason = line.reason
     sentence = f"{reason.reason_code}: {reason.sentence}"
     why = Step(PAYABLE, "reason", sentence, reason.citation)
     for section in SECTIONS:
         steps = [step for step in (*explanation.steps, why) if step.section == section]
-        _show_section(section.capitalize(), map(_as_row, steps))
+        _heading(section.capitalize())
+        _rows(map(_as_row, steps))
     others = [one for one in explanation.under_each_mechanism if not one.is_taken]
-    _show_section("Under other mechanisms", map(_as_alternative, others))
-    run = [("run", line.run, "")] if line.run else []
-    _show_section("What to do", [("", reason.what_to_do, ""), *run])
+    _heading("Under other mechanisms")
+    _rows(map(_as_alternative, others))
+    _heading("What to do")
+    _text(reason.what_to_do)
+    if line.run:
+        _text(f"Run {line.run}")
 
 
 def _show_refusal(record_id: str, refusal: ExplainedRefusal) -> None:
@@ -66,11 +71,11 @@ def _show_refusal(record_id: str, refusal: ExplainedRefusal) -> None:
         f"Refused by {refusal.refused_by}: {refusal.dataset} record {record_id}, row "
         f"{refusal.row_number:,} of delivery {refusal.delivery_id}"
     )
-    rows = [
+    _heading(title)
+    _rows(
         (one.reason_code, f"{one.sentence} {one.what_to_do}", one.citation)
         for one in refusal.reasons
-    ]
-    _show_section(title, rows)
+    )
 
 
 def _as_row(step: Step) -> tuple[str, str, str]:
@@ -82,13 +87,20 @@ def _as_alternative(under: UnderMechanism) -> tuple[str, str, str]:
     return f"{under.mechanism} {amount}", under.how, under.citation
 
 
-def _show_section(title: str, rows: Iterable[tuple[str, str, str]]) -> None:
-    table = Table(
-        title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 1)
-    )
-    table.add_column(style="bold", overflow="fold")
-    table.add_column(overflow="fold")
-    table.add_column(style="dim", overflow="fold")
+def _heading(text: str) -> None:
+    out.print(f"[bold]{escape(text)}[/]")
+
+
+def _text(text: str) -> None:
+    out.print(f"  {escape(text)}")
+    out.print()
+
+
+def _rows(rows: Iterable[tuple[str, ...]]) -> None:
+    """Rows of what was found, how, and, if there is a third, what it rests on."""
+    table = Table.grid(padding=(0, 2), pad_edge=True)
+    for style in ("bold", "", "dim"):
+        table.add_column(style=style, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
     out.print(table)
