@@ -26,7 +26,7 @@ from pipelines.workspace import UserError, Workspace
 from pricing import Explanation, explain
 from pricing.explaining import PRICE, Published, Step, price_book_of
 from pricing.scheme import Scheme
-from schemas.extracts import BY_DATASET, SUPPLEMENT_COLUMNS, Column
+from schemas.extracts import BY_DATASET, Column, supplement_columns
 from schemas.priced_line import PRICED_LINE_COLUMNS
 
 WHO = "who"
@@ -204,11 +204,10 @@ def _as_delivered(
     ]
     if not rows:
         return AsDelivered(*place, delivery_id, row_number, None)
-    supplements = SUPPLEMENT_COLUMNS[place[0]]
     supplementary = {
-        f"{name} (CDS 6.2 supplementary extract)": valid[name]
-        for name in supplements
-        if valid.get(name)
+        f"{column.header} (CDS 6.2 supplementary extract)": valid[column.name]
+        for column in supplement_columns(BY_DATASET[place[0]])
+        if valid.get(column.name)
     }
     values = {**_by_header(place[0], rows[0]), **supplementary}
     return AsDelivered(*place, delivery_id, row_number, values)

@@ -64,30 +64,6 @@ SOURCES = {
 }
 """Every price source in words."""
 
-FACTS = {
-    "is_private_patient": "the patient is private",
-    "is_not_nhs_funded": "the patient is an amenity or category II patient",
-    "is_chargeable_overseas_visitor": "the patient is an overseas visitor liable to be charged",
-    "is_covered_by_block": "the LVA block of the pair covers it",
-    "is_hrg_retired": "the price year does not know the HRG, and no bridge leads to another",
-    "is_mechanism_agreed": "the parties agreed on a mechanism",
-    "is_under_framework": "it is under the Increasing Capacity Framework",
-    "is_subcontracted": "it is subcontracted",
-    "is_contract_not_known": "nothing tells whether the contract is above the threshold of API",
-    "is_below_contract_threshold": "the contract is below the threshold of API",
-    "is_outside_api": "the framework, a subcontract or the threshold takes it out of API",
-    "is_small_armed_forces_contract": "the contract for the armed forces is a small one",
-    "is_within_core_price": "the price of the core HRG holds it",
-    "is_unbundled": "it is an unbundled service",
-    "is_locally_agreed_service": "NHS England commissions it by local arrangement",
-    "is_advice_and_guidance": "it is advice and guidance",
-    "is_nhs_provider": "the provider is an NHS provider",
-    "is_elective_activity": "it is elective activity",
-    "is_blended_activity": "its point of delivery is paid for by a blended payment",
-    "has_unit_price": "it has a published unit price",
-}
-"""Every fact that a decision table may ask of a line, in words."""
-
 _WORTH_NOTHING = (
     unit_price.NOT_ATTENDED,
     unit_price.ADMINISTRATIVE_EVENT,
@@ -99,6 +75,7 @@ _OWN_RULE = {
     LVA_BLOCK: "low_volume_block",
     ACTIVITY_BASED: "unit_price",
     LOCAL_AGREEMENT: "no_unit_price",
+    CHARGED_TO_PATIENT: "overseas_visitor",
     OUTSIDE_SCHEME: "private_patient",
 }
 _ADDED = {
@@ -403,24 +380,15 @@ def _mechanism_steps(line: Line, scheme: Scheme) -> Iterator[Step]:
         citation = scheme.citation("mechanism.decision_table")
         yield Step(MECHANISM, name, MECHANISMS[name], citation)
         return
-    conditions = ", and ".join(map(_in_words, row.when)) or "no row above holds"
-    how = {
-        AS_AGREED: ", which the parties agreed on",
-        BY_SERVICE: ", which pays for the service",
-    }.get(row.pays, "")
+    given = {AS_AGREED: ", as agreed", BY_SERVICE: ", by its service"}.get(row.pays, "")
     where = f"row {table.index(row) + 1} of {len(table)} of the decision table, {row.rule}"
-    words = f"{MECHANISMS[name]}. By {where}{how}: {conditions}"
-    yield Step(MECHANISM, name, words, row.citation)
+    how = f"{MECHANISMS[name]}; by {where}: {row.condition}{given}"
+    yield Step(MECHANISM, name, how, row.citation)
 
 
 def _deciding_row(line: Line, scheme: Scheme) -> DecisionRow | None:
     table = scheme.mechanism.decision_table
     return next((row for row in table if row.rule == line["mechanism_rule"]), None)
-
-
-def _in_words(fact: str) -> str:
-    words = FACTS[fact.removeprefix("not ")]
-    return f"it is not so that {words}" if fact.startswith("not ") else words
 
 
 def _payable_steps(line: Line, taken: UnderMechanism, scheme: Scheme) -> Iterator[Step]:
@@ -539,7 +507,7 @@ def _by_item(of: _Valued) -> UnderMechanism:
 def _charged(of: _Valued) -> UnderMechanism:
     """What the patient is charged; the row does not say which of two rates it was."""
     value, scheme, stored = of.value, of.scheme, of.line["patient_charge_pence"]
-    citation = scheme.citation("overseas_visitors.charged_on")
+    citation = _own_citation(CHARGED_TO_PATIENT, scheme)
     given = [rate for rate in _RATES if scheme.gives(f"overseas_visitors.{rate}")]
     if value is None or not given:
         how = _NO_PRICE if value is None else "the patient is charged, at a rate not known here"

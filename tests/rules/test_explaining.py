@@ -18,9 +18,8 @@ import support
 from support import BY_DATASET, case_tables, cases, price_on, scheme
 
 from pricing import Explanation, explain
-from pricing.explaining import FACTS, MECHANISMS, SECTIONS, SOURCES, Step
+from pricing.explaining import MECHANISMS, SECTIONS, SOURCES, Step
 from pricing.reference import REFERENCE_COLUMNS
-from pricing.scheme import MECHANISM_FACTS
 from schemas.contracts import valid_schema
 from schemas.extracts import SUPPLEMENT_COLUMNS
 from schemas.priced_line import PAYMENT_MECHANISMS, PRICE_SOURCES, PRICED_LINE_COLUMNS
@@ -114,9 +113,8 @@ def test_a_plain_line_from_its_price_to_what_is_payable() -> None:
         (
             "mechanism",
             "api_variable",
-            "the API variable element pays for each unit of elective activity. By row 14 of 17 of "
-            "the decision table, elective_activity: the provider is an NHS provider, and it is "
-            "elective activity",
+            "the API variable element pays for each unit of elective activity; by row 14 of 17 of "
+            "the decision table, elective_activity: NHS provider, elective activity",
         ),
         ("payable", "payable £550.00", "100% of the value £550.00"),
         ("payable", "in the target", "whether it counts towards the elective activity target"),
@@ -610,10 +608,9 @@ def test_a_line_of_another_year_is_not_explained() -> None:
         explain(row("2023-24"), scheme("2024-25"))
 
 
-def test_every_mechanism_source_and_fact_has_its_words() -> None:
+def test_every_mechanism_and_source_has_its_words() -> None:
     assert set(MECHANISMS) == {*PAYMENT_MECHANISMS}
     assert set(SOURCES) == {*PRICE_SOURCES}
-    assert set(FACTS) == {*MECHANISM_FACTS}
 
 
 def test_an_explanation_is_a_json_document() -> None:
