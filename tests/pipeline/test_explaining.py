@@ -20,6 +20,7 @@ from pipeline.making import (
     ADJUSTED_STAY,
     CLASSIFICATION,
     END,
+    MEDIUM,
     METHOD,
     MONTH,
     PROVIDER,
@@ -32,7 +33,9 @@ from pipeline.making import (
     land,
     land_good_month,
     new_workspace,
+    of_attendance,
     spell,
+    supplementary,
 )
 from typer.testing import CliRunner, Result
 
@@ -50,12 +53,22 @@ RECORD = f"S1-{MONTH}"
 HELD_TO = ("pre_mff_pence", "value_pence", "payable_pence", "patient_charge_pence")
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    made = new_workspace(tmp_path / "workspace")
+@pytest.fixture(scope="module")
+def of_a_good_month(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = new_workspace(tmp_path_factory.mktemp("good") / "workspace")
     land_good_month(made, MONTH)
     making.publish(made, MONTH)
     return made
+
+
+@pytest.fixture
+def workspace(of_a_good_month: Workspace, tmp_path: Path) -> Workspace:
+    """A published month of good records, to be changed at will."""
+    return copied(of_a_good_month, tmp_path)
+
+
+def copied(made: Workspace, to: Path) -> Workspace:
+    return Workspace.at(shutil.copytree(made.root, to / "workspace"))
 
 
 def line_of(record: ExplainedRecord) -> ExplainedLine:
@@ -147,15 +160,21 @@ def with_identifiers(record: making.Record, dataset: str) -> making.Record:
     return {**record, **{header: f"PLANTED{n}" for n, header in enumerate(planted)}}
 
 
-@pytest.fixture
-def published(tmp_path: Path) -> Workspace:
-    """A priced spell, a refused one and an attendance, each with every identifier."""
-    made = new_workspace(tmp_path / "workspace")
+@pytest.fixture(scope="module")
+def with_every_identifier(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = new_workspace(tmp_path_factory.mktemp("identified") / "workspace")
     spells = [spell("S1", {CLASSIFICATION: "02"}), spell("S2", {SPELL_HRG: "not one"})]
     land(made, f"freeze/apc_{MONTH}.csv", [with_identifiers(one, "apc") for one in spells])
     land(made, f"freeze/op_{MONTH}.csv", [with_identifiers(attendance("A1"), "op")])
+    land(made, "freeze/cds62.csv", supplementary(of_attendance("A1", {MEDIUM: "03"})))
     making.publish(made, MONTH)
     return made
+
+
+@pytest.fixture
+def published(with_every_identifier: Workspace, tmp_path: Path) -> Workspace:
+    """A priced spell, a refused one and an attendance, each with every identifier."""
+    return copied(with_every_identifier, tmp_path)
 
 
 def test_a_record_is_shown_as_delivered_by_its_headers_without_blanks(
@@ -169,6 +188,13 @@ def test_a_record_is_shown_as_delivered_by_its_headers_without_blanks(
     assert delivered.values[END] == "20240710"
     assert delivered.values.keys() <= {*delivered_columns("apc")}
     assert all(value.strip() for value in delivered.values.values())
+
+
+def test_what_a_supplementary_extract_adds_is_shown_with_the_record(published: Workspace) -> None:
+    (delivered,) = explain_record(published, "A1").as_delivered
+    assert delivered.values is not None
+    assert delivered.values[f"{MEDIUM} (CDS 6.2 supplementary extract)"] == "03"
+    assert sum("supplementary" in header for header in delivered.values) == 1
 
 
 def test_a_refused_record_is_shown_as_delivered_with_its_reasons(published: Workspace) -> None:
