@@ -238,7 +238,7 @@ def _explain_line(
 ) -> ExplainedLine:
     sources = _sources(workspace, line["activity_month"], run)
     explained = explain(line, sources.scheme)
-    first, *others = (_with_source(step, line, sources) for step in explained.steps)
+    first, *others = (_with_source(step, line, valid, sources) for step in explained.steps)
     warnings = list(sources.warnings)
     if run and valid and valid["delivery_id"] not in run["deliveries"]:
         warnings.append("the record was delivered again since this was published; run the month")
@@ -258,12 +258,17 @@ def _rules_step(workspace: Workspace, line: Mapping[str, Any], sources: "_Source
     return Step(WHO, f"{line['activity_month']} ({line['cut']})", how, sources.scheme.title)
 
 
-def _with_source(step: Step, line: Mapping[str, Any], sources: "_Sources") -> Step:
+def _with_source(
+    step: Step,
+    line: Mapping[str, Any],
+    valid: Mapping[str, Any] | None,
+    sources: "_Sources",
+) -> Step:
     """The step with the price book of the run by its name, and the cell where it is known."""
     book = f"{sources.book} ({sources.book_is})"
     if step.published and sources.rulebook and not sources.has_changed(_BOOK):
         published = _of_price_year(step.published, line, sources.rulebook)
-        cell = _cell(sources.rulebook.book, published)
+        cell = _cell(sources.rulebook.book, published, valid)
         book = f"{cell} ({sources.book_is})" if cell else book
     return replace(step, citation=step.citation.replace(price_book_of(line["scheme_year"]), book))
 
@@ -271,15 +276,23 @@ def _with_source(step: Step, line: Mapping[str, Any], sources: "_Sources") -> St
 def _of_price_year(published: Published, line: Mapping[str, Any], rulebook: Rulebook) -> Published:
     """The place of a number; of a bridged HRG that of the HRG whose price it takes."""
     bridged = _bridged(line, rulebook)
-    if bridged is None or published.table != "hrg_prices":
+    if bridged is None or published.table not in ("hrg_prices", "best_practice_prices"):
         return published
     return replace(published, key={"hrg_code": bridged["price_hrg_code"]})
 
 
-def _cell(book: PriceBook, published: Published) -> str | None:
-    """Where a number was published; None where the book does not say."""
+def _cell(book: PriceBook, published: Published, valid: Mapping[str, Any] | None) -> str | None:
+    """Where a number was published; None where the book, or the record, does not say."""
     cell_of = getattr(price_books, "cell_of", None)
-    return cell_of(book, published.table, published.key, published.column) if cell_of else None
+    if cell_of is None:
+        return None
+    keys = [dict(published.key)]
+    if published.by_code:
+        name, column = published.by_code
+        codes = (valid or {}).get(column) or ""
+        keys = [{**published.key, name: code} for code in codes.split()]
+    cells = (cell_of(book, published.table, key, published.column) for key in keys)
+    return next((cell for cell in cells if cell), None)
 
 
 @dataclass(frozen=True, slots=True)

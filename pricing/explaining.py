@@ -92,11 +92,16 @@ _NO_PRICE = "there is no price: to be agreed by the parties"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Where a number was published: a value of one of the tables of `pricing.reference`."""
+    """Where a number was published: a value of one of the tables of `pricing.reference`.
+
+    `by_code` is a further column of the key, and the column of the record with the codes of
+    which the first that has a value counts: the row of a line does not hold which it was.
+    """
 
     table: str
     key: Mapping[str, str]
     column: str
+    by_code: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +247,7 @@ def _price_steps(line: Line, scheme: Scheme) -> Iterator[Step]:
     if line["excess_bed_days"]:
         yield _long_stay_step(line)
     if line["top_up_pence"]:
-        how = "specialist top-up, a share of the price, long stay left out"
-        citation = scheme.citation("top_ups.paid_in")
-        yield Step(PRICE, f"top-up {pounds(line['top_up_pence'])}", how, citation)
+        yield _top_up_step(line, scheme)
 
 
 def _point_of_delivery(line: Line, scheme: Scheme) -> tuple[str, str]:
@@ -313,12 +316,30 @@ def _attendance_columns(line: Line, scheme: Scheme) -> set[str]:
 
 def _best_practice_step(line: Line, scheme: Scheme) -> Step:
     name, pence = line["best_practice_tariff_name"].replace("_", " "), line["best_practice_pence"]
-    if pence:
-        what, how = f"best practice {pounds(pence)}", "what its price adds to the base price"
-    else:
-        what, how = "best practice £0.00", "its price adds nothing, or the base price is paid"
-    path = "best_practice_tariffs.pays"
-    return Step(PRICE, what, f"tariff {name}: {how}", scheme.citation(path))
+    citation = scheme.citation("best_practice_tariffs.pays")
+    if not pence:
+        how = f"tariff {name}: its price adds nothing, or the base price is paid"
+        return Step(PRICE, "best practice £0.00", how, citation)
+    base = line["unit_price_pence"]
+    how = f"tariff {name}: its price {pounds(base + pence)} in place of the base {pounds(base)}"
+    published = Published(
+        "best_practice_prices",
+        {"hrg_code": line["hrg_code"]},
+        f"best_practice_{line['price_source']}_price_pence",
+        by_code=("best_practice_flag", "best_practice_flags"),
+    )
+    citation = f"{citation}; price of {price_book_of(line['scheme_year'])}"
+    return Step(PRICE, f"best practice {pounds(pence)}", how, citation, published)
+
+
+def _top_up_step(line: Line, scheme: Scheme) -> Step:
+    pence, of = line["top_up_pence"], line["unit_price_pence"] + line["best_practice_pence"]
+    share = (pence * 20_000 + of) // (2 * of)
+    how = (
+        f"specialist top-up, about {share // 100}.{share % 100:02}% of the price {pounds(of)}, "
+        "long stay left out"
+    )
+    return Step(PRICE, f"top-up {pounds(pence)}", how, scheme.citation("top_ups.paid_in"))
 
 
 def _long_stay_step(line: Line) -> Step:
@@ -510,7 +531,8 @@ def _charged(of: _Valued) -> UnderMechanism:
     citation = _own_citation(CHARGED_TO_PATIENT, scheme)
     given = [rate for rate in _RATES if scheme.gives(f"overseas_visitors.{rate}")]
     if value is None or not given:
-        how = _NO_PRICE if value is None else "the patient is charged, at a rate not known here"
+        what = "price to charge by" if value is None else "rate known here"
+        how = f"the patient is charged, and there is no {what}"
         return UnderMechanism(CHARGED_TO_PATIENT, how, citation)
     rates = {rate: scheme.parameters[f"overseas_visitors.{rate}"].value for rate in given}
     charges = {rate: _rounded(value, ppm, scheme) for rate, ppm in rates.items()}

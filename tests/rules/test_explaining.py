@@ -141,10 +141,12 @@ def test_everything_that_adds_to_a_price() -> None:
     said = {step.what: step.how for step in explained(line).steps}
     assert explained(line).differences == ()
     assert said["best practice -£50.00"] == (
-        "tariff spinal surgery: what its price adds to the base price"
+        "tariff spinal surgery: its price £950.00 in place of the base £1,000.00"
     )
     assert said["long stay £600.00"] == "3 days beyond the trim point × £200.00"
-    assert said["top-up £95.00"] == "specialist top-up, a share of the price, long stay left out"
+    assert said["top-up £95.00"] == (
+        "specialist top-up, about 10.00% of the price £950.00, long stay left out"
+    )
     assert said["before MFF £1,645.00"] == (
         "unit price £1,000.00 + best practice -£50.00 + long stay £600.00 + top-up £95.00"
     )
@@ -425,7 +427,7 @@ RADIOTHERAPY = {
                 mechanism_rule="overseas_visitor",
             ),
             "payable £0.00",
-            "the patient is charged, at a rate not known here",
+            "the patient is charged, and there is no rate known here",
             "2023/25 ¶46-47",
         ),
         (
