@@ -291,7 +291,7 @@ def _published_price(line: Line, scheme: Scheme) -> Published | None:
     if source != unit_price.ATTENDANCE:
         return Published("hrg_prices", of_hrg, f"{source}_price_pence")
     columns = _attendance_columns(line, scheme)
-    if len(columns) > 1:
+    if len(columns) != 1:
         return None
     function = line["treatment_function_code"]
     key = {"treatment_function_code": function, "price_column": columns.pop()}
@@ -316,11 +316,10 @@ def _attendance_columns(line: Line, scheme: Scheme) -> set[str]:
 
 def _best_practice_step(line: Line, scheme: Scheme) -> Step:
     name, pence = line["best_practice_tariff_name"].replace("_", " "), line["best_practice_pence"]
-    citation = scheme.citation("best_practice_tariffs.pays")
-    if not pence:
+    citation, base = scheme.citation("best_practice_tariffs.pays"), line["unit_price_pence"]
+    if not pence or base is None:
         how = f"tariff {name}: its price adds nothing, or the base price is paid"
-        return Step(PRICE, "best practice £0.00", how, citation)
-    base = line["unit_price_pence"]
+        return Step(PRICE, f"best practice {pounds(pence)}", how, citation)
     how = f"tariff {name}: its price {pounds(base + pence)} in place of the base {pounds(base)}"
     published = Published(
         "best_practice_prices",
@@ -333,12 +332,13 @@ def _best_practice_step(line: Line, scheme: Scheme) -> Step:
 
 
 def _top_up_step(line: Line, scheme: Scheme) -> Step:
-    pence, of = line["top_up_pence"], line["unit_price_pence"] + line["best_practice_pence"]
-    share = (pence * 20_000 + of) // (2 * of)
-    how = (
-        f"specialist top-up, about {share // 100}.{share % 100:02}% of the price {pounds(of)}, "
-        "long stay left out"
-    )
+    pence, base = line["top_up_pence"], line["unit_price_pence"]
+    of = 0 if base is None else base + line["best_practice_pence"]
+    how = "specialist top-up, long stay left out"
+    if of > 0:
+        hundredths = (pence * 20_000 + of) // (2 * of)
+        share = f"{hundredths // 100}.{hundredths % 100:02}%"
+        how = f"specialist top-up, about {share} of the price {pounds(of)}, long stay left out"
     return Step(PRICE, f"top-up {pounds(pence)}", how, scheme.citation("top_ups.paid_in"))
 
 
@@ -583,6 +583,10 @@ def _differences_of_price(line: Line, scheme: Scheme) -> Iterator[str]:
         yield f"unit_price_pence is {_shown(pence)} with the price source {source}"
     if source in _WORTH_NOTHING and pence:
         yield f"unit_price_pence is {_shown(pence)} of what is worth nothing: {source}"
+    if pence is None:
+        for name in _ADDED:
+            if line[name]:
+                yield f"{name} is {_shown(line[name])} without a price to add it to"
     days, long_stay = line["excess_bed_days"], line["long_stay_pence"]
     if (long_stay % days) if days else long_stay:
         yield f"long_stay_pence is {_shown(long_stay)}, which {days} days at one price do not give"

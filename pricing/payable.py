@@ -33,8 +33,7 @@ from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
 PAID_FOR_ACTIVITY = (API_VARIABLE, API_BLENDED, ACTIVITY_BASED)
 """Mechanisms that pay for activity: nothing where it needed prior approval and has none."""
-PAID_OTHERWISE = (OUTSIDE_SCHEME, LVA_BLOCK, API_FIXED, CHARGED_TO_PATIENT)
-"""Mechanisms by which the commissioner pays nothing for a line itself."""
+_PAID_OTHERWISE = (OUTSIDE_SCHEME, LVA_BLOCK, API_FIXED, CHARGED_TO_PATIENT)
 
 
 def payable_pence(scheme: Scheme) -> nw.Expr:
@@ -57,7 +56,7 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
     )
     return first_that_fits(
         [
-            (mechanism.is_in(PAID_OTHERWISE), 0),
+            (mechanism.is_in(_PAID_OTHERWISE), 0),
             (
                 mechanism.is_in(PAID_FOR_ACTIVITY) & (nw.col("ebi_outcome") == ebi.ZERO_PRICE),
                 0,

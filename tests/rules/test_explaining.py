@@ -581,6 +581,17 @@ def test_a_row_that_was_tampered_with_is_told(
         assert said.startswith(begins)
 
 
+def test_a_row_without_a_price_to_add_to_is_told_and_not_an_error() -> None:
+    added = {"best_practice_tariff_name": "spinal_surgery", "best_practice_pence": 100}
+    line = row(**{**UNPRICED, **added}, top_up_pence=50, payable_pence=None)
+    assert explained(line).amounts["value_pence"] is None
+    assert step(line, "top-up £0.50").how == "specialist top-up, long stay left out"
+    assert [said.partition(" is ")[0] for said in explained(line).differences] == [
+        "best_practice_pence",
+        "top_up_pence",
+    ]
+
+
 def test_what_the_parties_agreed_on_must_be_something_they_may_agree_on() -> None:
     agreed = {**FIXED, "mechanism_rule": "mechanism_agreed"}
     assert explained(row(**agreed)).differences == ()
