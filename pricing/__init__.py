@@ -7,6 +7,18 @@ engines, orchestration (`pipelines`), table contracts (`schemas`), or any number
 the scheme packs and price books under `data/`.
 """
 
-from pricing.explaining import Explanation, explain
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pricing.explaining import Explanation, explain
 
 __all__ = ["Explanation", "explain"]
+
+
+def __getattr__(name: str) -> Any:
+    # Reading a scheme pack, as every command does, must not wait for the rules to be loaded.
+    if name in __all__:
+        from pricing import explaining
+
+        return getattr(explaining, name)
+    raise AttributeError(f"module 'pricing' has no attribute '{name}'")
