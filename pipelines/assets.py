@@ -16,7 +16,14 @@ from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 
-from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines import (
+    accounting,
+    deliveries,
+    pricing_run,
+    publishing,
+    reconciling,
+    validation,
+)
 from pipelines.basis import PricingBasis
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme import SchemePackError
@@ -24,8 +31,11 @@ from schemas.contracts import valid_schema
 from schemas.extracts import ADMITTED_PATIENT_CARE, EXTRACTS, Extract
 from schemas.priced_line import (
     EBI_CHALLENGES,
+    EXCLUDED_DRUGS_BASELINE,
+    EXCLUDED_ITEMS,
     LOW_VOLUME,
     PRICED_LINE,
+    RECONCILIATION,
     VARIABLE_ELEMENT,
     Field,
 )
@@ -230,6 +240,28 @@ STATEMENTS = (
         EBI_CHALLENGES,
         pricing_run.make_ebi_challenges,
         (ADMITTED_PATIENT_CARE,),
+    ),
+    Statement(
+        "excluded_items",
+        "Excluded items of the users' list: what is paid for each, and why.",
+        EXCLUDED_ITEMS,
+        pricing_run.make_excluded_items,
+        EXTRACTS,
+    ),
+    Statement(
+        "excluded_drugs_baseline",
+        "Excluded drugs of NHS England in the scheme year so far, against their baselines.",
+        EXCLUDED_DRUGS_BASELINE,
+        pricing_run.make_excluded_drugs_baseline,
+        EXTRACTS,
+    ),
+    Statement(
+        "reconciliation",
+        "What SUS+ gave against what it comes to here, by cause; the records that differ; and the "
+        "rounding that fits SUS+.",
+        RECONCILIATION,
+        reconciling.make_reconciliation,
+        EXTRACTS,
     ),
 )
 

@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from pipelines.basis import OWN_YEAR, PricingBasis
-from pipelines.commands import organisations, prices, schemes
+from pipelines.commands import organisations, prices, reconcile, schemes
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.add_typer(prices.app, name="prices")
 app.add_typer(organisations.app, name="organisations")
 app.add_typer(schemes.app, name="schemes")
+app.add_typer(reconcile.app)
 
 
 def main() -> None:
@@ -173,7 +174,7 @@ def synth(
         int, typer.Option(min=0, max=500_000, help="Rows with one planted fault, per million.")
     ] = 10_000,
 ) -> None:
-    """Writes synthetic SUS+ extracts, prior approvals and what to expect of them."""
+    """Writes synthetic SUS+ extracts, the users' lists and what to expect of them."""
     from pipelines.price_books import shipped_folder
     from pipelines.scheme_packs import scheme_for
     from pipelines.synth import Reference, write_extracts

@@ -14,10 +14,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines import price_books
 from pipelines.basis import PricingBasis
 from pipelines.organisations import COMMISSIONERS, PROVIDERS
-from pipelines.price_books import PriceBook
+from pipelines.price_books import PriceBook, cell_of
 from pipelines.pricing_run import Rulebook, rulebook_for
 from pipelines.publishing import OWN_SCHEMA, REPRICED_SCHEMA
 from pipelines.scheme_packs import scheme_for
@@ -283,9 +282,6 @@ def _of_price_year(published: Published, line: Mapping[str, Any], rulebook: Rule
 
 def _cell(book: PriceBook, published: Published, valid: Mapping[str, Any] | None) -> str | None:
     """Where a number was published; None where the book, or the record, does not say."""
-    cell_of = getattr(price_books, "cell_of", None)
-    if cell_of is None:
-        return None
     keys = [dict(published.key)]
     if published.by_code:
         name, column = published.by_code

@@ -25,7 +25,7 @@ from pricing.mechanism import (
 )
 from pricing.money import PPM, times_ppm
 from pricing.overseas_visitors import CHARGED_TO_PATIENT
-from pricing.payable import PAID_FOR_ACTIVITY
+from pricing.payable import NOTHING_DONE, PAID_FOR_ACTIVITY
 from pricing.scheme import AS_AGREED, BY_SERVICE, PAYS_FOR_DIFFERENCE, DecisionRow, Scheme
 from schemas.priced_line import PAYMENT_MECHANISMS
 
@@ -64,17 +64,13 @@ SOURCES = {
 }
 """Every price source in words."""
 
-_WORTH_NOTHING = (
-    unit_price.NOT_ATTENDED,
-    unit_price.ADMINISTRATIVE_EVENT,
-    unbundled.WITHIN_CORE_PRICE,
-)
 _AGREED = (API_FIXED, ACTIVITY_BASED, LOCAL_AGREEMENT)
 _OWN_RULE = {
     API_FIXED: "fixed_element",
     LVA_BLOCK: "low_volume_block",
     ACTIVITY_BASED: "unit_price",
     LOCAL_AGREEMENT: "no_unit_price",
+    API_VARIABLE: "elective_activity",
     CHARGED_TO_PATIENT: "overseas_visitor",
     OUTSIDE_SCHEME: "private_patient",
 }
@@ -174,8 +170,7 @@ def explain(line: Line, scheme: Scheme) -> Explanation:
         raise ValueError(f"The line is of {line['scheme_year']}, not {scheme.scheme_year}")
     pre_mff = _pre_mff_pence(line)
     value = None if pre_mff is None else _rounded(pre_mff, line["mff_ppm"], scheme)
-    valued = _Valued(line, value, scheme)
-    taken = _under(line["payment_mechanism"], valued)
+    taken = _under(line["payment_mechanism"], line, value, scheme)
     amounts = {
         "pre_mff_pence": pre_mff,
         "value_pence": value,
@@ -284,7 +279,7 @@ def _unit_price_step(line: Line, scheme: Scheme) -> Step:
 def _published_price(line: Line, scheme: Scheme) -> Published | None:
     """Where the unit price stands; None for one that is not published, or not told by the row."""
     source, of_hrg = line["price_source"], {"hrg_code": line["hrg_code"]}
-    if source in (LOCAL, unit_price.NONE, *_WORTH_NOTHING):
+    if source in (LOCAL, unit_price.NONE, *NOTHING_DONE):
         return None
     if source == unbundled.UNBUNDLED:
         return Published("unbundled_prices", of_hrg, "unbundled_price_pence")
@@ -368,8 +363,8 @@ def _value_steps(line: Line, amounts: Mapping[str, int | None], scheme: Scheme) 
     )
     of_provider = {"provider_code": line["provider_code"]}
     published: Published | None = Published("market_forces_factors", of_provider, "mff_ppm")
-    if not _takes_factor(line, scheme):
-        how += "; the year applies no MFF to local prices"
+    if not _takes_factor(line, line["payment_mechanism"], scheme):
+        how += "; no MFF is applied to such a local price"
         published = None
     citation = (
         f"{scheme.citation('market_forces_factor.applies_to')}; "
@@ -379,9 +374,11 @@ def _value_steps(line: Line, amounts: Mapping[str, int | None], scheme: Scheme) 
     yield Step(VALUE, f"value {pounds(value)}", how, citation, published)
 
 
-def _takes_factor(line: Line, scheme: Scheme) -> bool:
+def _takes_factor(line: Line, mechanism: str, scheme: Scheme) -> bool:
+    """Whether the price is multiplied by MFF: of local prices those of the variable element."""
     applies_to = scheme.market_forces_factor.applies_to
-    return line["price_source"] != LOCAL or "local_price" in applies_to
+    is_of_variable_element = mechanism == API_VARIABLE and "local_price" in applies_to
+    return line["price_source"] != LOCAL or is_of_variable_element
 
 
 def _mechanism_steps(line: Line, scheme: Scheme) -> Iterator[Step]:
@@ -448,17 +445,26 @@ def _may_pay(line: Line, scheme: Scheme) -> list[str]:
     return [name for name in PAYMENT_MECHANISMS if name in possible]
 
 
-def _under(name: str, of: _Valued) -> UnderMechanism:
-    """What a mechanism pays for the line as it is valued."""
-    line, scheme = of.line, of.scheme
-    if name in PAID_FOR_ACTIVITY and line["ebi_outcome"] == ebi.ZERO_PRICE:
+def _under(name: str, line: Line, value: int | None, scheme: Scheme) -> UnderMechanism:
+    """What a mechanism pays for the line as it is valued; a local price with MFF or without."""
+    own = line["payment_mechanism"]
+    of = _Valued(line, value, scheme)
+    if _takes_factor(line, own, scheme) and not _takes_factor(line, name, scheme):
+        pre_mff = _pre_mff_pence(line)
+        of = replace(of, value=None if pre_mff is None else _rounded(pre_mff, PPM, scheme))
+    if line["price_source"] in NOTHING_DONE:
+        under = UnderMechanism(name, SOURCES[line["price_source"]], _own_citation(name, scheme))
+    elif name in PAID_FOR_ACTIVITY and line["ebi_outcome"] == ebi.ZERO_PRICE:
         citation = scheme.citation("evidence_based_interventions.category")
         under = UnderMechanism(name, "nothing without prior approval", citation)
+    elif _takes_factor(line, name, scheme) and not _takes_factor(line, own, scheme):
+        how = "the local price after the provider's MFF, which the row does not hold"
+        under = UnderMechanism(name, how, _own_citation(name, scheme), None)
     elif name in _PAYS:
         under = _PAYS[name](of)
     else:
         under = UnderMechanism(name, MECHANISMS[name], _own_citation(name, scheme))
-    return replace(under, is_taken=name == line["payment_mechanism"])
+    return replace(under, is_taken=name == own)
 
 
 def _variable(of: _Valued) -> UnderMechanism:
@@ -560,7 +566,7 @@ _PAYS: dict[str, Callable[[_Valued], UnderMechanism]] = {
 def _own_citation(name: str, scheme: Scheme) -> str:
     """What a mechanism rests on where no fact of a line calls for it."""
     for row in scheme.mechanism.decision_table:
-        if row.rule == _OWN_RULE[name]:
+        if row.rule == _OWN_RULE.get(name):
             return row.citation
     return scheme.citation("mechanism.decision_table")
 
@@ -581,7 +587,7 @@ def _differences_of_price(line: Line, scheme: Scheme) -> Iterator[str]:
     source, pence = line["price_source"], line["unit_price_pence"]
     if (source == unit_price.NONE) != (pence is None):
         yield f"unit_price_pence is {_shown(pence)} with the price source {source}"
-    if source in _WORTH_NOTHING and pence:
+    if source in NOTHING_DONE and pence:
         yield f"unit_price_pence is {_shown(pence)} of what is worth nothing: {source}"
     if pence is None:
         for name in _ADDED:
@@ -590,8 +596,8 @@ def _differences_of_price(line: Line, scheme: Scheme) -> Iterator[str]:
     days, long_stay = line["excess_bed_days"], line["long_stay_pence"]
     if (long_stay % days) if days else long_stay:
         yield f"long_stay_pence is {_shown(long_stay)}, which {days} days at one price do not give"
-    if not _takes_factor(line, scheme) and line["mff_ppm"] != PPM:
-        yield "mff_ppm is of the provider, and the year applies no MFF to local prices"
+    if not _takes_factor(line, line["payment_mechanism"], scheme) and line["mff_ppm"] != PPM:
+        yield "mff_ppm is of the provider, and no MFF is applied to such a local price"
 
 
 def _differences_of_mechanism(line: Line, scheme: Scheme) -> Iterator[str]:
@@ -611,11 +617,13 @@ def _given_by(row: DecisionRow, line: Line, scheme: Scheme) -> tuple[str, ...]:
     if row.pays != BY_SERVICE:
         return (row.pays,)
     of_service = scheme.services.mechanism_by_service.get(_service(line, scheme) or "", API_FIXED)
-    if of_service != ACTIVITY_BASED:
+    if line["price_source"] == unbundled.UNBUNDLED:
         return (of_service,)
-    # Beside a local price the row does not say whether one is published.
+    # Without a published price the row does not say whether the whole record is excluded from
+    # them, nor beside a local price whether there is one.
     unpriced = {unit_price.NONE: (LOCAL_AGREEMENT,), LOCAL: (ACTIVITY_BASED, LOCAL_AGREEMENT)}
-    return unpriced.get(line["price_source"], (ACTIVITY_BASED,))
+    given = unpriced.get(line["price_source"]) if of_service == ACTIVITY_BASED else None
+    return tuple(dict.fromkeys((*(given or (of_service,)), API_FIXED)))
 
 
 def _counts_towards_target(line: Line, scheme: Scheme) -> bool:

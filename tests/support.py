@@ -18,7 +18,18 @@ import polars as pl
 import yaml
 
 from pipelines.basis import PricingBasis, scheme_year_of
-from pipelines.lists import read_list
+from pipelines.contracts import (
+    CONTRACT_CELLS,
+    contracts_in_force,
+    single_agreements,
+    whole_contracts,
+)
+from pipelines.lists import Cell, read_list
+from pipelines.local_prices import (
+    PRICE_CELLS,
+    local_attendance_price_days,
+    local_hrg_price_days,
+)
 from pipelines.organisations import LAYOUTS, Organisations, bundled_list
 from pipelines.price_books import read_price_book
 from pipelines.scheme_packs import scheme_for
@@ -26,9 +37,11 @@ from pipelines.user_lists import (
     APPROVALS,
     BRIDGE,
     EXCEPTIONS,
+    VISITORS,
     UserList,
     approved_days,
     approved_records,
+    charging_statuses,
     exception_days,
     in_price_year,
     of_price_year,
@@ -133,6 +146,14 @@ def scheme(year: str = SCHEME_YEAR) -> Scheme:
 
 
 @cache
+def case_list(name: str, cells: tuple[Cell, ...]) -> UserList:
+    """A user's list of the cases, from `tests/cases/book/`."""
+    file = f"{name}.csv"
+    rows = read_list(BOOK / file, cells, numbered=True)
+    return UserList(rows.with_columns(file=pl.lit(file)), {})
+
+
+@cache
 def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl.DataFrame]:
     """The reference tables of a month's cases under a year, from `tests/cases/book/`."""
     book = read_price_book(BOOK)
@@ -140,10 +161,12 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
     activity = date.fromisoformat(f"{month}-01")
     parties = organisations.laid_out(activity, PricingBasis(year).rules_day(month))
     codes = [dict(zip(*parties[name].get_columns()[:2], strict=True)) for name in parties]
-    approvals = in_price_year(read_list(BOOK / "prior_approvals.csv", APPROVALS), *codes)
-    exceptions = in_price_year(read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS), *codes)
-    listed = read_list(BOOK / "hrg_bridge.csv", BRIDGE, numbered=True)
-    of_book = UserList(listed.with_columns(file=pl.lit("hrg_bridge.csv")), {})
+    approvals = in_price_year(case_list("prior_approvals", APPROVALS).rows, *codes)
+    exceptions = in_price_year(case_list("lva_exceptions", EXCEPTIONS).rows, *codes)
+    local_prices = in_price_year(case_list("local_prices", PRICE_CELLS).rows, *codes)
+    contracts = in_price_year(case_list("contracts", CONTRACT_CELLS).rows, *codes)
+    in_force = contracts_in_force(contracts, activity)
+    of_book = case_list("hrg_bridge", BRIDGE)
     bridge = of_price_year(of_book, year, set(book.hrg_prices["hrg_code"])).rows
     if scheme_year_of(month) == year:
         bridge = bridge.clear()
@@ -153,9 +176,17 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
         "hrg_prices": book.hrg_prices,
         "hrg_bridge": bridge.select("price_hrg_code", hrg_code="activity_hrg_code"),
         "attendance_prices": book.attendance_prices,
+        "unbundled_prices": book.unbundled_prices,
+        "best_practice_prices": book.best_practice_prices,
+        "top_up_rates": book.top_up_rates,
         "market_forces_factors": book.market_forces_factors,
         "lva_schedule": book.lva_schedule,
         "lva_exception_days": exception_days(exceptions, first, last),
+        "contracts": whole_contracts(in_force),
+        "agreements": single_agreements(in_force),
+        "local_hrg_price_days": local_hrg_price_days(local_prices, first, last),
+        "local_attendance_price_days": local_attendance_price_days(local_prices, first, last),
+        "overseas_visitors": charging_statuses(case_list("overseas_visitors", VISITORS).rows),
         "approved_records": approved_records(approvals),
         "approved_days": approved_days(approvals, first, last),
     }

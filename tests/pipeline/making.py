@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 from support import BOOK
 
-from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines import accounting, deliveries, pricing_run, publishing, reconciling, validation
 from pipelines.deliveries import Delivery
 from pipelines.validation import Validated
 from pipelines.workspace import PROJECT, Workspace
@@ -297,6 +297,9 @@ def publish(workspace: Workspace, month: str = MONTH) -> accounting.Account:
     pricing_run.make_variable_element(workspace, month)
     pricing_run.make_low_volume(workspace, month)
     pricing_run.make_ebi_challenges(workspace, month)
+    pricing_run.make_excluded_items(workspace, month)
+    pricing_run.make_excluded_drugs_baseline(workspace, month)
+    reconciling.make_reconciliation(workspace, month)
     account = accounting.account(workspace, month)
     assert account.faults == []
     publishing.publish(workspace, account, "run")

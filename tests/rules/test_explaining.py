@@ -113,7 +113,7 @@ def test_a_plain_line_from_its_price_to_what_is_payable() -> None:
         (
             "mechanism",
             "api_variable",
-            "the API variable element pays for each unit of elective activity; by row 14 of 17 of "
+            "the API variable element pays for each unit of elective activity; by row 15 of 18 of "
             "the decision table, elective_activity: NHS provider, elective activity",
         ),
         ("payable", "payable £550.00", "100% of the value £550.00"),
@@ -483,12 +483,12 @@ def test_a_local_price_takes_no_factor_in_a_year_that_applies_none() -> None:
     )
     assert explained(line).differences == ()
     found = step(line, "value £500.00")
-    assert found.how.endswith("; the year applies no MFF to local prices")
+    assert found.how.endswith("; no MFF is applied to such a local price")
     assert found.published is None
     (difference,) = explained(
         {**line, "mff_ppm": 1_100_000, "value_pence": 55_000, "payable_pence": 55_000}
     ).differences
-    assert difference == "mff_ppm is of the provider, and the year applies no MFF to local prices"
+    assert difference == "mff_ppm is of the provider, and no MFF is applied to such a local price"
 
 
 def test_what_would_have_been_paid_under_each_other_mechanism() -> None:
