@@ -186,7 +186,9 @@ def explain(line: Line, scheme: Scheme) -> Explanation:
         ),
         amounts=amounts,
         differences=tuple(_differences(line, amounts, scheme)),
-        under_each_mechanism=tuple(_under(name, valued) for name in _may_pay(line, scheme)),
+        under_each_mechanism=tuple(
+            _under(name, line, value, scheme) for name in _may_pay(line, scheme)
+        ),
     )
 
 
@@ -452,7 +454,7 @@ def _under(name: str, line: Line, value: int | None, scheme: Scheme) -> UnderMec
     if _takes_factor(line, own, scheme) and not _takes_factor(line, name, scheme):
         pre_mff = _pre_mff_pence(line)
         of = replace(of, value=None if pre_mff is None else _rounded(pre_mff, PPM, scheme))
-    if line["price_source"] in NOTHING_DONE:
+    if line["price_source"] in NOTHING_DONE and name != CHARGED_TO_PATIENT:
         under = UnderMechanism(name, SOURCES[line["price_source"]], _own_citation(name, scheme))
     elif name in PAID_FOR_ACTIVITY and line["ebi_outcome"] == ebi.ZERO_PRICE:
         citation = scheme.citation("evidence_based_interventions.category")

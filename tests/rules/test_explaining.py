@@ -298,6 +298,16 @@ def test_the_column_of_an_attendance_price_is_told_where_it_is_known(
     assert (published and published.key) == (key if column else None)
 
 
+# MFF is applied to the local prices of the variable element alone.
+LOCAL_AGREEMENT = {
+    "price_source": "local",
+    "mff_ppm": 1_000_000,
+    "value_pence": 50_000,
+    "is_in_activity_target": False,
+    "payment_mechanism": "local_agreement",
+    "mechanism_rule": "no_unit_price",
+    "payable_pence": 50_000,
+}
 RADIOTHERAPY = {
     **UNBUNDLED,
     **OPEN,
@@ -385,14 +395,9 @@ RADIOTHERAPY = {
             "2023/25 Table 1",
         ),
         (
-            row(
-                price_source="local",
-                is_in_activity_target=False,
-                payment_mechanism="local_agreement",
-                mechanism_rule="no_unit_price",
-            ),
-            "payable £550.00",
-            "the whole value £550.00, at the local price",
+            row(**LOCAL_AGREEMENT),
+            "payable £500.00",
+            "the whole value £500.00, at the local price",
             "2023/25 Table 1",
         ),
         (
@@ -491,6 +496,26 @@ def test_a_local_price_takes_no_factor_in_a_year_that_applies_none() -> None:
     assert difference == "mff_ppm is of the provider, and no MFF is applied to such a local price"
 
 
+def test_a_local_price_has_mff_under_the_variable_element_alone() -> None:
+    """£500.00 × 1.1 = £550.00 there, £500.00 as agreed elsewhere (2023/25 ¶73)."""
+
+    def payable(line: Row) -> dict[str, int | None]:
+        under = explained(line).under_each_mechanism
+        return {one.mechanism: one.payable_pence for one in under}
+
+    variable, agreed = payable(row(price_source="local")), payable(row(**LOCAL_AGREEMENT))
+    assert (variable["api_variable"], agreed["api_variable"]) == (55_000, None)
+    for paid in (variable, agreed):
+        assert (paid["local_agreement"], paid["activity_based"]) == (50_000, 50_000)
+
+
+def test_what_did_not_take_place_pays_nothing_by_any_mechanism() -> None:
+    nothing = dict.fromkeys(("unit_price_pence", "pre_mff_pence", "value_pence"), 0)
+    missed = {**ATTENDANCE, **FIXED, **nothing, "price_source": "not_attended", "hrg_code": None}
+    under = explained(row(**missed)).under_each_mechanism
+    assert {one.payable_pence for one in under} == {0}
+
+
 def test_what_would_have_been_paid_under_each_other_mechanism() -> None:
     others = explained(row()).under_each_mechanism
     assert [(one.mechanism, one.payable_pence, one.is_taken) for one in others] == [
@@ -565,7 +590,7 @@ def test_a_tariff_that_other_mechanisms_would_pay_is_not_passed_over() -> None:
         (
             "price_source",
             "not_attended",
-            ["unit_price_pence is £500.00 of what is worth nothing: not_attended"],
+            ["unit_price_pence is £500.00 of what is worth nothing: not_att", "payable_pence is"],
         ),
         ("mechanism_rule", "fixed_element", ["payment_mechanism is api_variable, and the row"]),
         ("mechanism_rule", "nobodys_rule", ["the decision table has no row nobodys_rule"]),
@@ -613,7 +638,7 @@ def test_imaging_of_2021_22_is_paid_by_activity_where_it_has_a_published_price()
     unpriced = row("2021-22", **{**imaging, **UNPRICED, **OPEN})
     assert explained({**unpriced, "payment_mechanism": "local_agreement"}).differences == ()
     (said,) = explained({**unpriced, "payment_mechanism": "activity_based"}).differences
-    assert said.endswith("the row unbundled_service gives local_agreement")
+    assert said.endswith("the row unbundled_service gives local_agreement or api_fixed")
 
 
 def test_a_line_of_another_year_is_not_explained() -> None:
