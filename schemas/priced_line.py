@@ -95,7 +95,8 @@ PRICED_LINE = (
     Field(
         "patient_charge_pence",
         "integer",
-        "What an overseas visitor who is liable is charged; null if nobody is, or at an unknown rate",
+        "What an overseas visitor who is liable is charged; null if nobody is, or the rate is not "
+        "known",
     ),
     Field("reason_code", "text", "Why that is payable: see the reasons table"),
 )

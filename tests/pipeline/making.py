@@ -272,13 +272,15 @@ def refusals(
 
 
 def price(workspace: Workspace, dataset: str = "apc", month: str = MONTH) -> dict[str, Line]:
-    """Takes a month in, validates and prices it; every priced line by its record."""
+    """Takes a month in, validates and prices it; the line of each core HRG by its record."""
     sort_out(workspace, dataset, month)
     made = pricing_run.price(workspace, dataset, month)
     lines = pl.read_parquet(pricing_run.priced_path(workspace, dataset, month, made.cut))
-    assert made.valid == made.lines + made.refused
-    assert lines["record_id"].is_unique().all()
-    return {line["record_id"]: line for line in lines.iter_rows(named=True)}
+    assert made.lines == lines.height
+    core = lines.filter(line_number=0)
+    assert made.valid == core.height + made.refused
+    assert core["record_id"].is_unique().all()
+    return {line["record_id"]: line for line in core.iter_rows(named=True)}
 
 
 def price_records(root: Path, *records: Record, lists: Mapping[str, str] | None = None) -> Any:
