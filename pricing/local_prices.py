@@ -55,6 +55,25 @@ def of_attendances(
     )
 
 
+def of_procedure_or_attendance() -> dict[str, nw.Expr]:
+    """The local price of an appointment: that of its HRG, else of its treatment function.
+
+    The latter is no price of a procedure that has one of its own.
+    """
+    is_of_hrg = ~nw.col("local_price_pence").is_null()
+
+    def chosen(of_hrg: str, of_function: str) -> nw.Expr:
+        of_attendance = nw.when(~nw.col("is_procedure")).then(nw.col(of_function))
+        return nw.when(is_of_hrg).then(nw.col(of_hrg)).otherwise(of_attendance)
+
+    return {
+        "local_price_pence": chosen("local_price_pence", "local_attendance_price_pence"),
+        "is_variation_approved": chosen(
+            "is_variation_approved", "is_attendance_variation_approved"
+        ),
+    }
+
+
 def is_taken(published_pence: str) -> nw.Expr:
     """Whether the local price is taken, beside what is published or in its place."""
     is_open = nw.col(published_pence).is_null() | nw.col("is_variation_approved")

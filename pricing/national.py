@@ -208,12 +208,8 @@ def price_attendances(
         point_of_delivery_code=point_of_delivery.of_attendances(rules),
         published_price_pence=unit_price.of_attendances(),
     )
-    attendances = attendances.join(_joined(marks), on="record_id", how="left").with_columns(
-        local_price_pence=nw.coalesce("local_price_pence", "local_attendance_price_pence"),
-        is_variation_approved=nw.coalesce(
-            "is_variation_approved", "is_attendance_variation_approved"
-        ),
-    )
+    attendances = attendances.join(_joined(marks), on="record_id", how="left")
+    attendances = attendances.with_columns(**local_prices.of_procedure_or_attendance())
     attendances = _with_local_price(attendances).with_columns(
         excess_bed_days=_NO_PENCE,
         long_stay_pence=_NO_PENCE,
@@ -354,7 +350,12 @@ def _refusal_codes() -> nw.Expr:
             Refusal.COMMISSIONER_NOT_IN_PRICE_YEAR: no_commissioner & is_commissioner_listed,
         },
         {Refusal.ADJUSTED_STAY_MISSING: nw.col("is_stay_unknown")},
-        {Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence"))},
+        {
+            # Between parties who are not known, there is no amount to speak of.
+            Refusal.AMOUNT_TOO_LARGE: ~no_provider
+            & ~no_commissioner
+            & is_too_large(nw.col("pre_mff_pence"))
+        },
     ]
     # Every set of refusals is a row, the larger sets first, so that none is left out.
     sets = [

@@ -178,10 +178,10 @@ def _reasons_of_activity(scheme: Scheme) -> list[Row]:
 
 def _reasons_of_fixed_element(scheme: Scheme) -> list[Row]:
     """Why the variable element does not pay, for what is under API."""
-    code, source = nw.col("point_of_delivery_code"), nw.col("price_source")
+    code = nw.col("point_of_delivery_code")
     attendance_hrg = nw.col("attendance_hrg_code")
     is_first = attendance_hrg.is_in(scheme.attendances.first_attendance_hrgs)
-    is_procedure = source == unit_price.PROCEDURE
+    is_procedure = nw.col("published_source") == unit_price.PROCEDURE
     is_spell_or_procedure = attendance_hrg.is_null() | is_procedure
     outside_scope = (
         []

@@ -104,7 +104,8 @@ def refusal_codes(
     if payer is None:
         is_known = is_listed(delivered_commissioner(record), books.commissioners, books)
         codes.append("COMMISSIONER_NOT_IN_PRICE_YEAR" if is_known else "COMMISSIONER_UNKNOWN")
-    if any((line.pre_mff or 0) > LARGEST_PRE_MFF_PENCE for line in lines):
+    is_known = provider is not None and payer is not None
+    if is_known and any((line.pre_mff or 0) > LARGEST_PRE_MFF_PENCE for line in lines):
         codes.append("AMOUNT_TOO_LARGE")
     if record["dataset"] == "apc" and spells.is_stay_unknown(record, lines[0]):
         codes.append("ADJUSTED_STAY_MISSING")
