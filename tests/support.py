@@ -38,7 +38,7 @@ from pricing.national import parties_of, price_attendances, price_spells
 from pricing.reference import Reference
 from pricing.scheme import Scheme
 from schemas.contracts import valid_schema
-from schemas.extracts import BY_DATASET
+from schemas.extracts import BY_DATASET, SUPPLEMENT_COLUMNS
 
 SCHEME_YEAR = "2024-25"
 CASES = PROJECT / "tests" / "cases"
@@ -46,12 +46,25 @@ BOOK = CASES / "book"
 ENGINES = ("polars", "duckdb")
 SHARED_REFERENCE = PROJECT.parent / "shared" / "reference"
 _DATASETS = {"spell": "apc", "attendance": "op"}
-_PENCE = ("unit_price", "long_stay", "top_up", "pre_mff", "value", "payable")
+_PENCE = (
+    "unit_price",
+    "best_practice",
+    "long_stay",
+    "top_up",
+    "pre_mff",
+    "value",
+    "payable",
+    "patient_charge",
+)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One case of `tests/cases/`: a record, and what is expected of it."""
+    """One case of `tests/cases/`: a record, and what is expected of it.
+
+    `lines` is what is expected of each of its lines, the core HRG's (0) among them; a refused
+    record has none.
+    """
 
     file: str
     name: str
@@ -60,8 +73,13 @@ class Case:
     scheme_year: str
     dataset: str
     record: dict[str, Any]
-    expect: dict[str, Any]
+    lines: dict[int, dict[str, Any]]
     refused: list[str]
+
+    @property
+    def expect(self) -> dict[str, Any]:
+        """What is expected of the line of the core HRG."""
+        return self.lines.get(0, {})
 
 
 @cache
@@ -76,6 +94,9 @@ def _cases_of(path: Path) -> Iterator[Case]:
         kind = next(key for key in _DATASETS if key in entry)
         record = {**document["defaults"][kind], **(entry[kind] or {})}
         record.setdefault("record_id", f"{path.stem}-{number}")
+        refused = sorted(entry.get("refused", []))
+        assert ("expect" in entry) is not bool(refused), f"{path.stem}: {entry['case']}"
+        lines = {} if refused else {0: entry["expect"], **entry.get("lines", {})}
         yield Case(
             file=path.stem,
             name=entry["case"],
@@ -84,14 +105,14 @@ def _cases_of(path: Path) -> Iterator[Case]:
             scheme_year=entry.get("scheme_year", document.get("scheme_year", SCHEME_YEAR)),
             dataset=_DATASETS[kind],
             record=record,
-            expect=expected(entry.get("expect", {})),
-            refused=sorted(entry.get("refused", entry.get("expect", {}).get("refused", []))),
+            lines={number: expected(amounts) for number, amounts in lines.items()},
+            refused=refused,
         )
 
 
 def expected(amounts: dict[str, Any]) -> dict[str, Any]:
     """Expectations with amounts in pounds as Int64 pence columns."""
-    named = {f"{k}_pence" if k in _PENCE else k: v for k, v in amounts.items() if k != "refused"}
+    named = {f"{k}_pence" if k in _PENCE else k: v for k, v in amounts.items()}
     return {k: pence_of(v) if k.endswith("_pence") else v for k, v in named.items()}
 
 
@@ -106,20 +127,25 @@ def pence_of(pounds: str | None) -> int | None:
 
 def records_frame(dataset: str, records: list[dict[str, Any]]) -> pl.DataFrame:
     """Valid records as the pricing functions take them."""
-    schema = {
-        **valid_schema(BY_DATASET[dataset]),
-        "activity_month": pl.String,
-        "cut": pl.String,
-    }
+    schema = {**record_schema(dataset), "activity_month": pl.String, "cut": pl.String}
     rows = [_row(dataset, record, place) for place, record in enumerate(records, 1)]
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def record_schema(dataset: str) -> dict[str, Any]:
+    """The columns of a valid record, with those that the supplementary extracts add."""
+    supplement = dict.fromkeys(SUPPLEMENT_COLUMNS[dataset], pl.String)
+    return {**valid_schema(BY_DATASET[dataset]), **supplement}
 
 
 def _row(dataset: str, record: dict[str, Any], place: int) -> dict[str, Any]:
     row = {**record, "delivery_id": "case", "row_number": place, "cut": "freeze"}
     if "sus_price" in row:
         row["sus_price_pence"] = pence_of(row.pop("sus_price"))
-    for name, kind in valid_schema(BY_DATASET[dataset]).items():
+    schema = record_schema(dataset)
+    unknown = row.keys() - schema.keys() - {"cut"}
+    assert not unknown, f"{row.get('record_id')}: no such column: {sorted(unknown)}"
+    for name, kind in schema.items():
         if kind == pl.Date and isinstance(row.get(name), str):
             row[name] = date.fromisoformat(row[name])
     costing_date = row[BY_DATASET[dataset].costing_date]
@@ -140,6 +166,7 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
     activity = date.fromisoformat(f"{month}-01")
     parties = organisations.laid_out(activity, PricingBasis(year).rules_day(month))
     codes = [dict(zip(*parties[name].get_columns()[:2], strict=True)) for name in parties]
+    further = _tables_of_issue_4(activity, codes)
     approvals = in_price_year(read_list(BOOK / "prior_approvals.csv", APPROVALS), *codes)
     exceptions = in_price_year(read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS), *codes)
     listed = read_list(BOOK / "hrg_bridge.csv", BRIDGE, numbered=True)
@@ -158,13 +185,108 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
         "lva_exception_days": exception_days(exceptions, first, last),
         "approved_records": approved_records(approvals),
         "approved_days": approved_days(approvals, first, last),
+        **further,
+    }
+
+
+# ---- To go when price books and the users' lists load these: `_tables_of_issue_4` and `_csv`.
+def _tables_of_issue_4(
+    activity: date, codes: list[dict[str, str | None]]
+) -> dict[str, pl.DataFrame]:
+    """Tables that no loader gives yet, straight from the files of `book/`."""
+    pair = ["provider_code", "commissioner_code"]
+    best_practice = _csv("best_practice_tariffs").rename(
+        {
+            "HRG code": "hrg_code",
+            "SUS BPT flag": "best_practice_flag",
+            "Combined day case / ordinary elective BPT price (£)": "combined",
+            "Day case BPT price (£)": "day_case",
+            "Ordinary elective BPT price (£)": "ordinary_elective",
+            "Non-elective BPT price (£)": "non_elective",
+        }
+    )
+    kinds = ("combined", "day_case", "ordinary_elective", "non_elective")
+    rates = _csv("specialist_top_ups").with_columns(
+        top_up_ppm=(pl.col("Top-up (%)").str.strip_suffix("%").str.to_decimal(scale=4) * 10_000)
+        .cast(pl.Int64)
+    )
+    contracts = in_price_year(_csv("contracts"), *codes).filter(
+        pl.col("valid_from").str.to_date() <= activity,
+        pl.col("valid_to").str.to_date() >= activity,
+    )
+    is_whole = pl.col("agreement_serial_number").is_null()
+    local = in_price_year(_csv("local_prices"), *codes).with_columns(
+        costing_date=pl.date_ranges(
+            pl.col("valid_from").str.to_date(), pl.col("valid_to").str.to_date()
+        ),
+        local_price_pence=_pence("price"),
+        is_variation_approved=pl.col("approval_reference").is_not_null(),
+        is_first=pl.col("attendance") == "first",
+    ).explode("costing_date")
+    days = ["costing_date", "local_price_pence", "is_variation_approved"]
+    return {
+        "unbundled_prices": _csv("unbundled_services").select(
+            hrg_code="HRG code", unbundled_price_pence=_pence("Price (£)")
+        ),
+        "best_practice_prices": best_practice.select(
+            "hrg_code",
+            "best_practice_flag",
+            best_practice_tariff_name=pl.col("Best practice tariff")
+            .str.to_lowercase()
+            .str.replace_all("[^a-z0-9]+", "_"),
+            **{f"best_practice_{kind}_price_pence": _pence(kind) for kind in kinds},
+        ),
+        "top_up_rates": _csv("specialist_top_up_providers")
+        .join(rates, on="Specialised service code")
+        .select("provider_code", "top_up_ppm", specialised_service_code="Specialised service code")
+        .select("provider_code", "specialised_service_code", "top_up_ppm"),
+        "contracts": contracts.filter(is_whole).select(
+            *pair,
+            "covers",
+            "agreed_mechanism",
+            is_same_system=pl.col("is_same_system") == "yes",
+            expected_annual_value_pence=_pence("expected_annual_value"),
+        ),
+        "agreements": contracts.filter(~is_whole).select(
+            *pair, "agreement_serial_number", "covers", "agreed_mechanism"
+        ),
+        "local_hrg_price_days": local.filter(pl.col("hrg_code").is_not_null()).select(
+            *pair, "hrg_code", *days
+        ),
+        "local_attendance_price_days": local.filter(pl.col("hrg_code").is_null()).select(
+            *pair, "treatment_function_code", "is_first", *days
+        ),
+        "overseas_visitors": _csv("overseas_visitors").select("record_id", "charging_status"),
+    }
+
+
+def _csv(name: str) -> pl.DataFrame:
+    return pl.read_csv(BOOK / f"{name}.csv", infer_schema=False, null_values=["", "-"])
+
+
+def _pence(column: str) -> pl.Expr:
+    pounds = pl.col(column).str.replace_all(",", "").str.to_decimal(scale=2)
+    return (pounds * 100).cast(pl.Int64)
+
+
+# ---- To here.
+
+
+LineKey = tuple[str, int]
+
+
+def lines_of(engine: str, case: Case) -> dict[int, dict[str, Any]]:
+    """The lines of a case's record as an engine prices them, by number; refused, line 0 alone."""
+    record_id = case.record["record_id"]
+    return {
+        number: line for (of, number), line in priced_cases(engine).items() if of == record_id
     }
 
 
 @cache
-def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
-    """Every case's record as an engine prices it under the case's year, by record."""
-    lines = {}
+def priced_cases(engine: str) -> dict[LineKey, dict[str, Any]]:
+    """Every case's record as an engine prices it under the case's year, by record and line."""
+    lines: dict[LineKey, dict[str, Any]] = {}
     for dataset, year in sorted({(case.dataset, case.scheme_year) for case in cases()}):
         records = [c.record for c in cases() if (c.dataset, c.scheme_year) == (dataset, year)]
         lines.update(price_by_month(engine, dataset, records_frame(dataset, records), year))
@@ -173,12 +295,14 @@ def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
 
 def price_by_month(
     engine: str, dataset: str, records: pl.DataFrame, year: str
-) -> dict[str, dict[str, Any]]:
-    """Records as an engine prices them under a year, each with its month's tables, by record."""
-    lines = {}
+) -> dict[LineKey, dict[str, Any]]:
+    """Records as an engine prices them under a year with their month's tables, by line."""
+    lines: dict[LineKey, dict[str, Any]] = {}
     for (month,), of_month in records.group_by("activity_month"):
         priced = price_on(engine, dataset, of_month, case_tables(str(month), year), year)
-        lines.update({row["record_id"]: row for row in priced.to_dicts()})
+        by_line = {(row["record_id"], row["line_number"]): row for row in priced.to_dicts()}
+        assert len(by_line) == priced.height, "a line came out twice"
+        lines.update(by_line)
     return lines
 
 
