@@ -307,7 +307,9 @@ ADMITTED_PATIENT_CARE = Extract(
             pattern=r"^[A-Z0-9]{1,10}( [A-Z0-9]{1,10})*$",
         ),
         _sus_amount("sus_top_up_pence", "Tariff Service Adjustment National", "top-up"),
-        _sus_amount("sus_long_stay_pence", "Tariff Long Stay Payment National", "long stay payment"),
+        _sus_amount(
+            "sus_long_stay_pence", "Tariff Long Stay Payment National", "long stay payment"
+        ),
         Column(
             name="age_years",
             header="Age At Start Of Spell",

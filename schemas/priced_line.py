@@ -61,13 +61,21 @@ PRICED_LINE = (
     Field("hrg_code", "text", "HRG of the line, core or unbundled; null if not attended"),
     Field("point_of_delivery_code", "text", "National POINT OF DELIVERY CODE"),
     Field("price_source", "text", "Which price was taken, published or local; none if none is"),
-    Field("unit_price_pence", "integer", "Unit price; null if there is none, 0 if zero is published"),
-    Field("best_practice_tariff_name", "text", "Best practice tariff that the record is flagged for"),
-    Field("best_practice_pence", "integer", "What its price adds to the base price; 0 if base is paid"),
+    Field(
+        "unit_price_pence", "integer", "Unit price; null if there is none, 0 if zero is published"
+    ),
+    Field(
+        "best_practice_tariff_name", "text", "Best practice tariff that the record is flagged for"
+    ),
+    Field(
+        "best_practice_pence", "integer", "What its price adds to the base price; 0 if base is paid"
+    ),
     Field("excess_bed_days", "integer", "Days of stay beyond the trim point"),
     Field("long_stay_pence", "integer", "Excess bed days at the per day long stay payment"),
     Field("top_up_pence", "integer", "Specialist top-up, a share of the price"),
-    Field("pre_mff_pence", "integer", "Unit price, best practice, long stay and top-up, before MFF"),
+    Field(
+        "pre_mff_pence", "integer", "Unit price, best practice, long stay and top-up, before MFF"
+    ),
     Field("mff_ppm", "integer", "Market forces factor of the provider, in millionths"),
     Field("value_pence", "integer", "Worth at the unit price after MFF; null if no price"),
     Field("ebi_outcome", "text", "not_applicable, approved or zero_price"),

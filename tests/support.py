@@ -207,22 +207,27 @@ def _tables_of_issue_4(
     )
     kinds = ("combined", "day_case", "ordinary_elective", "non_elective")
     rates = _csv("specialist_top_ups").with_columns(
-        top_up_ppm=(pl.col("Top-up (%)").str.strip_suffix("%").str.to_decimal(scale=4) * 10_000)
-        .cast(pl.Int64)
+        top_up_ppm=(
+            pl.col("Top-up (%)").str.strip_suffix("%").str.to_decimal(scale=4) * 10_000
+        ).cast(pl.Int64)
     )
     contracts = in_price_year(_csv("contracts"), *codes).filter(
         pl.col("valid_from").str.to_date() <= activity,
         pl.col("valid_to").str.to_date() >= activity,
     )
     is_whole = pl.col("agreement_serial_number").is_null()
-    local = in_price_year(_csv("local_prices"), *codes).with_columns(
-        costing_date=pl.date_ranges(
-            pl.col("valid_from").str.to_date(), pl.col("valid_to").str.to_date()
-        ),
-        local_price_pence=_pence("price"),
-        is_variation_approved=pl.col("approval_reference").is_not_null(),
-        is_first=pl.col("attendance") == "first",
-    ).explode("costing_date")
+    local = (
+        in_price_year(_csv("local_prices"), *codes)
+        .with_columns(
+            costing_date=pl.date_ranges(
+                pl.col("valid_from").str.to_date(), pl.col("valid_to").str.to_date()
+            ),
+            local_price_pence=_pence("price"),
+            is_variation_approved=pl.col("approval_reference").is_not_null(),
+            is_first=pl.col("attendance") == "first",
+        )
+        .explode("costing_date")
+    )
     days = ["costing_date", "local_price_pence", "is_variation_approved"]
     return {
         "unbundled_prices": _csv("unbundled_services").select(
@@ -278,9 +283,7 @@ LineKey = tuple[str, int]
 def lines_of(engine: str, case: Case) -> dict[int, dict[str, Any]]:
     """The lines of a case's record as an engine prices them, by number; refused, line 0 alone."""
     record_id = case.record["record_id"]
-    return {
-        number: line for (of, number), line in priced_cases(engine).items() if of == record_id
-    }
+    return {number: line for (of, number), line in priced_cases(engine).items() if of == record_id}
 
 
 @cache
