@@ -82,7 +82,7 @@ def take_in(workspace: Workspace) -> None:
 def copy_extracts(workspace: Workspace) -> None:
     """The reference for intake: a plain copy, as text, of the columns that we use."""
     for extract in EXTRACTS:
-        wanted = [column.header for column in extract.columns]
+        wanted = [header for column in extract.columns for header in column.headers]
         rows = pl.scan_csv(_landed(workspace, extract.dataset), infer_schema=False)
         delivered = set(rows.collect_schema())
         columns = rows.select(header for header in wanted if header in delivered)

@@ -23,14 +23,19 @@ from pipelines.pricing_run import (
     refuse_unless_priced_with,
     rulebook_for,
 )
-from pipelines.validation import count_codes, refused_path, rule_expression, valid_path
+from pipelines.validation import (
+    count_codes,
+    read_warnings,
+    refused_path,
+    supplements_read,
+    valid_path,
+)
 from pipelines.workspace import Workspace, replacing
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_VARIABLE
 from pricing.scheme import Scheme
 from schemas.extracts import EXTRACTS, ORGANISATION_CODE, Extract
 from schemas.priced_line import PRICED_LINE_COLUMNS
-from schemas.rules import warning_rules
 
 CONTENT_HASH_SQL = f"sum(hash({', '.join(PRICED_LINE_COLUMNS)})::HUGEINT)"
 """The same for the same rows in any order. DuckDB may change its hash between versions,
@@ -76,6 +81,7 @@ class DatasetAccount:
     refused_by_code: dict[str, int]
     refused_organisations: dict[str, dict[str, int]]
     warnings: dict[str, int]
+    supplements: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +232,6 @@ def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccou
     deliveries = [
         d for d in deliveries_of(workspace, dataset) if d.cut == cut and month in d.months
     ]
-    valid = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
-    warnings = valid.select(
-        pl.len(),
-        *(rule_expression(rule).sum().alias(rule.code) for rule in warning_rules(extract)),
-    )
-    warned = warnings.collect().row(0, named=True)
     refused = {
         by: refused_path(workspace, dataset, month, cut, by) for by in ("validation", "pricing")
     }
@@ -244,13 +244,14 @@ def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccou
             for d in deliveries
         ],
         delivered=sum(d.months[month].records for d in deliveries),
-        valid=warned.pop("len"),
+        valid=_rows(valid_path(workspace, dataset, month, cut)),
         refused_by_validation=_rows(refused["validation"]),
         priced=lines.filter(pl.col("line_number") == 0).select(pl.len()).collect().item(),
         refused_by_pricing=_rows(refused["pricing"]),
         refused_by_code=count_codes(list(refused.values())),
         refused_organisations=_refused_organisations(refused["pricing"]),
-        warnings={code: count for code, count in warned.items() if count},
+        warnings=read_warnings(workspace, dataset, month, cut),
+        supplements=supplements_read(workspace, dataset, month, cut),
     )
 
 

@@ -97,7 +97,7 @@ def dataset_assets(extract: Extract) -> list[Any]:
         pool=INTAKE_POOL,
         description=(
             f"SUS+ {title} as delivered, less identifiers, filed by month and cut. "
-            "Each file in the landing folder is taken in once."
+            "Each file in the landing folder is taken in once, CDS 6.2 supplementary ones too."
         ),
     )
     @mendable

@@ -3,7 +3,8 @@
 Belongs here: recognising a file by its header, opening what SUS+ sends (CSV, plain, zip or
 gz), and one streamed pass that keeps the columns we use and files each record under its
 costing month and cut. Does not belong here: whether a record is fit to price
-(`schemas.rules`), or the users' own lists (`pipelines.user_lists`).
+(`schemas.rules`), what a supplementary record adds to it (`pipelines.supplements`), or the
+users' own lists (`pipelines.user_lists`).
 
 A file that cannot be read fails the months it may hold records of, and leaves what was
 taken in before as it was.
@@ -21,7 +22,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -33,7 +34,15 @@ from filelock import FileLock
 
 from pipelines.lists import folded
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
-from schemas.extracts import BY_DATASET, EXTRACTS, Column, Extract
+from schemas.extracts import (
+    BY_DATASET,
+    DELIVERY_COLUMNS,
+    LAYOUTS,
+    SUPPLEMENT,
+    Column,
+    Extract,
+    Layout,
+)
 from schemas.rules import EARLIEST_COSTING_DATE, is_moment, parse_date
 
 PRIOR_APPROVALS = "prior_approvals"
@@ -44,6 +53,8 @@ LIST_HEADERS = {
     LVA_EXCEPTIONS: ("provider_code", "commissioner_code", "exception"),
     HRG_BRIDGE: ("activity_hrg_code", "price_hrg_code", "price_scheme_year"),
 }
+EVERY_MONTH = "every"
+"""Where the records of a supplementary extract are filed: they have no costing date."""
 ROW_GROUP_ROWS = 100_000
 
 _SUFFIXES = (".csv", ".zip", ".gz")
@@ -110,17 +121,18 @@ class Landed:
 def take_in(workspace: Workspace, dataset: str, month: str) -> list[Delivery]:
     """Takes in every delivery of a dataset not taken in before; gives those with the month.
 
-    Raises `DeliveryError` for a file that may hold the month and cannot be read, and
-    `UserError` where no delivery holds it.
+    Supplementary extracts are taken in with those of either dataset. Raises `DeliveryError`
+    for a file that may hold the month and cannot be read, and `UserError` where no delivery
+    holds it.
     """
     workspace.deliveries.mkdir(parents=True, exist_ok=True)
     with FileLock(workspace.deliveries / ".lock"):
         _discard_unpacked(workspace)
-        taken, faults = _take_in_all(workspace, dataset)
+        faults = _take_in_all(workspace, (dataset, SUPPLEMENT.dataset))
     for fault in faults:
         if fault.may_hold(month):
             raise fault
-    of_month = [delivery for delivery in taken if month in delivery.months]
+    of_month = [d for d in deliveries_of(workspace, dataset) if month in d.months]
     if not of_month:
         raise UserError(
             f"No delivery holds {BY_DATASET[dataset].title} of {month}. Put the extract in "
@@ -219,9 +231,10 @@ def has_news(workspace: Workspace) -> bool:
 
 
 def months_held(workspace: Workspace, name: str) -> set[str]:
-    """The months an extract in the landing folder holds records of; none for a list.
+    """The months an extract in the landing folder holds records of.
 
-    Reads the costing dates alone. Raises `DeliveryError` for a file that cannot be read.
+    None for a list or a supplementary extract, which concern every month. Reads the costing
+    dates alone. Raises `DeliveryError` for a file that cannot be read.
     """
     path = workspace.landing / name
     header = _read_header(path, name)
@@ -251,15 +264,15 @@ def months_named(name: str) -> tuple[str, str] | None:
     return (months[0], months[-1]) if months else None
 
 
-def _take_in_all(workspace: Workspace, dataset: str) -> tuple[list[Delivery], list[DeliveryError]]:
+def _take_in_all(workspace: Workspace, kinds: tuple[str, ...]) -> list[DeliveryError]:
     landed, faults = _landed(workspace)
     identities = _read_identities(workspace)
     for file in landed:
-        # Of every kind, since a file may have taken the place of one of this dataset.
+        # Of every kind, since a file may have taken the place of one of these.
         sha256 = _identify(file, identities)
-        if file.kind != dataset:
+        if file.kind not in kinds:
             continue
-        registered = workspace.deliveries / f"{dataset}-{file.cut}-{sha256[:16]}.json"
+        registered = workspace.deliveries / f"{file.kind}-{file.cut}-{sha256[:16]}.json"
         known = [d for d in _read_registered(registered) if _is_in_lake(workspace, d)]
         if any(delivery.name == file.name for delivery in known):
             continue
@@ -274,27 +287,26 @@ def _take_in_all(workspace: Workspace, dataset: str) -> tuple[list[Delivery], li
             writing.write_text(json.dumps([asdict(d) for d in [*known, delivery]], indent=1))
     with replacing(workspace.deliveries / "identities.json") as writing:
         writing.write_text(json.dumps(identities, indent=1, sort_keys=True))
-    return deliveries_of(workspace, dataset), faults
+    return faults
 
 
 def _is_in_lake(workspace: Workspace, delivery: Delivery) -> bool:
-    return all(
-        (workspace.lake / name).is_file()
-        for part in delivery.months.values()
-        for name in part.files
-    )
+    """Whether all of it is there, with the columns that are taken today."""
+    taken = {*(column.name for column in LAYOUTS[delivery.dataset].columns), *DELIVERY_COLUMNS}
+    paths = [workspace.lake / name for part in delivery.months.values() for name in part.files]
+    return all(path.is_file() and pl.read_parquet_schema(path).keys() == taken for path in paths)
 
 
 def _take_in(workspace: Workspace, file: Landed, sha256: str) -> Delivery:
     """One streamed pass: the columns we use, as text, each record filed under its month."""
-    extract = BY_DATASET[file.kind]
-    names = _positions(file, extract)
+    layout = LAYOUTS[file.kind]
+    names = _positions(file, layout)
     delivery_id = sha256[:16]
     holding = workspace.lake / "extracts" / f".{delivery_id}-{file.cut}.taking-in"
     discard(holding)
     try:
         with _plain(workspace, file) as path:
-            _split(file, path, names, extract, delivery_id, holding)
+            _split(file, path, names, layout, delivery_id, holding)
         months = _file_parts(workspace, file, holding, delivery_id)
     finally:
         discard(holding)
@@ -313,35 +325,32 @@ def _split(
     file: Landed,
     path: Path,
     names: list[str],
-    extract: Extract,
+    layout: Layout,
     delivery_id: str,
     holding: Path,
 ) -> None:
     """Splits a file by month; its rows are checked beside, for they are seldom at fault."""
     with ThreadPoolExecutor(max_workers=1) as beside:
         is_even = beside.submit(_every_row_has, len(names), path)
-        is_read = _sink_by_month(_rows(path, names), names, extract, delivery_id, holding)
+        is_read = _sink_by_month(_rows(path, names), names, layout, delivery_id, holding)
     if is_even.result() and is_read:
         return
     discard(holding)
     rows = _rows(path, names, _blank_rows(file, path))
-    if not _sink_by_month(rows, names, extract, delivery_id, holding):
+    if not _sink_by_month(rows, names, layout, delivery_id, holding):
         detail = "it cannot be read as comma-separated text. Ask for the file again."
         raise _fault(file.name, "FILE_MALFORMED", detail)
 
 
 def _sink_by_month(
-    rows: pl.LazyFrame, names: list[str], extract: Extract, delivery_id: str, holding: Path
+    rows: pl.LazyFrame, names: list[str], layout: Layout, delivery_id: str, holding: Path
 ) -> bool:
     """One streamed pass into a file for each month; False where it is not CSV."""
-    wanted = [column.name for column in extract.columns if column.name in names]
-    absent = [column.name for column in extract.columns if column.name not in names]
     records = rows.select(
-        *wanted,
-        *(pl.lit(None, dtype=pl.String).alias(name) for name in absent),
+        *(_as_text(column, names).alias(column.name) for column in layout.columns),
         pl.lit(delivery_id).alias("delivery_id"),
         pl.col("row_number").cast(pl.Int64),
-        _filed_under(extract).alias("filed_under"),
+        _filed_under(layout).alias("filed_under"),
     )
     by_month = pl.PartitionBy(
         holding,
@@ -355,6 +364,23 @@ def _sink_by_month(
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         return False
     return True
+
+
+def _as_text(column: Column, names: list[str]) -> pl.Expr:
+    """A column as delivered; codes in several cells become one text, a blank between two."""
+    cells = [name for name in _cell_names(column) if name in names]
+    if not cells:
+        return pl.lit(None, dtype=pl.String)
+    if column.kind != "codes":
+        return pl.col(cells)
+    joined = pl.concat_str(cells, separator=" ", ignore_nulls=True)
+    return joined.str.strip_chars().str.replace_all(r"\s+", " ")
+
+
+def _cell_names(column: Column) -> list[str]:
+    if column.kind != "codes":
+        return [column.name]
+    return [f"{column.name} {place}" for place, _ in enumerate(column.headers, 1)]
 
 
 def _rows(path: Path, names: list[str], blank: Sequence[int] = ()) -> pl.LazyFrame:
@@ -442,12 +468,14 @@ def _blank_rows(file: Landed, path: Path) -> list[int]:
     return blank
 
 
-def _filed_under(extract: Extract) -> pl.Expr:
+def _filed_under(layout: Layout) -> pl.Expr:
     """The month a record is costed in, as the number CCYYMM; 0 for none.
 
     Numbers, since text made for every row would cost as much as reading the file.
     """
-    costed_on = parse_date(pl.col(extract.costing_date).str.strip_chars())
+    if not isinstance(layout, Extract):
+        return pl.lit(_UNDATED)
+    costed_on = parse_date(pl.col(layout.costing_date).str.strip_chars())
     moment = pl.col("query_timestamp").str.strip_chars()
     run_on = moment.str.head(8).str.to_date("%Y%m%d", strict=False)
     # Unchecked, one record of 2099 would take the undated ones to a month that never runs.
@@ -463,16 +491,7 @@ def _file_parts(
     parts = {int(path.stem): path for path in sorted(holding.glob("*.parquet"))}
     if not parts:
         raise _fault(file.name, "FILE_HEADER_ONLY", "it holds a header and no records.")
-    dated = [_month(number) for number in parts if number != _UNDATED]
-    named = months_named(file.name)
-    if not dated and not named:
-        raise _fault(
-            file.name,
-            "FILE_UNDATED",
-            "no record has a costing date and a Query Date that can be read, and the name says "
-            "no month.",
-        )
-    last = max(dated) if dated else named[1] if named else ""
+    last = _last_month(file, parts) if file.kind in BY_DATASET else EVERY_MONTH
     months: dict[str, MonthPart] = {}
     for number, path in parts.items():
         month = last if number == _UNDATED else _month(number)
@@ -488,33 +507,47 @@ def _file_parts(
     return dict(sorted(months.items()))
 
 
+def _last_month(file: Landed, parts: Iterable[int]) -> str:
+    dated = [_month(number) for number in parts if number != _UNDATED]
+    named = months_named(file.name)
+    if not dated and not named:
+        raise _fault(
+            file.name,
+            "FILE_UNDATED",
+            "no record has a costing date and a Query Date that can be read, and the name says "
+            "no month.",
+        )
+    return max(dated) if dated else named[1] if named else ""
+
+
 def _month(number: int) -> str:
     return f"{number // 100}-{number % 100:02}"
 
 
-def _positions(file: Landed, extract: Extract) -> list[str]:
+def _positions(file: Landed, layout: Layout) -> list[str]:
     """A name for each position of the header: ours where the column is ours.
 
     Headers may stand in any order, and those we do not use may be repeated.
     """
-    ours = {folded(column.header): column for column in extract.columns}
+    ours = {
+        folded(header): (header, name, column.optional)
+        for column in layout.columns
+        for header, name in zip(column.headers, _cell_names(column), strict=True)
+    }
     found: dict[str, list[int]] = {}
     for position, header in enumerate(file.header):
         if folded(header) in ours:
             found.setdefault(folded(header), []).append(position)
-    missing = [c.header for h, c in ours.items() if h not in found and not c.optional]
+    missing = [h for key, (h, _, optional) in ours.items() if key not in found and not optional]
     if missing:
         detail = f"the header has no column {_quoted(missing)}."
         raise _fault(file.name, "FILE_COLUMN_MISSING", detail)
-    repeated = [ours[header].header for header, places in found.items() if len(places) > 1]
+    repeated = [ours[key][0] for key, places in found.items() if len(places) > 1]
     if repeated:
         detail = f"the header has {_quoted(repeated)} more than once; which is meant is unknown."
         raise _fault(file.name, "FILE_COLUMN_REPEATED", detail)
-    by_position: dict[int, Column] = {places[0]: ours[h] for h, places in found.items()}
-    return [
-        by_position[place].name if place in by_position else f"unused_{place}"
-        for place in range(len(file.header))
-    ]
+    by_position = {places[0]: ours[key][1] for key, places in found.items()}
+    return [by_position.get(place, f"unused_{place}") for place in range(len(file.header))]
 
 
 def _candidates(workspace: Workspace) -> list[Path]:
@@ -571,9 +604,9 @@ def _read_header(path: Path, name: str) -> list[str]:
 
 def _recognise(header: list[str], name: str) -> str:
     found = {folded(field) for field in header}
-    for extract in EXTRACTS:
-        if found.issuperset(map(folded, extract.recognised_by)):
-            return extract.dataset
+    for layout in LAYOUTS.values():
+        if found.issuperset(map(folded, layout.recognised_by)):
+            return layout.dataset
     for kind, fields in LIST_HEADERS.items():
         if found.issuperset(fields):
             return kind
@@ -584,8 +617,9 @@ def _recognise(header: list[str], name: str) -> str:
     raise _fault(
         name,
         "FILE_DATASET_UNKNOWN",
-        f"the header (of {len(header)} columns) is not that of a PbR APC spells or OP extract, "
-        "prior approvals, LVA exceptions or an HRG bridge. Move it out of landing.",
+        f"the header (of {len(header)} columns) is not that of a PbR APC spells or OP extract, a "
+        "CDS 6.2 supplementary extract, prior approvals, LVA exceptions or an HRG bridge. Move it "
+        "out of landing.",
     )
 
 

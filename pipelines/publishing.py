@@ -26,7 +26,7 @@ from pipelines.pricing_run import priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
-from schemas.extracts import EXTRACTS
+from schemas.extracts import EXTRACTS, SUPPLEMENT
 from schemas.priced_line import (
     EBI_CHALLENGES,
     LOW_VOLUME,
@@ -353,9 +353,15 @@ def _replace_accounting(
 
 def _files(account: Account) -> str:
     """The deliveries that a month was made of, as JSON."""
-    return json.dumps(
-        [{**file, "dataset": d.dataset, "cut": d.cut} for d in account.datasets for file in d.files]
-    )
+    made_of = [
+        {**file, "dataset": d.dataset, "cut": d.cut} for d in account.datasets for file in d.files
+    ]
+    supplements = {
+        file["sha256"]: {**file, "dataset": SUPPLEMENT.dataset}
+        for d in account.datasets
+        for file in d.supplements
+    }
+    return json.dumps([*made_of, *supplements.values()])
 
 
 def _out_of_date_bases(

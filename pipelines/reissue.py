@@ -107,7 +107,7 @@ def _refuse_unlike(before: Account, after: Account) -> None:
     unlike = [
         f"{one.dataset} records"
         for one, other in zip(before.datasets, after.datasets, strict=True)
-        if (one.cut, one.files) != (other.cut, other.files)
+        if (one.cut, one.files, one.supplements) != (other.cut, other.files, other.supplements)
     ]
     lists = [
         {name: sha256 for name, sha256 in account.pricing_inputs.items() if _is_own_list(name)}

@@ -1,13 +1,16 @@
 """Validation: sorting a month's delivered rows into valid records and refused ones.
 
 Belongs here: running the record rules over a month in one streamed pass, finding
-superseded records, and asserting the contract on what is left. Does not belong here: the
-rules and the contract (`schemas`).
+superseded records, adding what supplementary extracts say, and asserting the contract on
+what is left. Does not belong here: the rules and the contract (`schemas`), or which
+supplementary row is of which record (`pipelines.supplements`).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from pandera.config import ValidationDepth, config_context
@@ -21,12 +24,15 @@ from pipelines.deliveries import (
     settled_cut,
     settled_parts,
 )
+from pipelines.superseding import superseded
+from pipelines.supplements import added_to, supplements_of
 from pipelines.workspace import Workspace, discard, replacing
 from schemas.contracts import contract, valid_schema
-from schemas.extracts import BY_DATASET, DELIVERY_COLUMNS, Extract
+from schemas.extracts import BY_DATASET, DELIVERY_COLUMNS, SUPPLEMENT_COLUMNS, Extract
 from schemas.rules import (
     DELIVERED,
     Rule,
+    delivered,
     is_moment,
     record_rules,
     stripped,
@@ -66,8 +72,8 @@ def is_validated(workspace: Workspace, dataset: str, month: str) -> bool:
     if not any(month in delivery.months for delivery in deliveries_of(workspace, dataset)):
         return False
     cut = settled_cut(workspace, dataset, month)
-    made_from = _made_from_path(workspace, dataset, month, cut)
-    return made_from.is_file() and made_from.read_text("utf-8") == _made_from(workspace, dataset)
+    kept = _beside(workspace, dataset, month, cut, "made_from")
+    return kept.is_file() and json.loads(kept.read_text("utf-8")) == _made_from(workspace, dataset)
 
 
 def validate(workspace: Workspace, dataset: str, month: str) -> Validated:
@@ -79,37 +85,55 @@ def validate(workspace: Workspace, dataset: str, month: str) -> Validated:
     extract = BY_DATASET[dataset]
     cut = settled_cut(workspace, dataset, month)
     parts = settled_parts(workspace, dataset)
-    superseded = _superseded(parts, month)
-    rows = _as_delivered(pl.scan_parquet(parts[month]), superseded)
+    made_from = _made_from(workspace, dataset)
+    earlier = _superseded(parts, month)
+    rows = _as_delivered(pl.scan_parquet(parts[month]), earlier)
     refused_here = refused_path(workspace, dataset, month, cut, "validation")
     valid_here = valid_path(workspace, dataset, month, cut)
     holding = valid_here.parent / ".sorting"
     discard(holding)
-    _sort_rows(rows, extract, holding)
+    holding.mkdir(parents=True)
+    added = added_to(workspace, extract, parts[month], holding)
+    _sort_rows(rows, added, extract, holding)
     columns = valid_schema(extract)
     with replacing(valid_here) as writing:
         _settle(holding / "valid.parquet", writing, columns)
     refused_keys = _keys(holding / "refused.parquet")
-    refused = _as_delivered(_found(parts[month], refused_keys), superseded)
+    refused = _as_delivered(_found(parts[month], refused_keys), earlier)
     with replacing(refused_here) as writing:
         _with_codes(refused, extract).sink_parquet(writing, row_group_size=ROW_GROUP_ROWS)
+    warnings = _warnings(pl.scan_parquet(valid_here), added, extract)
     discard(holding)
-    with replacing(_made_from_path(workspace, dataset, month, cut)) as writing:
-        writing.write_text(_made_from(workspace, dataset), "utf-8")
-    valid = pl.scan_parquet(valid_here)
-    counts = valid.select(
-        pl.len().alias("valid"),
-        *(rule_expression(rule).sum().alias(rule.code) for rule in warning_rules(extract)),
-    )
-    row = counts.collect().row(0, named=True)
+    for name, kept in {"warnings": warnings, "made_from": made_from}.items():
+        with replacing(_beside(workspace, dataset, month, cut, name)) as writing:
+            writing.write_text(json.dumps(kept), "utf-8")
     return Validated(
         cut=cut,
         delivered=sum(d.months[month].records for d in _holding(workspace, dataset, cut, month)),
-        valid=row.pop("valid"),
+        valid=int(pl.scan_parquet(valid_here).select(pl.len()).collect().item()),
         refused=refused_keys.height,
         refused_by_code=count_codes([refused_here]),
-        warnings={code: count for code, count in row.items() if count},
+        warnings=warnings,
     )
+
+
+def read_warnings(workspace: Workspace, dataset: str, month: str, cut: str) -> dict[str, int]:
+    """How many valid records of a month and cut each warning is of; none are left out."""
+    kept = _beside(workspace, dataset, month, cut, "warnings").read_text("utf-8")
+    warnings: dict[str, int] = json.loads(kept)
+    return warnings
+
+
+def supplements_read(
+    workspace: Workspace, dataset: str, month: str, cut: str
+) -> list[dict[str, Any]]:
+    """The supplementary extracts that a month's valid records were made with.
+
+    Each has its `name`, `sha256` and `records`, as the account keeps a delivery.
+    """
+    kept = json.loads(_beside(workspace, dataset, month, cut, "made_from").read_text("utf-8"))
+    read: list[dict[str, Any]] = kept["supplements"]
+    return read
 
 
 def write_refused(
@@ -192,13 +216,45 @@ def _holding(workspace: Workspace, dataset: str, cut: str, month: str) -> list[D
     ]
 
 
-def _made_from_path(workspace: Workspace, dataset: str, month: str, cut: str) -> Path:
-    return valid_path(workspace, dataset, month, cut).with_name("made_from.json")
+def _beside(workspace: Workspace, dataset: str, month: str, cut: str, name: str) -> Path:
+    return valid_path(workspace, dataset, month, cut).with_name(f"{name}.json")
 
 
-def _made_from(workspace: Workspace, dataset: str) -> str:
-    """Every delivery of the dataset, since a record of any may supersede one of the month."""
-    return json.dumps(sorted(f"{d.cut} {d.sha256}" for d in deliveries_of(workspace, dataset)))
+def _made_from(workspace: Workspace, dataset: str) -> dict[str, Any]:
+    """All that a month's valid records depend on.
+
+    Every delivery of the dataset, since a record of any may supersede one of the month, and
+    every supplementary extract; and the columns, which an older version made without some.
+    """
+    return {
+        "deliveries": sorted(f"{d.cut} {d.sha256}" for d in deliveries_of(workspace, dataset)),
+        "supplements": [
+            {"name": d.name, "sha256": d.sha256, "records": d.records}
+            for d in supplements_of(workspace)
+        ],
+        "columns": list(valid_schema(BY_DATASET[dataset])),
+    }
+
+
+def _with_columns_of(
+    added: pl.LazyFrame | None, rows: pl.LazyFrame, names: Sequence[str]
+) -> pl.LazyFrame:
+    """Rows with some columns of what supplements add to their records; null where nothing."""
+    if added is None:  # a join with nothing would cost an eighth of the pass
+        return rows.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in names)
+    found = added.select("record_id", *names)
+    return rows.join(found, on="record_id", how="left", maintain_order="left")
+
+
+def _warnings(valid: pl.LazyFrame, added: pl.LazyFrame | None, extract: Extract) -> dict[str, int]:
+    """How many valid records each warning rule finds, where it finds any."""
+    names = SUPPLEMENT_COLUMNS[extract.dataset]
+    is_unknown = [delivered(name).is_not_null() & pl.col(name).is_null() for name in names]
+    unknown = None if added is None else added.filter(pl.any_horizontal(is_unknown))
+    counts = _with_columns_of(unknown, valid, [DELIVERED + name for name in names]).select(
+        rule_expression(rule).sum().alias(rule.code) for rule in warning_rules(extract)
+    )
+    return {code: count for code, count in counts.collect().row(0, named=True).items() if count}
 
 
 def _found(parts: list[Path], wanted: pl.DataFrame) -> pl.LazyFrame:
@@ -216,26 +272,26 @@ def _found(parts: list[Path], wanted: pl.DataFrame) -> pl.LazyFrame:
     return pl.concat(found) if found else pl.scan_parquet(parts).limit(0)
 
 
-def _as_delivered(rows: pl.LazyFrame, superseded: pl.DataFrame) -> pl.LazyFrame:
-    """Rows as the record rules take them."""
+def _as_delivered(rows: pl.LazyFrame, earlier: pl.DataFrame) -> pl.LazyFrame:
+    """Rows as the record rules take them; those in `earlier` are superseded."""
     named = rows.rename(lambda name: name if name in _ROW else DELIVERED + name)
-    if superseded.is_empty():
+    if earlier.is_empty():
         return named.with_columns(is_superseded=pl.lit(False))
-    marked = superseded.lazy().with_columns(is_superseded=pl.lit(True))
+    marked = earlier.lazy().with_columns(is_superseded=pl.lit(True))
     return named.join(marked, on=_ROW, how="left", maintain_order="left").with_columns(
         pl.col("is_superseded").fill_null(False)
     )
 
 
-def _sort_rows(rows: pl.LazyFrame, extract: Extract, holding: Path) -> None:
-    """One pass: every row's values, and whether any rule refuses it."""
+def _sort_rows(
+    rows: pl.LazyFrame, added: pl.LazyFrame | None, extract: Extract, holding: Path
+) -> None:
+    """One pass: every row's values, what is added to it, and whether any rule refuses it."""
     rules = record_rules(extract)
     is_refused = pl.any_horizontal(rule_expression(rule) for rule in rules)
-    sorted_rows = (
-        stripped(rows, extract)
-        .with_columns(values(extract))
-        .select(*valid_schema(extract), is_refused.alias("is_refused"))
-    )
+    typed = stripped(rows, extract).with_columns(values(extract))
+    whole = _with_columns_of(added, typed, SUPPLEMENT_COLUMNS[extract.dataset])
+    sorted_rows = whole.select(*valid_schema(extract), is_refused.alias("is_refused"))
     by_outcome = pl.PartitionBy(
         holding,
         key="is_refused",
@@ -296,12 +352,4 @@ def _superseded(parts: dict[str, list[Path]], month: str) -> pl.DataFrame:
     every = pl.concat(seen).filter(
         (pl.col("record_id") != "") & is_moment(pl.col("query_timestamp"))
     )
-    # Hashes are small: only what shares one is then looked at whole.
-    hashed = pl.col("record_id").hash().alias("hashed")
-    repeated = every.group_by(hashed).len().filter(pl.col("len") > 1).select("hashed").collect()
-    if repeated.is_empty():
-        return repeated.select(delivery_id=pl.lit(""), row_number=pl.lit(0)).clear()
-    candidates = every.with_columns(hashed).join(repeated.lazy(), on="hashed", how="semi").collect()
-    order = ["query_timestamp", *_ROW]
-    standing = candidates.sort(order).unique("record_id", keep="last")
-    return candidates.filter("is_here").join(standing, on=_ROW, how="anti").select(_ROW)
+    return superseded(every, ["query_timestamp", *_ROW]).filter("is_here").select(_ROW)

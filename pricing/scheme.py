@@ -59,6 +59,16 @@ class DecisionRow:
     pays: str
     citation: str
 
+    @property
+    def condition(self) -> str:
+        """What must hold, in words.
+
+        >>> DecisionRow("blended", ("is_nhs_provider", "has_unit_price"), "", "").condition
+        'NHS provider, has unit price'
+        """
+        words = [fact.removeprefix("is_").replace("_", " ") for fact in self.when]
+        return ", ".join(words).replace("nhs", "NHS").replace("api", "API") or "otherwise"
+
 
 class Rounding(Section):
     """How an amount is rounded, once, after every factor."""
@@ -181,7 +191,6 @@ class Services(Section):
     locally_agreed_core_hrgs: tuple[str, ...]
     mechanism_by_service: Mapping[str, str]
     outside_activity_target: tuple[str, ...]
-    local_price_hrgs: tuple[str, ...]
 
 
 class MarketForcesFactor(Section):
@@ -234,7 +243,6 @@ class OverseasVisitors(Section):
     """What overseas visitors who are liable are charged."""
 
     chargeable_codes: tuple[str, ...]
-    charged_on: str
     charge_ppm: int
     settled_status_charge_ppm: int
 
@@ -245,7 +253,6 @@ class ApiScope(Section):
     has_contract_threshold: bool
     minimum_contract_pence: int
     commissioners_without_threshold: tuple[str, ...]
-    below_threshold_pays: str
     other_variable_rate_needs_approval: bool
     other_mechanism_needs_approval: bool
     armed_forces_fixed_below_pence: int
@@ -411,7 +418,6 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "best_practice_tariffs.pays": _DIFFERENCE_OR_PRICE,
     "advice_and_guidance.pays": _DIFFERENCE_OR_PRICE,
     "top_ups.paid_in": ("variable_element", "fixed_element"),
-    "overseas_visitors.charged_on": ("unit_price", "commissioned_price"),
     "low_volume.exception_kinds": (
         "patient_choice_without_contract",
         "out_of_area_mental_health",

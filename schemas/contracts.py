@@ -11,14 +11,20 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from schemas.extracts import ADMITTED_PATIENT_CARE, DELIVERY_COLUMNS, Column, Extract
+from schemas.extracts import (
+    ADMITTED_PATIENT_CARE,
+    DELIVERY_COLUMNS,
+    Column,
+    Extract,
+    supplement_columns,
+)
 
 _DTYPES: dict[str, Any] = {"date": pl.Date, "integer": pl.Int64, "pence": pl.Int64}
 
 
 def valid_schema(extract: Extract) -> dict[str, Any]:
     """The Polars type of every column of a table of valid records, in order."""
-    types = {column.name: _DTYPES.get(column.kind, pl.String) for column in extract.columns}
+    types = {column.name: _DTYPES.get(column.kind, pl.String) for column in _columns(extract)}
     delivery_id, row_number = DELIVERY_COLUMNS
     return {**types, delivery_id: pl.String, row_number: pl.Int64}
 
@@ -34,7 +40,7 @@ def contract(extract: Extract) -> pa.DataFrameSchema:
         column.name: pa.Column(
             types[column.name], _checks(column), nullable=column.nullable, name=column.name
         )
-        for column in extract.columns
+        for column in _columns(extract)
     }
     delivery = {name: pa.Column(types[name], nullable=False) for name in DELIVERY_COLUMNS}
     return pa.DataFrameSchema(
@@ -45,6 +51,10 @@ def contract(extract: Extract) -> pa.DataFrameSchema:
         ordered=True,
         name=f"valid_{extract.dataset}",
     )
+
+
+def _columns(extract: Extract) -> tuple[Column, ...]:
+    return (*extract.columns, *supplement_columns(extract))
 
 
 def _checks(column: Column) -> list[pa.Check]:

@@ -29,6 +29,7 @@ class Column:
     `stem` begins the codes of the rules made from it: `AGE` gives `AGE_MISSING`,
     `AGE_UNPARSEABLE` and `AGE_OUT_OF_RANGE`. One of kind `codes` is made of several delivered
     columns, `header` and `further_headers`: what they hold, in order, a blank between two.
+    `called` is what sentences say of any column of a stem that several have.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     strip_zeros: bool = False
     optional: bool = False
     further_headers: tuple[str, ...] = ()
+    called: str = ""
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ class Column:
     @property
     def subject(self) -> str:
         """What a sentence about the column calls it: what it means, without the detail."""
-        return self.means.partition(":")[0].partition(",")[0]
+        return self.called or self.means.partition(":")[0].partition(",")[0]
 
     @property
     def nullable(self) -> bool:
@@ -62,18 +64,24 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extract:
-    """One kind of SUS+ extract: its columns, and which date costs a record."""
+class Layout:
+    """One kind of SUS+ file: how its header is recognised, and its columns."""
 
     dataset: str
     title: str
-    costing_date: str
     recognised_by: tuple[str, ...]
     columns: tuple[Column, ...]
 
     def column(self, name: str) -> Column:
         """The column called `name`."""
         return next(column for column in self.columns if column.name == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract(Layout):
+    """One kind of SUS+ extract of records that are priced, and which date costs a record."""
+
+    costing_date: str
 
 
 def _sus_amount(name: str, header: str, means: str) -> Column:
@@ -83,6 +91,7 @@ def _sus_amount(name: str, header: str, means: str) -> Column:
         means=f"{means} that SUS+ gave the record",
         kind="pence",
         stem="SUS_PRICE",
+        called="amount that SUS+ gave the record",
     )
 
 
@@ -284,6 +293,7 @@ ADMITTED_PATIENT_CARE = Extract(
                 means=f"days of {kind} critical care in the spell",
                 kind="integer",
                 stem="CRITICAL_CARE_DAYS",
+                called="length of stay in critical care",
                 between=(0, LONGEST_STAY_DAYS),
             )
             for kind, header in (("adult", "ACC"), ("neonatal", "NCC"), ("paediatric", "PCC"))
@@ -391,8 +401,80 @@ SUPPLEMENT_COLUMNS = {
 }
 """What the CDS 6.2 supplementary extracts add to a record, by dataset; null where none came."""
 
+SUPPLEMENT = Layout(
+    dataset="supplement",
+    title="CDS 6.2 supplementary records",
+    recognised_by=("OSV Status Classification At CDS Activity Date", "Consultation Medium Used"),
+    columns=(
+        Column(
+            name="generated_record_id",
+            header="Generated Record ID",
+            means="identifier SUS+ gave the episode or attendance",
+        ),
+        Column(
+            name="spell_id",
+            header="Spell ID",
+            means="identifier of the spell that the episode is in",
+        ),
+        Column(
+            name="cds_record_type_code",
+            header="CDS Record Type",
+            means="CDS type: 020 and 021 are outpatients",
+            kind="code",
+            pad_to=3,
+        ),
+        Column(
+            name="episode_number",
+            header="Episode Number",
+            means="place of the episode in its spell",
+            kind="integer",
+        ),
+        Column(
+            name="overseas_visitor_code",
+            header="OSV Status Classification At CDS Activity Date",
+            means="overseas visitor status: 4 to pay all fees",
+            kind="code",
+            stem="OVERSEAS_VISITOR",
+            known=("1", "2", "3", "4", "8", "9"),
+        ),
+        Column(
+            name="multi_professional_code",
+            header="Multi-Professional Or Multi-Disciplinary Indication Code",
+            means="multi-professional or multidisciplinary indication",
+            kind="code",
+            stem="MULTI_PROFESSIONAL",
+            known=("1", "2"),
+            strip_zeros=True,
+        ),
+        Column(
+            name="consultation_medium_code",
+            header="Consultation Medium Used",
+            means="consultation medium: 01 face to face",
+            kind="code",
+            stem="CONSULTATION_MEDIUM",
+            known=("01", "02", "03", "04", "05", "06", "07", "08", "98"),
+            pad_to=2,
+        ),
+        Column(
+            name="query_timestamp",
+            header="Query Date",
+            means="moment the extract was run, CCYYMMDDhhmmss",
+            kind="timestamp",
+        ),
+    ),
+)
+"""The CDS 6.2 supplementary extracts: one layout for both datasets, and no costing date."""
+
 EXTRACTS = (ADMITTED_PATIENT_CARE, OUTPATIENTS)
 BY_DATASET = {extract.dataset: extract for extract in EXTRACTS}
+LAYOUTS = {layout.dataset: layout for layout in (*EXTRACTS, SUPPLEMENT)}
+"""Every SUS+ file that we take in, extracts and supplements, by what it holds."""
+
+
+def supplement_columns(extract: Extract) -> tuple[Column, ...]:
+    """The columns that supplementary records add to those of an extract."""
+    return tuple(SUPPLEMENT.column(name) for name in SUPPLEMENT_COLUMNS[extract.dataset])
+
 
 DELIVERY_COLUMNS = ("delivery_id", "row_number")
 """Where a record came from: the delivery it was in, and its row below the header, from 1."""

@@ -15,7 +15,14 @@ from typing import Literal
 
 import polars as pl
 
-from schemas.extracts import ADMITTED_PATIENT_CARE, EXTRACTS, Column, Extract
+from schemas.extracts import (
+    ADMITTED_PATIENT_CARE,
+    EXTRACTS,
+    Column,
+    Extract,
+    Layout,
+    supplement_columns,
+)
 
 Severity = Literal["record", "file", "warning"]
 
@@ -64,13 +71,13 @@ FILE_RULES = (
 )
 
 
-def stripped(rows: pl.LazyFrame, extract: Extract) -> pl.LazyFrame:
+def stripped(rows: pl.LazyFrame, layout: Layout) -> pl.LazyFrame:
     """Rows whose delivered texts have no blanks at either end, and are null if empty.
 
     In two steps of plain expressions: `replace` would hold a whole column in memory, and
     every rule that looks at a text would strip it again.
     """
-    names = [DELIVERED + column.name for column in extract.columns]
+    names = [DELIVERED + column.name for column in layout.columns]
     bare = rows.with_columns(pl.col(name).str.strip_chars() for name in names)
     return bare.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)) for name in names)
 
@@ -80,13 +87,21 @@ def delivered(name: str) -> pl.Expr:
     return pl.col(DELIVERED + name)
 
 
-def values(extract: Extract) -> list[pl.Expr]:
+def values(layout: Layout) -> list[pl.Expr]:
     """Each column's value under our name: codes cleaned, dates, days and pence parsed.
 
     Takes `stripped` rows, whose columns as delivered are named `delivered_...`. A value that
     cannot be parsed is null; its rule then looks at the text it was made from.
     """
-    return [_value(column).alias(column.name) for column in extract.columns]
+    return [_value(column).alias(column.name) for column in layout.columns]
+
+
+def known_supplement(extract: Extract) -> list[pl.Expr]:
+    """The values that supplementary records add; null where the code is of no known list."""
+    return [
+        pl.when(pl.col(column.name).is_in(column.known or ())).then(pl.col(column.name))
+        for column in supplement_columns(extract)
+    ]
 
 
 def _value(column: Column) -> pl.Expr:
@@ -101,7 +116,7 @@ def _value(column: Column) -> pl.Expr:
             return parse_pence(text)
         case "timestamp":
             return pl.when(is_moment(text)).then(text)
-        case "text":
+        case "text" | "codes":
             return text
         case "code":
             code = text
@@ -158,14 +173,8 @@ def record_rules(extract: Extract) -> tuple[Rule, ...]:
 
 def warning_rules(extract: Extract) -> tuple[Rule, ...]:
     """Every rule that is only counted for `extract`."""
-    unbundled = Rule(
-        "UNBUNDLED_NOT_PRICED",
-        "warning",
-        "The record carries unbundled HRGs; only its core HRG is priced.",
-        pl.col("unbundled_hrg_code").is_not_null(),
-        "Price the unbundled activity apart until it can be priced here.",
-    )
-    return (unbundled, *(_APC_WARNINGS if extract is ADMITTED_PATIENT_CARE else ()))
+    unknown = (_unknown_supplement(column) for column in supplement_columns(extract))
+    return (*unknown, *(_APC_WARNINGS if extract is ADMITTED_PATIENT_CARE else ()))
 
 
 def registry() -> dict[str, Rule]:
@@ -190,7 +199,8 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         yield Rule(code, "record", f"The {subject} cannot be read.", unparseable)
     if column.pattern:
         code = f"{column.stem}_MALFORMED"
-        sentence = f"The {subject} is not in the form of its codes."
+        which = f"One of the {subject}" if column.kind == "codes" else f"The {subject}"
+        sentence = f"{which} is not in the form of its codes."
         yield Rule(code, "record", sentence, ~value.str.contains(column.pattern))
     if column.known:
         code = f"{column.stem}_UNKNOWN"
@@ -201,6 +211,17 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         code = f"{column.stem}_OUT_OF_RANGE"
         sentence = f"The {subject} is not between {low:,} and {high:,}."
         yield Rule(code, "record", sentence, ~value.is_between(low, high))
+
+
+def _unknown_supplement(column: Column) -> Rule:
+    return Rule(
+        f"{column.stem}_UNKNOWN",
+        "warning",
+        f"The {column.subject} in the CDS 6.2 supplementary extract is not a code known here.",
+        delivered(column.name).is_not_null() & pl.col(column.name).is_null(),
+        "The record is priced as if none were given. Ask the provider to correct it and send the "
+        "supplementary record again.",
+    )
 
 
 def _shared_rules(extract: Extract) -> tuple[Rule, ...]:

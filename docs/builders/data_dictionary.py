@@ -10,7 +10,15 @@ import duckdb
 from docs.builders.markdown import code, lines, page, table, yes_or_no
 from pipelines import publishing
 from pipelines.workspace import PROJECT, Workspace
-from schemas.extracts import DIRECT_IDENTIFIERS, EXTRACTS, Column, Extract
+from schemas.extracts import (
+    DIRECT_IDENTIFIERS,
+    EXTRACTS,
+    SUPPLEMENT,
+    SUPPLEMENT_COLUMNS,
+    Column,
+    Extract,
+    Layout,
+)
 from schemas.rules import record_rules
 
 _USED = {
@@ -28,6 +36,7 @@ _USED = {
 _KINDS = {
     "text": "text",
     "code": "text, in capitals",
+    "codes": "text, in capitals, a blank between two codes",
     "date": "date, from CCYYMMDD or CCYY-MM-DD",
     "integer": "whole number",
     "pence": "pence, from pounds",
@@ -47,6 +56,7 @@ def build() -> str:
         "Columns are found by header, in any order, whatever the case. Those not named here are "
         "left at the door. Every value is trimmed.",
         *(_extract(extract) for extract in EXTRACTS),
+        _supplement(),
         "### Never read",
         "No column of ours may be read from these, and a test holds us to it: "
         + ", ".join(code(header) for header in DIRECT_IDENTIFIERS)
@@ -59,7 +69,7 @@ def build() -> str:
 def _extract(extract: Extract) -> str:
     rows = [
         [
-            code(column.header),
+            _delivered_as(column),
             code(column.name),
             _becomes(column),
             column.means,
@@ -71,10 +81,44 @@ def _extract(extract: Extract) -> str:
     header = ["delivered as", "becomes", "type", "what it is", "may be blank", "refused for"]
     return (
         f"### {extract.title.capitalize()} (`{extract.dataset}`)\n\n"
-        f"Costed by `{extract.costing_date}`. Recognised by the headers "
-        f"{' and '.join(code(header) for header in extract.recognised_by)}.\n\n"
+        f"Costed by `{extract.costing_date}`. {_recognised(extract)}\n\n"
         f"{table(header, rows)}"
     )
+
+
+def _supplement() -> str:
+    added_to = {
+        name: [dataset for dataset, names in SUPPLEMENT_COLUMNS.items() if name in names]
+        for name in (column.name for column in SUPPLEMENT.columns)
+    }
+    rows = [
+        [
+            _delivered_as(column),
+            code(column.name),
+            _becomes(column),
+            column.means,
+            ", ".join(code(dataset) for dataset in added_to[column.name]),
+        ]
+        for column in SUPPLEMENT.columns
+    ]
+    header = ["delivered as", "becomes", "type", "what it is", "added to the records of"]
+    return (
+        f"### {SUPPLEMENT.title} (`{SUPPLEMENT.dataset}`)\n\n"
+        "Optional. They have no costing date: a row is joined to the attendance with its Generated "
+        "Record ID, or to the spell with its Spell ID, in any month. Of several rows of one record "
+        "the one with the latest Query Date stands; of the episodes of a spell, the last that has "
+        f"a code. {_recognised(SUPPLEMENT)}\n\n{table(header, rows)}"
+    )
+
+
+def _recognised(layout: Layout) -> str:
+    headers = " and ".join(code(header) for header in layout.recognised_by)
+    return f"Recognised by the headers {headers}."
+
+
+def _delivered_as(column: Column) -> str:
+    first, last = column.headers[0], column.headers[-1]
+    return code(first) if first == last else f"{code(first)} to {code(last)}"
 
 
 def _becomes(column: Column) -> str:

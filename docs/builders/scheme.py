@@ -11,7 +11,9 @@ from typing import Any
 
 from docs.builders.markdown import code, lines, page, table, yes_or_no
 from pipelines.workspace import PROJECT
-from pricing.scheme import Parameter, read_pack
+from pricing.scheme import DecisionRow, Parameter, read_pack
+
+_TABLE = "mechanism.decision_table"
 
 _BASES = {
     "assumed": (
@@ -55,9 +57,21 @@ def build(year: str) -> str:
         introduction,
         f"Other years: {others}.",
         *pack.notes,
+        *(_decision_table(version) for version in pack.versions[_TABLE]),
         *sections,
         _absent(pack.absent),
         _documents(content),
+    )
+
+
+def _decision_table(version: Parameter) -> str:
+    """Who pays whom, row by row: the first whose conditions all hold decides."""
+    rows = [
+        [str(place), code(row.rule), row.condition, code(row.pays), row.citation]
+        for place, row in enumerate(version.value, 1)
+    ]
+    return f"## Payment mechanisms\n\n{version.says}\n\n" + table(
+        ["", "rule", "where the line is of or has", "pays", "rests on"], rows
     )
 
 
@@ -100,6 +114,8 @@ def _value(value: Any) -> str:
         return yes_or_no(value)
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, tuple) and value and isinstance(value[0], DecisionRow):
+        return f"{len(value)} rows: see [payment mechanisms](#payment-mechanisms)"
     if isinstance(value, tuple):
         return " ".join(code(entry) for entry in value) or "none"
     if isinstance(value, dict):

@@ -166,6 +166,8 @@ def _print_absent(absent: dict[str, str], year: str) -> None:
 def _shown(version: "Parameter") -> str:
     """A value for people: a share as a percentage, an amount as pounds."""
     name, value = version.path, version.value
+    if name == "mechanism.decision_table":
+        return escape("\n".join(f"{row.rule}: {row.condition} → {row.pays}" for row in value))
     if isinstance(value, tuple):
         return escape(", ".join(value)) or "none"
     if isinstance(value, dict):

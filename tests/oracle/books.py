@@ -1,4 +1,4 @@
-"""Price books, organisations, prior approvals and exceptions, read into plain dictionaries.
+"""Price books, organisations and the user's lists, read into plain dictionaries.
 
 What belongs here: the reading of reference CSVs, columns found by name, and the meaning of their
 cells: `-` or blank is None, `0` is a published zero, "1,234", Yes and No, "30%".
@@ -22,6 +22,17 @@ from .reading import parse_date
 NHS_PROVIDER_KINDS = ("nhs_trust", "ambulance_trust")
 PROVIDER_KINDS = (*NHS_PROVIDER_KINDS, "independent")
 COMMISSIONER_KINDS = ("icb", "nhs_england")
+COVERS = (
+    "specialised",
+    "armed_forces",
+    "health_and_justice",
+    "increasing_capacity_framework",
+    "subcontracted",
+    "advice_and_guidance",
+)
+AGREED_MECHANISMS = ("api", "api_fixed", "activity_based", "local_agreement")
+CHARGING_STATUSES = ("chargeable", "chargeable_settled_status", "exempt")
+ATTENDANCES = ("first", "follow_up")
 EXCEPTIONS = (
     "patient_choice_without_contract",
     "out_of_area_mental_health",
@@ -100,8 +111,47 @@ class LvaException:
 
 
 @dataclass(frozen=True)
+class BestPractice:
+    """The prices of a best practice tariff for one HRG and flag, by the price they replace."""
+
+    name: str
+    prices: dict[str, int | None]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What is known of a relationship, or of one agreement within it."""
+
+    provider_code: str
+    commissioner_code: str
+    agreement_serial_number: str | None
+    covers: str | None
+    agreed_mechanism: str | None
+    is_same_system: bool | None
+    expected_annual_pence: int | None
+    valid_from: date | None
+    valid_to: date | None
+
+
+@dataclass(frozen=True)
+class LocalPrice:
+    """A price that a provider and payer agreed (2023/25 ¶18, ¶72).
+
+    `what` is an HRG, or a treatment function and which attendance: "650 first".
+    """
+
+    provider_code: str
+    commissioner_code: str
+    what: str
+    pence: int
+    takes_place_of_published: bool
+    valid_from: date | None
+    valid_to: date | None
+
+
+@dataclass(frozen=True, eq=False)
 class Books:
-    """Everything a price is looked up in."""
+    """Everything a price is looked up in. One is not another, however alike."""
 
     hrg_prices: dict[str, HrgPrices]
     attendance_prices: dict[str, dict[str, int | None]]
@@ -116,6 +166,13 @@ class Books:
     bridge: dict[str, str] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
     exceptions: list[LvaException] = field(default_factory=list)
+    unbundled_prices: dict[str, int | None] = field(default_factory=dict)
+    best_practice: dict[tuple[str, str], BestPractice] = field(default_factory=dict)
+    top_up_ppm: dict[str, int] = field(default_factory=dict)
+    top_up_providers: frozenset[tuple[str, str]] = frozenset()
+    contracts: list[Contract] = field(default_factory=list)
+    local_prices: list[LocalPrice] = field(default_factory=list)
+    charging_statuses: dict[str, str] = field(default_factory=dict)
 
 
 HRG_CODE = "HRG code"
@@ -406,6 +463,182 @@ def read_exceptions(path: Path) -> list[LvaException]:
     ]
 
 
+def words_of(name: str) -> list[str]:
+    """The words of a column name, in small letters.
+
+    >>> words_of("Combined day case / ordinary elective BPT price (£)")
+    ['combined', 'day', 'case', 'ordinary', 'elective', 'bpt', 'price']
+    """
+    return re.findall(r"[a-z0-9]+", name.lower().replace("non-elective", "nonelective"))
+
+
+def column_of(path: Path, wanted: str, unwanted: str = "") -> str:
+    """The one column whose name has all the words wanted and none of the others."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = [name.strip() for name in next(csv.reader(file, strict=True))]
+    found = [
+        name
+        for name in header
+        if set(wanted.split()) <= set(words_of(name))
+        and not set(unwanted.split()) & set(words_of(name))
+    ]
+    if len(found) != 1:
+        raise BookError(f"{path.name} has {len(found)} columns of {wanted!r}")
+    return found[0]
+
+
+def snake_case(name: str) -> str:
+    """A name as one word of small letters.
+
+    >>> snake_case("Primary hip and knee replacement (outcomes)")
+    'primary_hip_and_knee_replacement_outcomes'
+    """
+    return "_".join(words_of(name))
+
+
+def read_unbundled_prices(path: Path) -> dict[str, int | None]:
+    """The unit prices of unbundled HRGs; none where the book has no such table."""
+    if not path.exists():
+        return {}
+    hrg, price = column_of(path, "hrg code"), column_of(path, "price")
+    table: dict[str, int | None] = {}
+    for row in read_table(path, (hrg, price)):
+        add_once(table, row[hrg], pounds_to_pence(row[price]))
+    return table
+
+
+def read_other_unit_prices(path: Path) -> dict[str, int | None]:
+    """The unit prices of tab 4b, of SABR (2026/27 ¶98); none where the book has no such table.
+
+    Spell prices that a tab 4b may also give are not read: a book with them is not for the oracle.
+    """
+    if not path.exists():
+        return {}
+    hrg, price = column_of(path, "hrg code"), column_of(path, "unit price")
+    return {row[hrg]: pounds_to_pence(row[price]) for row in read_table(path, (hrg, price))}
+
+
+def read_best_practice(path: Path) -> dict[tuple[str, str], BestPractice]:
+    """Best practice prices by HRG and flag; none where the book has no such table."""
+    if not path.exists():
+        return {}
+    name, flag, hrg = (
+        column_of(path, "best practice tariff", "price"),
+        column_of(path, "flag"),
+        column_of(path, "hrg code"),
+    )
+    columns = {
+        "combined": column_of(path, "combined price"),
+        "day_case": column_of(path, "day case price", "combined"),
+        "ordinary_elective": column_of(path, "ordinary elective price", "combined"),
+        "non_elective": column_of(path, "nonelective price"),
+    }
+    table: dict[tuple[str, str], BestPractice] = {}
+    for row in read_table(path, (name, flag, hrg, *columns.values())):
+        prices = {source: pounds_to_pence(row[column]) for source, column in columns.items()}
+        add_once(table, (row[hrg], row[flag]), BestPractice(snake_case(row[name]), prices))
+    return table
+
+
+def read_top_ups(path: Path) -> dict[str, int]:
+    """The rate of each specialised service in parts per million, by its code."""
+    if not path.exists():
+        return {}
+    code, rate = column_of(path, "specialised service code"), column_of(path, "top up")
+    table: dict[str, int] = {}
+    for row in read_table(path, (code, rate)):
+        share = percentage(row[rate])
+        if share is None or (share * 1_000_000).denominator != 1:
+            raise BookError(f"{path.name}: {row[code]} has no rate in parts per million")
+        add_once(table, row[code], int(share * 1_000_000))
+    return table
+
+
+def read_top_up_providers(path: Path) -> frozenset[tuple[str, str]]:
+    """Which providers are eligible for the top-up of which specialised service."""
+    if not path.exists():
+        return frozenset()
+    code, provider = column_of(path, "specialised service code"), column_of(path, "provider code")
+    return frozenset((row[provider], row[code]) for row in read_table(path, (code, provider)))
+
+
+def read_contracts(path: Path) -> list[Contract]:
+    """The user's own list of contracts."""
+    columns = (
+        "provider_code",
+        "commissioner_code",
+        "agreement_serial_number",
+        "covers",
+        "agreed_mechanism",
+        "is_same_system",
+        "expected_annual_value",
+        "valid_from",
+        "valid_to",
+    )
+    return [
+        Contract(
+            provider_code=row["provider_code"],
+            commissioner_code=row["commissioner_code"],
+            agreement_serial_number=published(row["agreement_serial_number"]),
+            covers=known_or_none(row["covers"], COVERS),
+            agreed_mechanism=known_or_none(row["agreed_mechanism"], AGREED_MECHANISMS),
+            is_same_system=yes_or_no(row["is_same_system"])
+            if published(row["is_same_system"])
+            else None,
+            expected_annual_pence=pounds_to_pence(row["expected_annual_value"]),
+            valid_from=day(row["valid_from"]),
+            valid_to=day(row["valid_to"]),
+        )
+        for row in read_table(path, columns)
+    ]
+
+
+def read_local_prices(path: Path) -> list[LocalPrice]:
+    """The user's own list of locally agreed prices."""
+    columns = (
+        "provider_code",
+        "commissioner_code",
+        "hrg_code",
+        "treatment_function_code",
+        "attendance",
+        "price",
+        "approval_reference",
+        "valid_from",
+        "valid_to",
+    )
+    table: list[LocalPrice] = []
+    for row in read_table(path, columns):
+        pence = pounds_to_pence(row["price"])
+        if pence is None or bool(row["hrg_code"]) == bool(row["treatment_function_code"]):
+            raise BookError(f"{path.name}: {row} is no price of one thing")
+        attendance = row["attendance"] and known(row["attendance"], ATTENDANCES)
+        table.append(
+            LocalPrice(
+                provider_code=row["provider_code"],
+                commissioner_code=row["commissioner_code"],
+                what=row["hrg_code"] or f"{row['treatment_function_code']} {attendance}",
+                pence=pence,
+                takes_place_of_published=published(row["approval_reference"]) is not None,
+                valid_from=day(row["valid_from"]),
+                valid_to=day(row["valid_to"]),
+            )
+        )
+    return table
+
+
+def read_charging_statuses(path: Path) -> dict[str, str]:
+    """The user's own list of overseas visitors: whether each record is chargeable."""
+    table: dict[str, str] = {}
+    for row in read_table(path, ("record_id", "charging_status")):
+        add_once(table, row["record_id"], known(row["charging_status"], CHARGING_STATUSES))
+    return table
+
+
+def known_or_none(cell: str, choices: Iterable[str]) -> str | None:
+    """One of a closed list, or None where blank."""
+    return known(cell, choices) if published(cell) else None
+
+
 def read_books(
     price_book: str | Path,
     organisations: str | Path,
@@ -413,6 +646,9 @@ def read_books(
     exceptions: str | Path | None = None,
     bridge: str | Path | None = None,
     price_year: str = "2024-25",
+    contracts: str | Path | None = None,
+    local_prices: str | Path | None = None,
+    overseas_visitors: str | Path | None = None,
 ) -> Books:
     """A price book folder, an organisations folder, and the user's files if there are any."""
     price_book, organisations = Path(price_book), Path(organisations)
@@ -438,4 +674,14 @@ def read_books(
         bridge={} if bridge is None else read_bridge(Path(bridge), price_year),
         approvals=[] if approvals is None else read_approvals(Path(approvals)),
         exceptions=[] if exceptions is None else read_exceptions(Path(exceptions)),
+        unbundled_prices=read_other_unit_prices(price_book / "other_unit_prices.csv")
+        | read_unbundled_prices(price_book / "unbundled_services.csv"),
+        best_practice=read_best_practice(price_book / "best_practice_tariffs.csv"),
+        top_up_ppm=read_top_ups(price_book / "specialist_top_ups.csv"),
+        top_up_providers=read_top_up_providers(price_book / "specialist_top_up_providers.csv"),
+        contracts=[] if contracts is None else read_contracts(Path(contracts)),
+        local_prices=[] if local_prices is None else read_local_prices(Path(local_prices)),
+        charging_statuses={}
+        if overseas_visitors is None
+        else read_charging_statuses(Path(overseas_visitors)),
     )

@@ -10,8 +10,8 @@ No policy paragraph governs these rules: they say which rows can be read at all.
 import csv
 import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TypedDict
@@ -49,15 +49,24 @@ SPELL_HEADERS = {
     "End Date (Hospital Provider Spell)": "end_date",
     "Length Of Stay (Hospital Provider Spell)": "length_of_stay_days",
     "PbR Final Adjusted Length Of Stay": "adjusted_length_of_stay_days",
+    "Spell ACC Length Of Stay": "adult_critical_care_days",
+    "Spell NCC Length Of Stay": "neonatal_critical_care_days",
+    "Spell PCC Length Of Stay": "paediatric_critical_care_days",
     "Age At Start Of Spell": "age_years",
     "Spell In PbR/Not In PbR": "spell_in_pbr_code",
     "Main Specialty Code": "main_specialty_code",
     "Treatment Function Code": "treatment_function_code",
+    "Spell Exclusion Reason": "exclusion_reason_code",
     "Spell Core HRG": "hrg_code",
-    "Unbundled HRG 1": "unbundled_hrg_code",
     "Evidence Based Intervention Category": "ebi_category_code",
     "Evidence Based Intervention Type": "ebi_type_code",
+    "Tariff Initial Amount National": "sus_initial_pence",
+    "Aggregate UnBundled Adjustment National": "sus_unbundled_pence",
+    "Tariff Pre MFF Adjusted National": "sus_pre_mff_pence",
+    "MFF Adjustment": "sus_mff_pence",
     "PbR Final Tariff": "sus_price_pence",
+    "Tariff Service Adjustment National": "sus_top_up_pence",
+    "Tariff Long Stay Payment National": "sus_long_stay_pence",
     "Open Spell Indicator": "open_spell_indicator",
     "Query Date": "query_timestamp",
 }
@@ -76,14 +85,49 @@ ATTENDANCE_HEADERS = {
     "Spell In PbR/Not In PbR": "spell_in_pbr_code",
     "Main Specialty Code": "main_specialty_code",
     "Treatment Function Code": "treatment_function_code",
+    "Exclusion Reason": "exclusion_reason_code",
     "Core HRG": "hrg_code",
-    "Unbundled HRG 1": "unbundled_hrg_code",
+    "Tariff Initial Amount National": "sus_initial_pence",
+    "Aggregate UnBundled Adjustment National": "sus_unbundled_pence",
+    "Tariff Pre MFF Adjusted National": "sus_pre_mff_pence",
+    "MFF Adjustment": "sus_mff_pence",
     "PbR Final Tariff": "sus_price_pence",
     "Query Date": "query_timestamp",
 }
 
+# Columns of ours that several delivered ones make up: what they hold, a blank between two.
+UNBUNDLED_HRG_HEADERS = tuple(f"Unbundled HRG {place}" for place in range(1, 13))
+JOINED_HEADERS = {
+    "apc": {
+        "unbundled_hrg_codes": UNBUNDLED_HRG_HEADERS,
+        "best_practice_flags": tuple(f"BPT Indicator {place}" for place in range(1, 6)),
+        "specialised_service_codes": (
+            "Significant Specialised Service Code",
+            *(f"Specialised Service Code {place}" for place in range(1, 6)),
+        ),
+    },
+    "op": {"unbundled_hrg_codes": UNBUNDLED_HRG_HEADERS},
+}
+SUS_AMOUNTS = (
+    "sus_initial_pence",
+    "sus_unbundled_pence",
+    "sus_pre_mff_pence",
+    "sus_mff_pence",
+    "sus_price_pence",
+    "sus_top_up_pence",
+    "sus_long_stay_pence",
+)
+CRITICAL_CARE_DAYS = (
+    "adult_critical_care_days",
+    "neonatal_critical_care_days",
+    "paediatric_critical_care_days",
+)
+
 HEADERS = {"apc": SPELL_HEADERS, "op": ATTENDANCE_HEADERS}
 COSTING_DATE_COLUMN = {"apc": "end_date", "op": "appointment_date"}
+
+HRG_FORM = r"[A-Z]{2}[0-9]{2}[A-Z]"
+FLAG_FORM = r"[A-Z0-9]{1,10}"
 
 # Only the "plus" extracts carry it, as their last column.
 OPTIONAL_HEADERS = ("Open Spell Indicator",)
@@ -98,7 +142,10 @@ LEADING_ZEROS_REMOVED = (
 
 
 class SpellRecord(TypedDict):
-    """An admitted patient care spell that passed every record rule."""
+    """An admitted patient care spell that passed every record rule.
+
+    The last column is of the supplementary extract, and None where none came.
+    """
 
     record_id: str
     dataset: str
@@ -116,21 +163,37 @@ class SpellRecord(TypedDict):
     end_date: date
     length_of_stay_days: int
     adjusted_length_of_stay_days: int | None
+    adult_critical_care_days: int | None
+    neonatal_critical_care_days: int | None
+    paediatric_critical_care_days: int | None
     age_years: int
     spell_in_pbr_code: str
     main_specialty_code: str | None
     treatment_function_code: str
     hrg_code: str
-    unbundled_hrg_code: str | None
+    exclusion_reason_code: str | None
+    unbundled_hrg_codes: str | None
+    best_practice_flags: str | None
+    specialised_service_codes: str | None
     ebi_category_code: str | None
     ebi_type_code: str | None
+    sus_initial_pence: int | None
+    sus_unbundled_pence: int | None
+    sus_pre_mff_pence: int | None
+    sus_mff_pence: int | None
     sus_price_pence: int | None
+    sus_top_up_pence: int | None
+    sus_long_stay_pence: int | None
     open_spell_indicator: str | None
     query_timestamp: str
+    overseas_visitor_code: str | None
 
 
 class AttendanceRecord(TypedDict):
-    """An outpatient attendance that passed every record rule."""
+    """An outpatient attendance that passed every record rule.
+
+    The last columns are of the supplementary extract, and None where none came.
+    """
 
     record_id: str
     dataset: str
@@ -149,9 +212,17 @@ class AttendanceRecord(TypedDict):
     main_specialty_code: str | None
     treatment_function_code: str
     hrg_code: str | None
-    unbundled_hrg_code: str | None
+    exclusion_reason_code: str | None
+    unbundled_hrg_codes: str | None
+    sus_initial_pence: int | None
+    sus_unbundled_pence: int | None
+    sus_pre_mff_pence: int | None
+    sus_mff_pence: int | None
     sus_price_pence: int | None
     query_timestamp: str
+    multi_professional_code: str | None
+    consultation_medium_code: str | None
+    overseas_visitor_code: str | None
 
 
 class DeliveryError(ValueError):
@@ -169,6 +240,7 @@ class DeliveredRow:
     fields: Fields
     codes: list[str]
     month: str = ""
+    supplement: Fields = field(default_factory=dict)
 
 
 # --- single values -----------------------------------------------------------------------------
@@ -273,6 +345,14 @@ def int_in(fields: Fields, column: str) -> int | None:
     return None if text is None else parse_int(text)
 
 
+def codes_malformed(fields: Fields, column: str, form: str, code: str) -> list[str]:
+    """The code of a column of several codes, where one of them is not of their form."""
+    codes = fields[column]
+    if codes is None or all(re.fullmatch(form, each) for each in codes.split(" ")):
+        return []
+    return [code]
+
+
 # --- record rules for both datasets ------------------------------------------------------------
 
 
@@ -296,7 +376,7 @@ def rule_commissioner(fields: Fields) -> list[str]:
 def rule_hrg_form(fields: Fields) -> list[str]:
     """An HRG, where given, is two letters, two digits and a letter."""
     hrg = fields["hrg_code"]
-    if hrg is not None and re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z]", hrg) is None:
+    if hrg is not None and re.fullmatch(HRG_FORM, hrg) is None:
         return ["HRG_MALFORMED"]
     return []
 
@@ -325,10 +405,15 @@ def rule_spell_in_pbr(fields: Fields) -> list[str]:
     return [] if known else ["SPELL_IN_PBR_UNKNOWN"]
 
 
-def rule_sus_price(fields: Fields) -> list[str]:
-    """The price SUS put on the record may be blank, and is otherwise pounds and pence."""
-    text = fields["sus_price_pence"]
-    if text is not None and parse_money(text) is None:
+def rule_unbundled_hrgs(fields: Fields) -> list[str]:
+    """Each unbundled HRG has the form of an HRG."""
+    return codes_malformed(fields, "unbundled_hrg_codes", HRG_FORM, "UNBUNDLED_HRG_MALFORMED")
+
+
+def rule_sus_prices(fields: Fields) -> list[str]:
+    """Each amount SUS put on the record may be blank, and is otherwise pounds and pence."""
+    texts = [fields.get(column) for column in SUS_AMOUNTS]
+    if any(text is not None and parse_money(text) is None for text in texts):
         return ["SUS_PRICE_UNPARSEABLE"]
     return []
 
@@ -427,6 +512,32 @@ def rule_adjusted_length_of_stay(fields: Fields) -> list[str]:
     return [] if 0 <= days <= LONGEST_STAY_DAYS else ["ADJUSTED_LENGTH_OF_STAY_OUT_OF_RANGE"]
 
 
+def rule_critical_care_days(fields: Fields) -> list[str]:
+    """Days of critical care may be blank, and are otherwise from 0 to 36,525."""
+    codes: list[str] = []
+    for column in CRITICAL_CARE_DAYS:
+        if fields[column] is None:
+            continue
+        days = int_in(fields, column)
+        if days is None:
+            codes.append("CRITICAL_CARE_DAYS_UNPARSEABLE")
+        elif not 0 <= days <= LONGEST_STAY_DAYS:
+            codes.append("CRITICAL_CARE_DAYS_OUT_OF_RANGE")
+    return sorted(set(codes))
+
+
+def rule_best_practice_flags(fields: Fields) -> list[str]:
+    """A best practice tariff indicator is capitals and digits."""
+    return codes_malformed(fields, "best_practice_flags", FLAG_FORM, "BPT_INDICATOR_MALFORMED")
+
+
+def rule_specialised_services(fields: Fields) -> list[str]:
+    """A specialised service code is capitals and digits."""
+    return codes_malformed(
+        fields, "specialised_service_codes", FLAG_FORM, "SPECIALISED_SERVICE_MALFORMED"
+    )
+
+
 def rule_age(fields: Fields) -> list[str]:
     """Every spell has an age, from 0 to 130 years."""
     if fields["age_years"] is None:
@@ -500,7 +611,8 @@ RULES_FOR_BOTH = (
     rule_treatment_function,
     rule_administrative_category,
     rule_spell_in_pbr,
-    rule_sus_price,
+    rule_unbundled_hrgs,
+    rule_sus_prices,
     rule_query_date,
 )
 
@@ -514,6 +626,9 @@ RULES_FOR_SPELLS = (
     rule_end_not_before_start,
     rule_length_of_stay,
     rule_adjusted_length_of_stay,
+    rule_critical_care_days,
+    rule_best_practice_flags,
+    rule_specialised_services,
     rule_age,
     rule_ebi_category,
     rule_ebi_type,
@@ -557,27 +672,44 @@ def record_warnings(fields: Fields, dataset: str) -> list[str]:
             warnings.append("LENGTH_OF_STAY_DIFFERS")
         if fields["patient_classification_code"] == "2" and stay is not None and stay > 0:
             warnings.append("DAY_CASE_WITH_STAY")
-    if fields["unbundled_hrg_code"] is not None:
-        warnings.append("UNBUNDLED_NOT_PRICED")
     return warnings
 
 
 # --- whole files -------------------------------------------------------------------------------
 
 
-def header_positions(header: Sequence[str], dataset: str) -> dict[str, int]:
-    """Where each of our columns stands; names match as spelt, but for case and outer blanks."""
+def header_positions(header: Sequence[str], names: Iterable[str]) -> dict[str, int]:
+    """Where each column named stands; names match as spelt, but for case and outer blanks."""
     delivered = [name.strip().casefold() for name in header]
     positions: dict[str, int] = {}
-    for name, column in HEADERS[dataset].items():
+    for name in names:
         count = delivered.count(name.casefold())
         if count > 1:
             raise DeliveryError(f"the header gives {name!r} {count} times")
         if count == 1:
-            positions[column] = delivered.index(name.casefold())
+            positions[name] = delivered.index(name.casefold())
         elif name not in OPTIONAL_HEADERS:
             raise DeliveryError(f"the header has no {name!r}")
     return positions
+
+
+def joined(values: Iterable[str]) -> str | None:
+    """What several columns hold, in order, a blank between two; None where they hold nothing.
+
+    >>> joined(["SB12Z", "", " RD20A "]), joined(["", " "])
+    ('SB12Z RD20A', None)
+    """
+    return blank_to_none(" ".join(" ".join(values).split()))
+
+
+def fields_of(values: Sequence[str], positions: dict[str, int], dataset: str) -> Fields:
+    """The columns of one delivered row as ours."""
+    fields: Fields = {}
+    for name, column in HEADERS[dataset].items():
+        fields[column] = clean(column, values[positions[name]]) if name in positions else None
+    for column, names in JOINED_HEADERS[dataset].items():
+        fields[column] = joined(values[positions[name]] for name in names)
+    return fields
 
 
 def read_text(text: str, dataset: str, cut: str, delivery: str = "") -> list[DeliveredRow]:
@@ -590,7 +722,8 @@ def read_text(text: str, dataset: str, cut: str, delivery: str = "") -> list[Del
     if not table:
         raise DeliveryError(f"{delivery}: the file is empty")
     header, data = table[0], table[1:]
-    positions = header_positions(header, dataset)
+    joined_names = (name for names in JOINED_HEADERS[dataset].values() for name in names)
+    positions = header_positions(header, (*HEADERS[dataset], *joined_names))
     rows: list[DeliveredRow] = []
     for row_number, values in enumerate(data, start=1):
         if len(values) != len(header):
@@ -598,10 +731,7 @@ def read_text(text: str, dataset: str, cut: str, delivery: str = "") -> list[Del
                 f"{delivery}: data row {row_number} has {len(values)} values for "
                 f"{len(header)} columns"
             )
-        fields: Fields = {}
-        for column in HEADERS[dataset].values():
-            at = positions.get(column)
-            fields[column] = None if at is None else clean(column, values[at])
+        fields = fields_of(values, positions, dataset)
         codes = record_codes(fields, dataset)
         rows.append(DeliveredRow(delivery, cut, dataset, row_number, fields, codes))
     file_in_months(rows)
@@ -672,6 +802,97 @@ def read_deliveries(deliveries: Sequence[tuple[str | Path, str, str]]) -> list[D
     return rows
 
 
+# --- supplementary extracts (CDS 6.2) ----------------------------------------------------------
+
+SUPPLEMENT_HEADERS = {
+    "Generated Record ID": "generated_record_id",
+    "Spell ID": "spell_id",
+    "Episode Number": "episode_number",
+    "CDS Record Type": "cds_record_type_code",
+    "OSV Status Classification At CDS Activity Date": "overseas_visitor_code",
+    "Multi-Professional Or Multi-Disciplinary Indication Code": "multi_professional_code",
+    "Consultation Medium Used": "consultation_medium_code",
+    "Query Date": "query_timestamp",
+}
+OUTPATIENT_RECORD_TYPES = ("020", "021", "20", "21")
+SUPPLEMENT_CODES = {
+    "overseas_visitor_code": ("1", "2", "3", "4", "8", "9"),
+    "multi_professional_code": ("1", "2"),
+    "consultation_medium_code": ("01", "02", "03", "04", "05", "06", "07", "08", "98"),
+}
+SUPPLEMENT_OF = {"apc": ("overseas_visitor_code",), "op": tuple(SUPPLEMENT_CODES)}
+
+
+def read_supplement(path: str | Path) -> list[Fields]:
+    """Every row of a supplementary extract, of spells and attendances alike."""
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        header, *data = (line for line in csv.reader(file, strict=True) if line)
+    positions = header_positions(header, SUPPLEMENT_HEADERS)
+    rows: list[Fields] = []
+    for values in data:
+        row = {
+            column: blank_to_none(values[positions[name]])
+            for name, column in SUPPLEMENT_HEADERS.items()
+        }
+        if row["multi_professional_code"] is not None:
+            row["multi_professional_code"] = without_leading_zeros(row["multi_professional_code"])
+        if row["consultation_medium_code"] is not None:
+            row["consultation_medium_code"] = pad_to_two(row["consultation_medium_code"])
+        rows.append(row)
+    return rows
+
+
+def extracted_at(row: Fields) -> str:
+    """When a row was extracted; before all others where that cannot be read."""
+    timestamp = row["query_timestamp"]
+    return str(timestamp) if is_query_timestamp(timestamp) else ""
+
+
+def standing_supplements(rows: Sequence[Fields]) -> list[Fields]:
+    """The last extracted row of each episode and attendance, in order of the episodes."""
+    standing: dict[tuple[str | None, ...], Fields] = {}
+    for row in rows:
+        sent = (row["generated_record_id"],)
+        if row["generated_record_id"] is None:
+            sent = (row["spell_id"], row["episode_number"])
+        earlier = standing.pop(sent, row)
+        standing[sent] = row if extracted_at(row) >= extracted_at(earlier) else earlier
+
+    def place(row: Fields) -> tuple[int, str]:
+        episode = int_in(row, "episode_number")
+        return -1 if episode is None else episode, extracted_at(row)
+
+    return sorted(standing.values(), key=place)
+
+
+def supplement_key(row: Fields) -> tuple[str, str | None] | None:
+    """The dataset and record that a row is of; None where it is of neither dataset."""
+    if row["spell_id"] is not None:
+        return "apc", row["spell_id"]
+    if row["cds_record_type_code"] in (None, *OUTPATIENT_RECORD_TYPES):
+        return "op", row["generated_record_id"]
+    return None
+
+
+def add_supplements(rows: Sequence[DeliveredRow], supplements: Sequence[str | Path]) -> None:
+    """Give each row what the supplementary extracts say of it, where the code is a known one.
+
+    Of the episodes of a spell the last that has a status says it.
+    """
+    sent = [row for path in supplements for row in read_supplement(path)]
+    said: dict[tuple[str, str | None], Fields] = {}
+    for row in standing_supplements([row for row in sent if supplement_key(row) is not None]):
+        dataset, record_id = supplement_key(row) or ("", None)
+        columns = SUPPLEMENT_OF[dataset]
+        if any(row[column] is not None for column in columns):
+            said[dataset, record_id] = {
+                column: row[column] if row[column] in SUPPLEMENT_CODES[column] else None
+                for column in columns
+            }
+    for delivered in rows:
+        delivered.supplement = said.get((delivered.dataset, delivered.fields["record_id"]), {})
+
+
 # --- records -----------------------------------------------------------------------------------
 
 
@@ -721,17 +942,30 @@ def spell_record(row: DeliveredRow) -> SpellRecord:
         "end_date": _date(row, "end_date"),
         "length_of_stay_days": _int(row, "length_of_stay_days"),
         "adjusted_length_of_stay_days": int_in(fields, "adjusted_length_of_stay_days"),
+        "adult_critical_care_days": int_in(fields, "adult_critical_care_days"),
+        "neonatal_critical_care_days": int_in(fields, "neonatal_critical_care_days"),
+        "paediatric_critical_care_days": int_in(fields, "paediatric_critical_care_days"),
         "age_years": _int(row, "age_years"),
         "spell_in_pbr_code": _text(row, "spell_in_pbr_code"),
         "main_specialty_code": fields["main_specialty_code"],
         "treatment_function_code": _text(row, "treatment_function_code"),
         "hrg_code": _text(row, "hrg_code"),
-        "unbundled_hrg_code": fields["unbundled_hrg_code"],
+        "exclusion_reason_code": fields["exclusion_reason_code"],
+        "unbundled_hrg_codes": fields["unbundled_hrg_codes"],
+        "best_practice_flags": fields["best_practice_flags"],
+        "specialised_service_codes": fields["specialised_service_codes"],
         "ebi_category_code": fields["ebi_category_code"],
         "ebi_type_code": fields["ebi_type_code"],
+        "sus_initial_pence": _money(row, "sus_initial_pence"),
+        "sus_unbundled_pence": _money(row, "sus_unbundled_pence"),
+        "sus_pre_mff_pence": _money(row, "sus_pre_mff_pence"),
+        "sus_mff_pence": _money(row, "sus_mff_pence"),
         "sus_price_pence": _money(row, "sus_price_pence"),
+        "sus_top_up_pence": _money(row, "sus_top_up_pence"),
+        "sus_long_stay_pence": _money(row, "sus_long_stay_pence"),
         "open_spell_indicator": fields["open_spell_indicator"],
         "query_timestamp": _text(row, "query_timestamp"),
+        "overseas_visitor_code": row.supplement.get("overseas_visitor_code"),
     }
 
 
@@ -756,7 +990,15 @@ def attendance_record(row: DeliveredRow) -> AttendanceRecord:
         "main_specialty_code": fields["main_specialty_code"],
         "treatment_function_code": _text(row, "treatment_function_code"),
         "hrg_code": fields["hrg_code"],
-        "unbundled_hrg_code": fields["unbundled_hrg_code"],
+        "exclusion_reason_code": fields["exclusion_reason_code"],
+        "unbundled_hrg_codes": fields["unbundled_hrg_codes"],
+        "sus_initial_pence": _money(row, "sus_initial_pence"),
+        "sus_unbundled_pence": _money(row, "sus_unbundled_pence"),
+        "sus_pre_mff_pence": _money(row, "sus_pre_mff_pence"),
+        "sus_mff_pence": _money(row, "sus_mff_pence"),
         "sus_price_pence": _money(row, "sus_price_pence"),
         "query_timestamp": _text(row, "query_timestamp"),
+        "multi_professional_code": row.supplement.get("multi_professional_code"),
+        "consultation_medium_code": row.supplement.get("consultation_medium_code"),
+        "overseas_visitor_code": row.supplement.get("overseas_visitor_code"),
     }

@@ -14,7 +14,7 @@ from .years import Year
 Delivery = tuple[str | Path, str, str]
 """Path, cut (`flex` or `freeze`) and dataset (`apc` or `op`)."""
 
-Priced = dict[tuple[str, str], pricing.Line]
+Priced = dict[tuple[str, str, int], pricing.Line]
 Refused = list[tuple[str, str | Path, int, list[str]]]
 
 
@@ -28,13 +28,18 @@ def price_row(row: reading.DeliveredRow, books: Books, year: Year) -> pricing.Ou
 
 
 def price_month(
-    deliveries: Sequence[Delivery], month: str, books: Books, year: Year
+    deliveries: Sequence[Delivery],
+    month: str,
+    books: Books,
+    year: Year,
+    supplements: Sequence[str | Path] = (),
 ) -> tuple[Priced, Refused]:
     """Price the rows of one activity month ("2024-07") of all deliveries of one cut.
 
-    Give every delivery of the cut, of other months too, so that supersession sees them all. The
-    priced lines are by (dataset, record_id); the refused rows are (dataset, delivery path, 1-based
-    data row number, sorted codes), in the order delivered.
+    Give every delivery of the cut, of other months too, so that supersession sees them all, and
+    the supplementary extracts that came with it. The priced lines are by (dataset,
+    record_id, line_number); the refused rows are (dataset, delivery path, 1-based data row number,
+    sorted codes), in the order delivered.
     """
     cuts = {cut for _, cut, _ in deliveries}
     if len(cuts) > 1:
@@ -45,14 +50,21 @@ def price_month(
     priced: Priced = {}
     refused: Refused = []
     rows = [row for row in reading.read_deliveries(deliveries) if row.month == month]
+    reading.add_supplements(rows, supplements)
+    records_priced = 0
     for row in rows:
         outcome = price_row(row, books, year)
         if outcome[0] == "refused":
             refused.append((row.dataset, paths[row.delivery], row.row_number, outcome[1]))
-        else:
-            if tuple(outcome[1]) != pricing.LINE_COLUMNS:
+            continue
+        records_priced += 1
+        for line in outcome[1]:
+            if tuple(line) != pricing.LINE_COLUMNS:
                 raise AssertionError(f"row {row.row_number} has the wrong columns")
-            priced[(row.dataset, str(row.fields["record_id"]))] = outcome[1]
-    if len(priced) + len(refused) != len(rows):
-        raise AssertionError(f"{len(rows)} rows in, {len(priced)} + {len(refused)} out")
+            key = (row.dataset, str(line["record_id"]), int(line["line_number"] or 0))
+            if key in priced:
+                raise AssertionError(f"{key} is priced twice")
+            priced[key] = line
+    if records_priced + len(refused) != len(rows):
+        raise AssertionError(f"{len(rows)} rows in, {records_priced} + {len(refused)} out")
     return priced, refused

@@ -23,6 +23,7 @@ from pipelines import accounting, deliveries, pricing_run, publishing, validatio
 from pipelines.deliveries import Delivery
 from pipelines.validation import Validated
 from pipelines.workspace import PROJECT, Workspace
+from schemas.extracts import Column
 
 Record = dict[str, str]
 Line = dict[str, Any]
@@ -59,6 +60,12 @@ OPEN_SPELL = "Open Spell Indicator"
 ATTENDED = "Attended Or Did Not Attend"
 FIRST_ATTENDANCE = "First Attendance"
 APPOINTMENT = "Appointment Date"
+SUPPLEMENT_SPELL = "Spell ID"
+RECORD_TYPE = "CDS Record Type"
+EPISODE = "Episode Number"
+OVERSEAS_VISITOR = "OSV Status Classification At CDS Activity Date"
+MULTI_PROFESSIONAL = "Multi-Professional Or Multi-Disciplinary Indication Code"
+MEDIUM = "Consultation Medium Used"
 
 _SHARED = {
     PROVIDER: "RGT",
@@ -92,6 +99,27 @@ _ATTENDANCE = {
     APPOINTMENT: "20240710",
 }
 
+_OF_A_VISITOR = ("Classification", "Start Date", "End Date")
+SUPPLEMENT_HEADER = (
+    *("SUS Version Number", ATTENDANCE_ID, EPISODE, SUPPLEMENT_SPELL, "Excluded Episode Spell ID"),
+    *("SHA Commissioner", "SHA Provider", "Spell Version As At Date And Time", RECORD_TYPE),
+    *("Waiting Time Measurement Type", "Withheld Identity Reason"),
+    *("Discharged To HaH Service Indicator", "Start Time (Hospital Provider Spell)"),
+    *("Discharge Time (Hospital Provider Spell)", "Start Time (Episode)", "End Time (Episode)"),
+    *("Ambulance Incident Number", OVERSEAS_VISITOR),
+    *(f"OSV Status {what} {place}" for place in range(1, 6) for what in _OF_A_VISITOR),
+    *(MULTI_PROFESSIONAL, "Rehabilitation Assessment Team Type"),
+    *("Direct Access Referral Indicator", "Activity Location Type Code"),
+    *("Local Sub Specialty Code", MEDIUM, "Earliest Clinically Appropriate Date"),
+    *("Appointment Time", "Expected Duration Of Appointment", "Clinic Code"),
+    *("EM Site Code (Of Treatment)", "EM Initial Assessment Date"),
+    *("EM Date Seen For Treatment", "EM Attendance Conclusion Date", "EM Departure Date"),
+    *("Organisation Code (Conveying Ambulance Trust)", "CDS Schema Version"),
+    *("Earliest Reasonable Offer Date", "Psychiatric Patient Status Code", QUERY_DATE),
+    "Unique Query Id",
+)
+"""The header of a CDS 6.2 supplementary extract, of either dataset."""
+
 
 def spell(record_id: str = "S1", changes: Mapping[str, str] | None = None) -> Record:
     """A day case that no rule refuses and that is paid, with `changes` made to it."""
@@ -101,6 +129,34 @@ def spell(record_id: str = "S1", changes: Mapping[str, str] | None = None) -> Re
 def attendance(record_id: str = "A1", changes: Mapping[str, str] | None = None) -> Record:
     """A first attendance that no rule refuses and that is paid, with `changes` made to it."""
     return {ATTENDANCE_ID: record_id, **_ATTENDANCE, **(changes or {})}
+
+
+def supplementary(*rows: Record) -> bytes:
+    """A CDS 6.2 supplementary extract with these rows, queried as the records made here are."""
+    return extract([{QUERY_DATE: QUERIED, **row} for row in rows], SUPPLEMENT_HEADER)
+
+
+def of_episode(record_id: str, spell_id: str, number: str, status: str) -> Record:
+    """The supplementary row of an episode with an overseas visitor status."""
+    return {
+        ATTENDANCE_ID: record_id,
+        SUPPLEMENT_SPELL: spell_id,
+        EPISODE: number,
+        RECORD_TYPE: "130",
+        OVERSEAS_VISITOR: status,
+    }
+
+
+def of_attendance(record_id: str = "A1", changes: Mapping[str, str] | None = None) -> Record:
+    """The supplementary row of an attendance, with no code but those in `changes`."""
+    return {ATTENDANCE_ID: record_id, RECORD_TYPE: "020", **(changes or {})}
+
+
+def text_of(record: Record, column: Column) -> str:
+    """What a column of ours is made from in a record: one cell, or codes in several."""
+    if column.kind != "codes":
+        return record.get(column.header, "")
+    return " ".join(" ".join(record.get(header, "") for header in column.headers).split())
 
 
 @cache

@@ -4,6 +4,7 @@ Belongs here: the equalities, and that each of them notices. Does not belong her
 done about a fault (`test_dagster.py`), or what the mart itself is held against.
 """
 
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from pipeline import making
@@ -54,6 +56,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         f"freeze/op_{MONTH}.csv",
         [attendance("A1"), attendance("A2", {making.TREATMENT_FUNCTION: "650"})],
     )
+    rows = [
+        making.of_episode("E1", "S1", "1", "8"),
+        making.of_episode("E3", "S3", "1", "5"),
+        making.of_episode("E4", "S4", "1", "5"),
+    ]
+    land(workspace, f"freeze/cds62_{MONTH}.csv", making.supplementary(*rows))
     making.publish(workspace, MONTH)
     return workspace
 
@@ -74,7 +82,20 @@ def test_every_record_is_counted_once(made: Workspace) -> None:
     assert (apc.dataset, apc.delivered, apc.valid, apc.priced) == ("apc", 8, 7, 3)
     assert (apc.refused_by_validation, apc.refused_by_pricing) == (1, 4)
     assert (op.dataset, op.delivered, op.priced, op.refused_by_code) == ("op", 2, 2, {})
-    assert apc.warnings == {"UNBUNDLED_NOT_PRICED": 1}
+    assert apc.warnings == {"OVERSEAS_VISITOR_UNKNOWN": 1}
+
+
+def test_a_supplementary_extract_is_among_what_made_the_month(made: Workspace) -> None:
+    """Once, though both datasets were validated with it; no record of it is delivered."""
+    name = f"freeze/cds62_{MONTH}.csv"
+    sha256 = hashlib.sha256((made.landing / name).read_bytes()).hexdigest()
+    read = {"name": name, "sha256": sha256, "records": 3}
+    assert [d.supplements for d in read_account(made, MONTH).datasets] == [[read], [read]]
+    with duckdb.connect(str(made.mart), read_only=True) as mart:
+        (kept,) = mart.execute("SELECT deliveries FROM runs").fetchall()
+    deliveries = json.loads(kept[0])
+    assert [d["dataset"] for d in deliveries] == ["apc", "op", "supplement"]
+    assert deliveries[-1] == {**read, "dataset": "supplement"}
 
 
 def test_every_penny_is_under_one_mechanism(made: Workspace) -> None:

@@ -26,6 +26,7 @@ from pipeline.making import (
     SPELL_ID,
     START,
     TREATMENT_FUNCTION,
+    UNBUNDLED,
     Record,
     attendance,
     delivered_columns,
@@ -40,6 +41,7 @@ from pipeline.making import (
     sort_out,
     spell,
     take_in,
+    text_of,
 )
 
 from pipelines.deliveries import DeliveryError, deliveries_of, months_held, settled_cut
@@ -114,7 +116,7 @@ WAYS: dict[str, tuple[str, Callable[[], bytes]]] = {
     ),
     "a comma, a line end and quotation marks in quotes": (
         ".csv",
-        lambda: extract([{**r, "Specialised Service Code 1": 'a "b",\r\nc'} for r in SPELLS]),
+        lambda: extract([{**r, "Referrer Code": 'a "b",\r\nc'} for r in SPELLS]),
     ),
     "bytes that are not UTF-8 in a column we leave": (
         ".csv",
@@ -133,7 +135,7 @@ def test_the_same_records_come_in_however_they_are_packed(workspace: Workspace, 
     for record in SPELLS:
         row = taken[record[SPELL_ID]]
         for column in ADMITTED_PATIENT_CARE.columns:
-            assert row[column.name] == record.get(column.header, ""), column.name
+            assert row[column.name] == text_of(record, column), column.name
 
 
 def test_columns_that_have_moved_are_priced_the_same(workspace: Workspace) -> None:
@@ -141,6 +143,59 @@ def test_columns_that_have_moved_are_priced_the_same(workspace: Workspace) -> No
     lines = price(workspace)
     assert {i: line["unit_price_pence"] for i, line in lines.items()} == {"S1": 50000, "S2": 50000}
     assert {i: line["hrg_code"] for i, line in lines.items()} == {"S1": "FE32Z", "S2": "FE30Z"}
+
+
+def test_codes_in_several_columns_become_one_text_in_the_order_of_their_numbers(
+    workspace: Workspace,
+) -> None:
+    record = spell(
+        "S1",
+        {
+            "Unbundled HRG 12": "XD01Z",
+            "Unbundled HRG 2": " SB12Z ",
+            "Unbundled HRG 10": "RD20A",
+            "BPT Indicator 3": "BP65",
+            "Significant Specialised Service Code": "NCBPS08S",
+            "Specialised Service Code 1": "NCBPS13E",
+            "Specialised Service Code 2": "NCBPS08S",
+        },
+    )
+    land(workspace, "apc.csv", extract([record, spell("S2")], shuffled(delivered_columns("apc"))))
+    land(workspace, "op.csv", [attendance("A1", {UNBUNDLED: "RD20A", "Unbundled HRG 3": "RD22Z"})])
+    take_in(workspace)
+    take_in(workspace, "op")
+    of_spells = ("unbundled_hrg_codes", "best_practice_flags", "specialised_service_codes")
+    codes = {i: tuple(row[name] for name in of_spells) for i, row in filed(workspace).items()}
+    assert codes == {
+        "S1": ("SB12Z RD20A XD01Z", "BP65", "NCBPS08S NCBPS13E NCBPS08S"),
+        "S2": ("", "", ""),
+    }
+    assert filed(workspace, "op")["A1"]["unbundled_hrg_codes"] == "RD20A RD22Z"
+
+
+@pytest.mark.parametrize("header", ["Unbundled HRG 12", "BPT Indicator 3", UNBUNDLED])
+def test_every_column_that_codes_stand_in_must_be_there_once(
+    workspace: Workspace, header: str
+) -> None:
+    columns = [c for c in delivered_columns("apc") if c != header]
+    land(workspace, "apc_2024-07.csv", extract([spell("S1")], columns))
+    with pytest.raises(DeliveryError, match=f"FILE_COLUMN_MISSING: .*'{header}'"):
+        take_in(workspace)
+    land(workspace, "apc_2024-07.csv", extract([spell("S1")], [*columns, header, header]))
+    with pytest.raises(DeliveryError, match=f"FILE_COLUMN_REPEATED: .*'{header}'"):
+        take_in(workspace)
+
+
+def test_a_lake_that_an_older_version_made_without_a_column_is_filled_again(
+    workspace: Workspace,
+) -> None:
+    land(workspace, "apc.csv", [spell("S1", {UNBUNDLED: "RD20A"}), discharged("june", "20240630")])
+    first = take_in(workspace)
+    for path in parts(workspace):
+        pl.read_parquet(path).drop("unbundled_hrg_codes").write_parquet(path)
+    assert take_in(workspace) == first
+    assert filed(workspace)["S1"]["unbundled_hrg_codes"] == "RD20A"
+    assert filed(workspace, month="2024-06")["june"]["unbundled_hrg_codes"] == ""
 
 
 def test_an_extract_without_the_column_of_plus_extracts_is_read(workspace: Workspace) -> None:

@@ -401,7 +401,7 @@ def test_trap_a_million_rows_whose_last_line_is_cut_off_are_not_taken_in(
     workspace: Workspace,
 ) -> None:
     """Trap 24: named by its line, and nothing of the file is kept."""
-    columns = [column.header for column in ADMITTED_PATIENT_CARE.columns]
+    columns = [header for column in ADMITTED_PATIENT_CARE.columns for header in column.headers]
     columns += ["Hospital Provider Spell No"]
     head, _, row = extract([spell("S1")], columns).partition(b"\r\n")
     whole = land(workspace, "freeze/apc_2024-07.csv", head + b"\r\n" + row * 1_000_000)

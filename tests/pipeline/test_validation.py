@@ -25,9 +25,12 @@ from pipeline.making import (
     END,
     FIRST_ATTENDANCE,
     IN_PBR,
+    MEDIUM,
     METHOD,
     MONTH,
+    MULTI_PROFESSIONAL,
     OPEN_SPELL,
+    OVERSEAS_VISITOR,
     PROVIDER,
     QUERIED,
     QUERY_DATE,
@@ -43,14 +46,18 @@ from pipeline.making import (
     attendance,
     land,
     new_workspace,
+    of_attendance,
+    of_episode,
     refusals,
     sort_out,
     spell,
+    supplementary,
     take_in,
+    text_of,
 )
 
 from pipelines import validation
-from pipelines.validation import Validated, contract_failures, valid_path
+from pipelines.validation import Validated, contract_failures, read_warnings, valid_path
 from pipelines.workspace import Workspace
 from schemas.contracts import valid_schema
 from schemas.extracts import BY_DATASET, EXTRACTS
@@ -71,6 +78,15 @@ def each(header: str, *texts: str) -> list[Changes]:
 
 # --- Every rule ------------------------------------------------------------------------------
 
+MFF_AMOUNT = "MFF Adjustment"
+OTHER_AMOUNTS = (
+    "Tariff Initial Amount National",
+    "Aggregate UnBundled Adjustment National",
+    "Tariff Pre MFF Adjusted National",
+    MFF_AMOUNT,
+)
+SPELL_AMOUNTS = ("Tariff Service Adjustment National", "Tariff Long Stay Payment National")
+CRITICAL_CARE = tuple(f"Spell {kind} Length Of Stay" for kind in ("ACC", "NCC", "PCC"))
 NOT_DATES = ("20240231", "31/07/2024", "not known", "2024071", "2024-7-1", "202407-10", "0")
 SHARED: dict[str, list[Changes]] = {
     "PROVIDER_MISSING": each(PROVIDER, "", "  "),
@@ -78,7 +94,16 @@ SHARED: dict[str, list[Changes]] = {
     "TREATMENT_FUNCTION_MISSING": each(TREATMENT_FUNCTION, "", " "),
     "TREATMENT_FUNCTION_MALFORMED": each(TREATMENT_FUNCTION, "10", "1000", "&01", "A10", "10 0"),
     "SPELL_IN_PBR_UNKNOWN": each(IN_PBR, "", "3", "Y", "00"),
-    "SUS_PRICE_UNPARSEABLE": each(SUS_PRICE, "1,234.00", "12.345", "£12", "n/a", ".5", "9" * 17),
+    "SUS_PRICE_UNPARSEABLE": [
+        *each(SUS_PRICE, "1,234.00", "12.345", "£12", "n/a", ".5", "9" * 17),
+        *({header: "1,234.00"} for header in OTHER_AMOUNTS),
+        {MFF_AMOUNT: "-1.234", SUS_PRICE: "?"},
+    ],
+    "UNBUNDLED_HRG_MALFORMED": [
+        *each(UNBUNDLED, "RD20", "rd20a", "RD20AB", "RD 20A", "RD20A,SB12Z"),
+        {"Unbundled HRG 12": "SB"},
+        {UNBUNDLED: "RD20A", "Unbundled HRG 2": "12", "Unbundled HRG 3": "SB12Z"},
+    ],
     "QUERY_DATE_UNPARSEABLE": each(
         QUERY_DATE, "", "20240919", "2024-09-19 06:30", "20249919063000", "not run"
     ),
@@ -109,6 +134,22 @@ APC: dict[str, list[Changes]] = {
     "LENGTH_OF_STAY_OUT_OF_RANGE": each(STAY, "-1", "36526", "9" * 18),
     "ADJUSTED_LENGTH_OF_STAY_UNPARSEABLE": each(ADJUSTED_STAY, "3 days", "1.0"),
     "ADJUSTED_LENGTH_OF_STAY_OUT_OF_RANGE": each(ADJUSTED_STAY, "-2", "36526"),
+    "SUS_PRICE_UNPARSEABLE": [
+        *SHARED["SUS_PRICE_UNPARSEABLE"],
+        *({header: "12.345"} for header in SPELL_AMOUNTS),
+    ],
+    "CRITICAL_CARE_DAYS_UNPARSEABLE": [{header: "2.5"} for header in CRITICAL_CARE],
+    "CRITICAL_CARE_DAYS_OUT_OF_RANGE": [
+        {header: text} for header in CRITICAL_CARE for text in ("-1", "36526")
+    ],
+    "BPT_INDICATOR_MALFORMED": [
+        *each("BPT Indicator 1", "bp65", "BP-65", "B" * 11),
+        {"BPT Indicator 1": "BP65", "BPT Indicator 5": "?"},
+    ],
+    "SPECIALISED_SERVICE_MALFORMED": [
+        *each("Significant Specialised Service Code", "NCBPS08s", "08/S"),
+        *each("Specialised Service Code 5", "N" * 11),
+    ],
     "AGE_MISSING": each(AGE, ""),
     "AGE_UNPARSEABLE": each(AGE, "n/k", "45y", "4.5"),
     "AGE_OUT_OF_RANGE": each(AGE, "-1", "131", "999"),
@@ -250,13 +291,14 @@ def test_a_record_of_blanks_is_refused_for_everything_that_is_missing(
 
 def test_a_refused_record_keeps_its_text_as_delivered(workspace: Workspace) -> None:
     written = {SPELL_HRG: " fe3 ", AGE: " 0131", PROVIDER: "rgt ", START: "2024-07-09", STAY: ""}
+    written |= {UNBUNDLED: "rd20a", "Unbundled HRG 12": "SB"}
     land(workspace, "apc_2024-07.csv", [spell(), spell(" S2 ", written)])
     sort_out(workspace)
     path = validation.refused_path(workspace, "apc", MONTH, "freeze", "validation")
     (row,) = pl.read_parquet(path).to_dicts()
     delivered = {c.name: row[c.name] for c in BY_DATASET["apc"].columns}
     sent = spell(" S2 ", written)
-    assert delivered == {c.name: sent.get(c.header, "") for c in BY_DATASET["apc"].columns}
+    assert delivered == {c.name: text_of(sent, c) for c in BY_DATASET["apc"].columns}
     assert row["row_number"] == 2
 
 
@@ -274,6 +316,12 @@ def test_a_valid_record_is_typed_and_its_codes_are_cleaned(workspace: Workspace)
         SPELL_HRG: " FE32Z",
         SUS_PRICE: "12.5",
         DERIVED_COMMISSIONER: "",
+        MFF_AMOUNT: "-0.05",
+        "Tariff Initial Amount National": "561",
+        UNBUNDLED: " RD20A",
+        "Unbundled HRG 12": "SB12Z ",
+        "BPT Indicator 2": "BP65",
+        "Spell NCC Length Of Stay": "3",
     }
     land(workspace, "apc_2024-07.csv", [spell(" S1 ", changes)])
     assert sort_out(workspace).valid == 1
@@ -292,6 +340,15 @@ def test_a_valid_record_is_typed_and_its_codes_are_cleaned(workspace: Workspace)
         "ebi_type_code": "B_menstr_D&C",
         "hrg_code": "FE32Z",
         "sus_price_pence": 1250,
+        "sus_mff_pence": -5,
+        "sus_initial_pence": 56100,
+        "sus_top_up_pence": None,
+        "unbundled_hrg_codes": "RD20A SB12Z",
+        "best_practice_flags": "BP65",
+        "specialised_service_codes": None,
+        "neonatal_critical_care_days": 3,
+        "adult_critical_care_days": None,
+        "overseas_visitor_code": None,
         "derived_commissioner_code": None,
         "treatment_function_code": "100",
     }.items() <= row.items()
@@ -325,6 +382,15 @@ LIMITS: dict[str, tuple[list[Changes], list[Changes]]] = {
             {EBI_CATEGORY: "02", EBI_TYPE: "whatever"},
         ],
         [{EBI_CATEGORY: "1", EBI_TYPE: "_A"}, {EBI_TYPE: "A_snoring"}],
+    ),
+    "critical care": (
+        each("Spell ACC Length Of Stay", "", "0", "36525"),
+        each("Spell ACC Length Of Stay", "-1", "36526"),
+    ),
+    "amount that MFF adds": (each(MFF_AMOUNT, "", "-5.25", "5.25"), each(MFF_AMOUNT, "5.255")),
+    "best practice tariff indicator": (
+        each("BPT Indicator 1", "", "1", "B" * 10),
+        each("BPT Indicator 1", "B" * 11),
     ),
     "price of SUS": (each(SUS_PRICE, "", "0", "-5.25", "9" * 10), each(SUS_PRICE, "9" * 11)),
     "one commissioner is enough": (
@@ -466,20 +532,35 @@ def test_warnings_are_counted_and_refuse_nothing(workspace: Workspace) -> None:
         spell("differs", {STAY: "1", CLASSIFICATION: "1"}),
         spell("day case with stay", {START: "20240709", STAY: "1"}),
         spell("both", {STAY: "3"}),
-        spell("unbundled", {UNBUNDLED: "RD20A"}),
-        spell("refused ones are not counted", {UNBUNDLED: "RD20A", AGE: ""}),
+        spell("visitor"),
+        spell("refused ones are not counted", {STAY: "3", AGE: ""}),
+    ]
+    attendances = [attendance("A1"), attendance("A2"), attendance("A3", {ATTENDANCE_HRG: "x"})]
+    codes = [
+        of_attendance("A1", {OVERSEAS_VISITOR: "5", MEDIUM: "9"}),
+        of_attendance("A2", {MULTI_PROFESSIONAL: "M", MEDIUM: "99"}),
+        of_attendance("A3", {OVERSEAS_VISITOR: "5"}),
     ]
     land(workspace, "apc.csv", spells)
-    land(workspace, "op.csv", [attendance("A1", {UNBUNDLED: "RD20A"}), attendance("A2")])
+    land(workspace, "op.csv", attendances)
+    land(workspace, "cds62.csv", supplementary(of_episode("E1", "visitor", "1", "X"), *codes))
     validated = sort_out(workspace)
-    assert validated.valid == 6
+    assert (validated.valid, validated.refused) == (6, 1)
     assert validated.warnings == {
-        "UNBUNDLED_NOT_PRICED": 1,
+        "OVERSEAS_VISITOR_UNKNOWN": 1,
         "LENGTH_OF_STAY_DIFFERS": 2,
         "DAY_CASE_WITH_STAY": 2,
     }
     assert validated.warnings.keys() == {rule.code for rule in warning_rules(BY_DATASET["apc"])}
-    assert sort_out(workspace, "op").warnings == {"UNBUNDLED_NOT_PRICED": 1}
+    of_outpatients = sort_out(workspace, "op")
+    assert (of_outpatients.valid, of_outpatients.refused) == (2, 1)
+    assert of_outpatients.warnings == {
+        "OVERSEAS_VISITOR_UNKNOWN": 1,
+        "MULTI_PROFESSIONAL_UNKNOWN": 1,
+        "CONSULTATION_MEDIUM_UNKNOWN": 2,
+    }
+    assert of_outpatients.warnings.keys() == {r.code for r in warning_rules(BY_DATASET["op"])}
+    assert read_warnings(workspace, "op", MONTH, "freeze") == of_outpatients.warnings
 
 
 # --- The contract: the second lock -----------------------------------------------------------
@@ -503,6 +584,8 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     "code not padded": (put("administrative_category_code", "1"), "administrative_category_code"),
     "malformed HRG": (put("hrg_code", "FE32"), "hrg_code"),
     "malformed treatment function": (put("treatment_function_code", "&01"), "treatment_function"),
+    "unknown visitor": (put("overseas_visitor_code", "7"), "overseas_visitor_code"),
+    "malformed unbundled HRG": (put("unbundled_hrg_codes", "RD20A "), "unbundled_hrg_codes"),
     "age out of range": (put("age_years", 131), "age_years"),
     "negative stay": (put("length_of_stay_days", -1), "length_of_stay_days"),
     "adjusted stay out of range": (put("adjusted_length_of_stay_days", 36526), "adjusted_length"),
