@@ -27,7 +27,7 @@ _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
 _SHOWN_FAULTS = 20
 _LONGEST_TRIM_POINT_DAYS = 366
-_NO_PRICE = ("", "-", "–")
+NO_PRICE = ("", "-", "–")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def pence(value: str) -> int | None:
     >>> [pence(price) for price in ("1,234", "12.50", "0", "-", "")]
     [123400, 1250, 0, None, None]
     """
-    if value in _NO_PRICE:
+    if value in NO_PRICE:
         return None
     bare = value.removeprefix("£")
     if _NEGATIVE.match(bare):
@@ -120,7 +120,7 @@ def required_pence(value: str) -> int:
 
 def days(value: str) -> int | None:
     """A trim point in days; `-` and blank are none."""
-    if value in _NO_PRICE:
+    if value in NO_PRICE:
         return None
     if not value.isdigit():
         raise ValueError("is not a number of days")
@@ -158,7 +158,7 @@ def percent(value: str) -> int | None:
     >>> [percent(share) for share in ("30%", "0.3", "12.5%", "1", "-")]
     [300000, 300000, 125000, 1000000, None]
     """
-    if value in _NO_PRICE:
+    if value in NO_PRICE:
         return None
     found = _PERCENT.fullmatch(value)
     if not found:

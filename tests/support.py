@@ -180,6 +180,9 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
         "hrg_prices": book.hrg_prices,
         "hrg_bridge": bridge.select("price_hrg_code", hrg_code="activity_hrg_code"),
         "attendance_prices": book.attendance_prices,
+        "unbundled_prices": book.unbundled_prices,
+        "best_practice_prices": book.best_practice_prices,
+        "top_up_rates": book.top_up_rates,
         "market_forces_factors": book.market_forces_factors,
         "lva_schedule": book.lva_schedule,
         "lva_exception_days": exception_days(exceptions, first, last),
@@ -189,28 +192,12 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
     }
 
 
-# ---- To go when price books and the users' lists load these: `_tables_of_issue_4` and `_csv`.
+# ---- To go when the users' lists load these: `_tables_of_issue_4` and `_csv`.
 def _tables_of_issue_4(
     activity: date, codes: list[dict[str, str | None]]
 ) -> dict[str, pl.DataFrame]:
     """Tables that no loader gives yet, straight from the files of `book/`."""
     pair = ["provider_code", "commissioner_code"]
-    best_practice = _csv("best_practice_tariffs").rename(
-        {
-            "HRG code": "hrg_code",
-            "SUS BPT flag": "best_practice_flag",
-            "Combined day case / ordinary elective BPT price (£)": "combined",
-            "Day case BPT price (£)": "day_case",
-            "Ordinary elective BPT price (£)": "ordinary_elective",
-            "Non-elective BPT price (£)": "non_elective",
-        }
-    )
-    kinds = ("combined", "day_case", "ordinary_elective", "non_elective")
-    rates = _csv("specialist_top_ups").with_columns(
-        top_up_ppm=(
-            pl.col("Top-up (%)").str.strip_suffix("%").str.to_decimal(scale=4) * 10_000
-        ).cast(pl.Int64)
-    )
     contracts = in_price_year(_csv("contracts"), *codes).filter(
         pl.col("valid_from").str.to_date() <= activity,
         pl.col("valid_to").str.to_date() >= activity,
@@ -230,21 +217,6 @@ def _tables_of_issue_4(
     )
     days = ["costing_date", "local_price_pence", "is_variation_approved"]
     return {
-        "unbundled_prices": _csv("unbundled_services").select(
-            hrg_code="HRG code", unbundled_price_pence=_pence("Price (£)")
-        ),
-        "best_practice_prices": best_practice.select(
-            "hrg_code",
-            "best_practice_flag",
-            best_practice_tariff_name=pl.col("Best practice tariff")
-            .str.to_lowercase()
-            .str.replace_all("[^a-z0-9]+", "_"),
-            **{f"best_practice_{kind}_price_pence": _pence(kind) for kind in kinds},
-        ),
-        "top_up_rates": _csv("specialist_top_up_providers")
-        .join(rates, on="Specialised service code")
-        .select("provider_code", "top_up_ppm", specialised_service_code="Specialised service code")
-        .select("provider_code", "specialised_service_code", "top_up_ppm"),
         "contracts": contracts.filter(is_whole).select(
             *pair,
             "covers",

@@ -41,6 +41,14 @@ ATTENDANCE_HEADER = [
     "WF01A Follow Up Attendance - Single Professional",
     "WF02A Follow Up Attendance - Multi Professional",
 ]
+BEST_PRACTICE_HEADER = [
+    *("Best practice tariff", "SUS BPT flag", CODE, NAME),
+    "Combined day case / ordinary elective BPT price (£)",
+    "Day case BPT price (£)",
+    "Ordinary elective BPT price (£)",
+    "Non-elective BPT price (£)",
+]
+SERVICE_CODE = "Specialised service code"
 APC_ROWS: list[Row] = [
     ["AA26H", "Headache", "-", "2,018", "-", "-", "12", "3,212", "13", "331", "Yes", "30%", "964"],
     ["AB16Z", "Denervation", "169", "-", "529", "497", "21", "-", "-", "388", "No", "-", "-"],
@@ -224,8 +232,42 @@ def layout_2025_26() -> Tabs:
     return tabs
 
 
+def flagged_best_practice() -> Tab:
+    """Prices of best practice by the flag of SUS+ and the kind of admission."""
+    rows: list[Row] = [
+        ["Day case", "BP01", "FE32Z", "Colonoscopy", "583", "-", "-", "-"],
+        ["RTT (10-year health plan)", "BP07", "AB16Z", "Denervation", "-", "540", "490.50", "0"],
+    ]
+    return Tab("5 BPTs", [BEST_PRACTICE_HEADER], rows, 3, "B")
+
+
+def coded_top_ups() -> Tab:
+    """Top-up rates by the code of the service, of which one has none."""
+    rows: list[Row] = [
+        ["0101", "Cancer", "12%"],
+        ["0102", "Children", "20.5%"],
+        ["0103", "Burns", "-"],
+    ]
+    return Tab("9 PSS top-ups", [[SERVICE_CODE, "Service", "Top-up rate"]], rows, 2, as_text=True)
+
+
+def eligible_providers() -> Tab:
+    """Who is eligible for the top-up of each service."""
+    rows: list[Row] = [
+        ["0101", "RRV", "University College London"],
+        ["0101", "RTD", "Newcastle"],
+        ["0102", "RRV", "University College London"],
+        ["0103", "RRV", "University College London"],
+    ]
+    header = [SERVICE_CODE, "Provider code", "Provider name"]
+    return Tab("9b PSS eligible providers", [header], rows, 3, as_text=True)
+
+
 def layout_2026_27() -> Tabs:
-    """As 2025/26, with urgent and emergency care, diagnostic centres and genomics."""
+    """As 2025/26, with urgent and emergency care, diagnostic centres and genomics.
+
+    Best practice has flags and top-ups have codes, as in our reading.
+    """
     tabs = layout_2025_26()
     coded = ["Code", "Name", "Unit price (£)"]
     return {
@@ -233,6 +275,15 @@ def layout_2026_27() -> Tabs:
         "uec": Tab("6 A&E and UEC", [coded], [["VB01Z", "Emergency medicine", "612"]], 3),
         "cdc": Tab("7 CDC prices", [coded], [["RD20A", "CT, one area", "93"]], 3),
         "genomics": Tab("8 Genomic testing", [coded], [["R14.1", "Acutely unwell", "1,500"]], 3),
+        "bpt": flagged_best_practice(),
+        "top_ups": coded_top_ups(),
+        "eligible": eligible_providers(),
+        "drugs_in_prices": Tab(
+            "12d Drugs in unit prices",
+            [["High cost drug", "Unit price (£)"]],
+            [["Abatacept", "1,200"], ["Belimumab", "-"]],
+            2,
+        ),
     }
 
 

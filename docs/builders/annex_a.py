@@ -19,8 +19,9 @@ def build() -> str:
         "Headers may stand in any row and order. The headers below are those that the CSV of "
         "`prices import --csv --table` may have as well.",
         "## Tables",
-        "From the year given, a workbook of prices must hold the table. Market forces factors and "
-        "the LVA payments schedule may come in workbooks of their own.",
+        "From the year given, a workbook of prices must hold the table. Market forces factors, the "
+        "LVA payments schedule and the eligible providers of specialist top-ups may come in "
+        "workbooks of their own.",
         table(["table", "what it is", "expected", "name of the tab"], rows),
         *(_columns(one) for one in TABLES),
     )
@@ -35,7 +36,14 @@ def _expected(one: Table) -> str:
 def _columns(one: Table) -> str:
     rows = [[column.header, _needed(column), code(column.words)] for column in one.columns]
     key = f"No two rows share {' and '.join(code(name) for name in one.key)}." if one.key else ""
-    return f"## {one.title}\n\n{key}\n\n{table(['column', 'needed', 'words'], rows)}"
+    says = " ".join(filter(None, [key, _one_of(one), one.remark]))
+    return f"## {one.title}\n\n{says}\n\n{table(['column', 'needed', 'words'], rows)}"
+
+
+def _one_of(one: Table) -> str:
+    if not one.one_of:
+        return ""
+    return f"One of these is needed: {'; '.join(one.header(name) for name in one.one_of)}."
 
 
 def _needed(column: Column) -> str:

@@ -5,16 +5,26 @@ comparing them. Does not belong here: prices, or which of them a record takes
 (`pricing.unit_price`).
 
 `annex_a` declares the tables and the words by which they are known; `sheets` gives the cells of
-a file; `reading` makes tables of them; `importing` stores them as `books`; `comparing` tells
-two of those apart.
+a file; `reading` makes tables of them; `frames` puts these together for pricing; `importing`
+stores them as `books`; `comparing` tells two of those apart.
 """
 
 from pipelines.price_books.books import (
     PriceBook,
+    cell_of,
+    lacking,
     price_book_for,
     read_price_book,
     sha256_of,
     shipped_folder,
 )
 
-__all__ = ["PriceBook", "price_book_for", "read_price_book", "sha256_of", "shipped_folder"]
+__all__ = [
+    "PriceBook",
+    "cell_of",
+    "lacking",
+    "price_book_for",
+    "read_price_book",
+    "sha256_of",
+    "shipped_folder",
+]

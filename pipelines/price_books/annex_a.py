@@ -13,7 +13,8 @@ Known from real workbooks: tab "1 APC & OPROC" (16/17: columns from A, header in
 as "1a APC & OPROC 17.18": from B, header in row 3; 2023/25; 2025/26: column A empty, data
 from row 7, no split prices); the columns of "2 OPATT" and of unbundled prices; that radiotherapy
 is on tab 3, other unit prices on 4b and the lists on 12a to 12c (14a to 14c in 2021/22). The
-words of the other tabs and columns are our reading of the payment scheme documents.
+words of the other tabs and columns, those of best practice tariffs and specialist top-ups among
+them, are our reading of the payment scheme documents.
 """
 
 import re
@@ -32,6 +33,10 @@ OTHER_UNIT_PRICES = "other_unit_prices"
 SHORT_STAY = "short_stay_emergency"
 FACTORS = "market_forces_factor"
 LVA = "lva_payments_schedule"
+UNBUNDLED = "unbundled_services"
+BEST_PRACTICE = "best_practice_tariffs"
+TOP_UPS = "specialist_top_ups"
+TOP_UP_PROVIDERS = "specialist_top_up_providers"
 
 _FOOTNOTES = re.compile(r"(?<=[\w%£\-–])\s*(?:[*†‡§^¹²³⁰-⁹]+|\[\w{1,2}\]|\(\d{1,2}\))+$")
 _YEARS = re.compile(r"\b(?:20)?(\d\d) (?:20)?(\d\d)\b")
@@ -44,6 +49,7 @@ _UNIT_PRICE = (
     rf"^(?:unit |national )?{_PRICE}(?: £)?(?: including (?:the )?(?:cost of )?reporting)?{_POUNDS}"
 )
 _TRIM_POINT = "(?:spell )?(?:long stay )?trim ?points?(?: days)?$"
+_BPT = "(?:bpts?|best practice(?: tariffs?)?)"
 _SHORT_STAY_PRICE = rf"short stay emergency (?:spell )?{_PRICE}"
 
 
@@ -68,11 +74,11 @@ class Column:
 class Table:
     """A table of Annex A, on one tab or several.
 
-    `key` names the columns that no two rows share, the first a code: a row without code and
-    amount is a note. `one_of` are columns of which one at least is needed. A workbook of prices
-    must hold the table from the scheme year `expected_from` on, and cannot before `first_in`;
-    one that `stands_alone` may come in a workbook of its own. Of `kinds` of code, by how they
-    begin, an expected table has prices each. `sums` are columns that add up to the last of them.
+    `key` names the columns that no two rows share. `one_of` are columns of which one at least
+    is needed. A workbook of prices must hold the table from the scheme year `expected_from` on,
+    and cannot before `first_in`; one that `stands_alone` may come in a workbook of its own. Of
+    `kinds` of code, by how they begin, an expected table has prices each. `sums` are columns
+    that add up to the last of them. `remark` is what its readers must know of how it is used.
     """
 
     name: str
@@ -86,6 +92,7 @@ class Table:
     stands_alone: bool = False
     kinds: Mapping[str, str] = field(default_factory=dict)
     sums: tuple[tuple[str, ...], ...] = ()
+    remark: str = ""
 
     def is_on(self, tab: str) -> bool:
         """Whether the name of a tab says that it holds this table."""
@@ -94,6 +101,19 @@ class Table:
     def is_expected(self, scheme_year: str) -> bool:
         """Whether a workbook of prices for a year must hold it."""
         return self.expected_from is not None and scheme_year >= self.expected_from
+
+    def header(self, name: str) -> str:
+        """The header of a column as messages name it."""
+        return next(column.header for column in self.columns if column.name == name)
+
+    @property
+    def code(self) -> Column | None:
+        """The first column of the key, by which a row is told from a note; None where it is text.
+
+        A row without code and amount is a note; where there is no code, one that is not whole.
+        """
+        first = next((c for c in self.columns if c.name in self.key[:1]), None)
+        return None if first is None or first.parse is lists.text else first
 
     @property
     def amounts(self) -> list[str]:
@@ -182,8 +202,13 @@ def _cell(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda value: parse(without_footnotes(value))
 
 
+def _optional(parse: Callable[[str], str]) -> Callable[[str], str | None]:
+    return lambda value: None if value in lists.NO_PRICE else parse(value)
+
+
 hrg = _matching(r"[A-Z]{2}\d{2}[A-Z]", "is no HRG code such as FE32Z")
 currency = _matching(r"(?=.*\d)[A-Z0-9][A-Z0-9._/-]{1,14}", "is no code such as VB01Z")
+sus_code = _matching(r"[A-Z0-9]{1,10}", "is no code of up to ten letters and digits")
 treatment_function = _matching(r"\d{3}", "is no treatment function code such as 100")
 organisation = _matching(
     rf"(?!(?:TOTALS?|ENGLAND)$){ORGANISATION_CODE.strip('^$')}", "is no organisation code"
@@ -321,6 +346,18 @@ def _attendance(hrg_code: str, kind: str) -> Column:
     )
 
 
+def _best_practice_price(header: str, kind: str, name: str) -> Column:
+    """The price of best practice for one kind of admission, whichever of its words come first."""
+    return _amount(
+        header,
+        rf"^(?=.*\b{_BPT}\b)(?=.*\b{_PRICE}\b)(?:{_BPT} )?(?:{_PRICE} )?(?:£ )?"
+        rf"{kind}(?: spell)?(?: {_BPT})?(?: {_PRICE})?(?: with {_BPT})?{_POUNDS}",
+        f"best_practice_{name}_price_pence",
+    )
+
+
+BEST_PRACTICE_KINDS = ("combined", "day_case", "ordinary_elective", "non_elective")
+"""The kinds of admission that a price of best practice may be for."""
 ATTENDANCE_COLUMNS = {
     "WF01B": "First Attendance - Single Professional",
     "WF02B": "First Attendance - Multi Professional",
@@ -350,6 +387,12 @@ def _unit_prices(
         expected_from=expected_from,
         first_in=first_in,
     )
+
+
+_DRUG = r"^(?:high cost )?drugs?\b|^name$"
+_SERVICE_CODE = (
+    r"^(?!.*\b(?:provider|trust|organisation|ods|org)\b)(?=.*\b(?:services?|pss)\b).*\bcode$"
+)
 
 
 def _excluded_items(name: str, title: str, tabs: str, words: str) -> Table:
@@ -494,7 +537,7 @@ TABLES = (
         first_in="2026-27",
     ),
     Table(
-        "unbundled_services",
+        UNBUNDLED,
         "unbundled services",
         r"^(?!.*\bdrugs?\b).*(?:unbundled|imaging|nuclear medicine|chemotherapy|radiotherapy)",
         (
@@ -536,11 +579,19 @@ TABLES = (
         expected_from="2025-26",
     ),
     Table(
-        "best_practice_tariffs",
+        BEST_PRACTICE,
         "best practice tariffs",
         r"\bbpts?\b|best practice",
         (
             _text("Best practice tariff", r"^(?:bpt|best practice tariff)(?: name)?$", "bpt_name"),
+            Column(
+                "SUS BPT flag",
+                rf"^(?:(?:sus|pbr) )*(?:{_BPT} )?(?:flag|indicator)(?: code)?$",
+                "best_practice_flag",
+                pl.String,
+                _cell(_optional(sus_code)),
+                needed=False,
+            ),
             _HRG,
             _HRG_NAME,
             _amount(
@@ -552,18 +603,67 @@ TABLES = (
                 "BPT price (£)",
                 rf"^(?:bpt|best practice tariff) {_PRICE}{_POUNDS}",
                 "best_practice_price_pence",
-                needed=True,
             ),
+            _best_practice_price(
+                "Combined day case / ordinary elective BPT price (£)",
+                "(?:combined|(?:combined )?day ?case (?:and )?(?:ordinary )?elective)",
+                "combined",
+            ),
+            _best_practice_price("Day case BPT price (£)", "day ?case", "day_case"),
+            _best_practice_price(
+                "Ordinary elective BPT price (£)", "(?:ordinary )?elective", "ordinary_elective"
+            ),
+            _best_practice_price("Non-elective BPT price (£)", "non ?elective", "non_elective"),
         ),
-        ("hrg_code", "bpt_name"),
+        ("hrg_code", "best_practice_flag", "bpt_name"),
+        one_of=(
+            "best_practice_price_pence",
+            *(f"best_practice_{kind}_price_pence" for kind in BEST_PRACTICE_KINDS),
+        ),
         expected_from="2021-22",
+        remark="A record takes a price by the flag that SUS+ gave it and by its kind of admission. "
+        "A row without flag, or with the one BPT price alone, which is of no kind, is kept and "
+        "shown and prices no record; a run says so.",
     ),
     Table(
-        "specialist_top_ups",
+        TOP_UP_PROVIDERS,
+        "eligible providers of specialist top-ups",
+        r"^(?=.*(?:top ?ups?\b|\bpss\b|specialised services))"
+        r".*\b(?:providers?|trusts?|eligib\w+)\b",
+        (
+            Column(
+                "Specialised service code",
+                _SERVICE_CODE,
+                "specialised_service_code",
+                pl.String,
+                sus_code,
+            ),
+            _PROVIDER,
+            _PROVIDER_NAME,
+        ),
+        ("specialised_service_code", "provider_code"),
+        stands_alone=True,
+        remark="One row for each service and provider. Who is not in it has no top-up.",
+    ),
+    Table(
+        TOP_UPS,
         "specialist top-ups",
         r"top ?ups?\b|\bpss\b|specialised services",
         (
-            _text("Service", r"service|specialty|\barea\b|\bpss\b", "service", needed=True),
+            Column(
+                "Specialised service code",
+                _SERVICE_CODE,
+                "specialised_service_code",
+                pl.String,
+                _cell(_optional(sus_code)),
+                needed=False,
+            ),
+            _text(
+                "Service",
+                r"^(?!.*\bcode$).*(?:service|specialty|\barea\b|\bpss\b)",
+                "service",
+                needed=True,
+            ),
             _amount(
                 "Top-up (%)",
                 r"^(?=.*(?:top ?up|rate))"
@@ -573,7 +673,10 @@ TABLES = (
                 needed=True,
             ),
         ),
+        ("service", "specialised_service_code"),
         expected_from="2021-22",
+        remark="A record takes the rate by the code of its specialised service, where its provider "
+        "is eligible. A rate without code is kept and shown and adds to no record; a run says so.",
     ),
     _unit_prices(
         "urgent_and_emergency_care",
@@ -593,7 +696,17 @@ TABLES = (
         "excluded_drugs",
         "excluded drugs",
         r"^(?!.*\bin (?:the )?(?:unit )?prices\b)(?:.*\bdrugs?\b|12b\b)",
-        r"^(?:high cost )?drugs?\b|^name$",
+        _DRUG,
+    ),
+    Table(
+        "drugs_in_unit_prices",
+        "drugs in unit prices",
+        r"\bdrugs?\b.*\bin (?:the )?(?:unit )?prices\b",
+        (
+            _text("Name", _DRUG, "name", needed=True),
+            _amount("Unit price (£)", _UNIT_PRICE, "unit_price_pence"),
+        ),
+        remark="Drugs that were excluded from unit prices and are part of them now (2026/27 ¶21).",
     ),
     _excluded_items(
         "medtech_products",

@@ -1,9 +1,9 @@
 """Books: the stored price books, and the tables that price a day.
 
 Belongs here: what is kept of each book, which of them prices a day as known on another, and
-the HRG prices made whole from the tabs that hold them. Does not belong here: the layout of
-Annex A (`annex_a`), importing (`importing`) or which price a record takes
-(`pricing.unit_price`).
+the cell that a price came from. Does not belong here: the layout of Annex A (`annex_a`),
+importing (`importing`), the frames made of its tables (`frames`) or which price a record takes
+(`pricing`).
 
 A book is a folder: CSV files with a manifest.toml under `data/price_books`, kept by hand, or
 Parquet with a manifest.json under `data/imported/price_books`, as imported.
@@ -23,39 +23,27 @@ import polars as pl
 from pipelines.lists import listed
 from pipelines.price_books.annex_a import (
     APC,
-    ATTENDANCE_COLUMNS,
     ATTENDANCES,
+    BEST_PRACTICE,
     BY_NAME,
     FACTORS,
     LVA,
     OTHER_UNIT_PRICES,
-    SHORT_STAY,
+    TOP_UP_PROVIDERS,
+    TOP_UPS,
+    UNBUNDLED,
 )
+from pipelines.price_books.frames import HRG_TABLES, idle_best_practice, origin, put_together
 from pipelines.price_books.reading import Source, TableRead, read_table
 from pipelines.price_books.sheets import content_of, read_csv
 from pipelines.workspace import UserError, Workspace
 
 MANIFEST = "manifest.json"
-HRG_TABLES = (APC, OTHER_UNIT_PRICES, SHORT_STAY)
-"""The tables that hold the prices of an HRG between them."""
-HRG_PRICE_COLUMNS = (
-    "outpatient_procedure_price_pence",
-    "combined_price_pence",
-    "day_case_price_pence",
-    "ordinary_elective_price_pence",
-    "ordinary_elective_trim_point_days",
-    "non_elective_price_pence",
-    "non_elective_trim_point_days",
-    "per_day_long_stay_pence",
-    "is_short_stay_emergency_applicable",
-    "short_stay_emergency_price_pence",
+_NAMED_AFTER = (
+    *(APC, ATTENDANCES, FACTORS, LVA),
+    *(UNBUNDLED, BEST_PRACTICE, TOP_UPS, TOP_UP_PROVIDERS),
 )
-ELECTIVE_PRICE_COLUMNS = (
-    "combined_price_pence",
-    "day_case_price_pence",
-    "ordinary_elective_price_pence",
-)
-_PLACE = ("sheet", "row")
+"""The tables by whose books a price book is named."""
 _SHIPPED_MANIFEST: dict[str, type] = {
     "name": str,
     "scheme_year": str,
@@ -113,7 +101,15 @@ class StoredBook:
         if not path.is_file():
             raise UserError(f"The price book {self.id} has no file {path.name}.")
         if self.workbook:
-            return TableRead(_read_parquet(path, self), self.sources[table], [])
+            rows = _read_parquet(path, self)
+            missing = [c.name for c in BY_NAME[table].columns if c.name not in rows.columns]
+            if missing:
+                raise UserError(
+                    f"The price book {self.id} was imported by an earlier version, which did not "
+                    f"read {', '.join(missing)} of {BY_NAME[table].title}. Remove {self.folder} "
+                    f"and import {self.workbook} again."
+                )
+            return TableRead(rows, self.sources[table], [])
         read = read_table(
             [read_csv(path.name, content_of(path))], BY_NAME[table], self.publication.scheme_year
         )
@@ -126,9 +122,10 @@ class StoredBook:
 class PriceBook:
     """The tables that price a day, and what identifies them.
 
-    They may come from several stored books; `folder` is the one of the HRG prices and
-    `stored` tells which book each table is from. `further` holds the tables that pricing does
-    not need, by name.
+    They may come from several stored books; `folder` is the one of the HRG prices, `stored`
+    tells which book each table is from, and `read` holds every table as published, by name.
+    The frames have the columns of `pricing.reference.REFERENCE_COLUMNS`, and no rows where the
+    book lacks the table: see `lacking`.
     """
 
     name: str
@@ -141,7 +138,10 @@ class PriceBook:
     attendance_prices: pl.DataFrame
     market_forces_factors: pl.DataFrame
     lva_schedule: pl.DataFrame
-    further: Mapping[str, pl.DataFrame]
+    unbundled_prices: pl.DataFrame
+    best_practice_prices: pl.DataFrame
+    top_up_rates: pl.DataFrame
+    read: Mapping[str, TableRead]
     stored: Mapping[str, StoredBook]
 
 
@@ -229,120 +229,6 @@ def shipped_folder(workspace: Workspace, scheme_year: str, on: date) -> Path:
     return chosen[APC].folder
 
 
-def merge_hrg_prices(parts: Mapping[str, TableRead]) -> tuple[pl.DataFrame, list[str]]:
-    """The prices of each HRG from the tables that hold them, and what is wrong with them.
-
-    `hrg_code` and `HRG_PRICE_COLUMNS`. A fault names both cells of a price that two tables
-    give differently, an HRG with a combined price and a split one, and an HRG of tab 1 whose
-    only elective price is one of no kind on tab 4b.
-    """
-    stacked = pl.concat(
-        [_hrg_rows(table, read.rows) for table, read in parts.items()], how="diagonal"
-    )
-    absent = [name for name in HRG_PRICE_COLUMNS if name not in stacked.columns]
-    stacked = stacked.with_columns(pl.lit(None, pl.Int64).alias(name) for name in absent)
-    merged = stacked.group_by("hrg_code", maintain_order=True).agg(
-        pl.col(name).drop_nulls().first() for name in HRG_PRICE_COLUMNS
-    )
-    flag = pl.col("is_short_stay_emergency_applicable").cast(pl.Boolean).fill_null(value=False)
-    faults = [
-        *_contradictions(stacked, parts),
-        *_combined_and_split(merged, stacked, parts),
-        *_lost_unit_prices(merged, parts),
-    ]
-    return merged.with_columns(flag), faults
-
-
-def whole_hrg_prices(read: Mapping[str, TableRead]) -> pl.DataFrame:
-    """`merge_hrg_prices` of those tables that hold them; raises `UserError` for its faults."""
-    merged, faults = merge_hrg_prices({name: read[name] for name in HRG_TABLES if name in read})
-    if faults:
-        raise UserError(f"The prices of HRGs cannot be used:\n{listed(faults)}")
-    return merged
-
-
-def _hrg_rows(table: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """What a table says of HRGs. Tab 1 holds an HRG without a price; others hold more than HRGs."""
-    there = [name for name in HRG_PRICE_COLUMNS if name in rows.columns]
-    has_price = pl.any_horizontal(pl.col(there).is_not_null())
-    kept = rows if table == APC else rows.filter(has_price)
-    return kept.select("hrg_code", *_PLACE, *there, table=pl.lit(table))
-
-
-def _contradictions(stacked: pl.DataFrame, parts: Mapping[str, TableRead]) -> list[str]:
-    """Prices that two tables give differently, with both cells."""
-    faults = []
-    for name in HRG_PRICE_COLUMNS:
-        given = stacked.filter(pl.col(name).is_not_null())
-        for row in given.filter(pl.col(name).n_unique().over("hrg_code") > 1).partition_by(
-            "hrg_code", maintain_order=True
-        ):
-            cells = [
-                f"{parts[one['table']].place(one, name)} ({_shown(one[name], name)})"
-                for one in row.iter_rows(named=True)
-            ]
-            faults.append(
-                f"{row['hrg_code'][0]}: '{_header(name)}' is not the same in {' and '.join(cells)}"
-            )
-    return faults
-
-
-def _combined_and_split(
-    merged: pl.DataFrame, stacked: pl.DataFrame, parts: Mapping[str, TableRead]
-) -> list[str]:
-    split = pl.any_horizontal(
-        pl.col("day_case_price_pence", "ordinary_elective_price_pence").is_not_null()
-    )
-    both = merged.filter(pl.col("combined_price_pence").is_not_null() & split)["hrg_code"]
-    faults = []
-    for hrg in both:
-        row = stacked.filter(hrg_code=hrg).filter(pl.col("combined_price_pence").is_not_null())
-        one = row.row(0, named=True)
-        at = parts[one["table"]].place(one, "combined_price_pence")
-        faults.append(f"{at}: {hrg} has a combined price and a split one")
-    return faults
-
-
-def _lost_unit_prices(merged: pl.DataFrame, parts: Mapping[str, TableRead]) -> list[str]:
-    """HRGs of tab 1 whose elective price is only what tab 4b calls a unit price.
-
-    Which of the elective prices it is, nobody but the workbook can say.
-    """
-    if APC not in parts or OTHER_UNIT_PRICES not in parts:
-        return []
-    elective = pl.any_horizontal(pl.col(ELECTIVE_PRICE_COLUMNS).is_not_null())
-    without = merged.filter(~elective)["hrg_code"].to_list()
-    other, tab_1 = parts[OTHER_UNIT_PRICES], parts[APC]
-    on_tab_1 = {
-        row["hrg_code"]: row
-        for row in tab_1.rows.filter(pl.col("hrg_code").is_in(without)).iter_rows(named=True)
-    }
-    faults = []
-    for row in other.rows.filter(pl.col("unit_price_pence").is_not_null()).iter_rows(named=True):
-        hrg = row["hrg_code"]
-        if hrg in on_tab_1:
-            price = _shown(row["unit_price_pence"], "unit_price_pence")
-            faults.append(
-                f"{other.place(row, 'unit_price_pence')}: {hrg} has the price {price}, of no kind, "
-                f"and no elective price in {tab_1.place(on_tab_1[hrg], 'combined_price_pence')}. "
-                "If it is the day case or the combined price, import the workbook --without the "
-                "tab, and the tab from CSV with the column named 'Day case spell price (£)' or "
-                "'Combined day case / ordinary elective spell price (£)'; or mend the pattern in "
-                "price_books/annex_a.py"
-            )
-    return faults
-
-
-def _header(name: str) -> str:
-    return next(column.header for column in BY_NAME[APC].columns if column.name == name)
-
-
-def _shown(value: Any, name: str) -> str:
-    if name.endswith("_pence"):
-        return f"£{value // 100:,}.{value % 100:02}"
-    return str(value)
-
-
 def in_effect_on(books: Iterable[StoredBook], scheme_year: str, on: date) -> list[StoredBook]:
     """The books of a scheme year whose prices have taken effect on a day."""
     return [
@@ -404,9 +290,11 @@ def compose(chosen: Mapping[str, StoredBook]) -> PriceBook:
         ids = " and ".join(dict.fromkeys(book.id for book in chosen.values()))
         raise UserError(f"The price book {ids} has no table {', '.join(absent)}.")
     read = {table: book.read(table) for table, book in chosen.items()}
+    frames, faults = put_together(read)
+    if faults:
+        raise UserError(f"The prices cannot be used:\n{listed(faults)}")
     books = list({book.id: book for book in chosen.values()}.values())
-    used = [APC, ATTENDANCES, FACTORS, LVA]
-    names = dict.fromkeys(chosen[table].name for table in used if table in chosen)
+    names = dict.fromkeys(chosen[table].name for table in _NAMED_AFTER if table in chosen)
     return PriceBook(
         name=" + ".join(names),
         scheme_year=chosen[APC].publication.scheme_year,
@@ -416,29 +304,54 @@ def compose(chosen: Mapping[str, StoredBook]) -> PriceBook:
             [*(book.manifest for book in books), *(b.files[t] for t, b in chosen.items())]
         ),
         folder=chosen[APC].folder,
-        hrg_prices=whole_hrg_prices(read),
-        attendance_prices=read[ATTENDANCES]
-        .rows.unpivot(
-            list(ATTENDANCE_COLUMNS),
-            index="treatment_function_code",
-            variable_name="price_column",
-            value_name="attendance_price_pence",
-        )
-        .drop_nulls("attendance_price_pence"),
-        market_forces_factors=read[FACTORS].rows.select("provider_code", "mff_ppm"),
-        lva_schedule=_lva_schedule(read.get(LVA)),
-        further={t: r.rows.drop(_PLACE) for t, r in read.items() if t not in used},
+        **frames,
+        read=read,
         stored=chosen,
     )
 
 
-def _lva_schedule(read: TableRead | None) -> pl.DataFrame:
-    columns = {
-        "provider_code": pl.String,
-        "commissioner_code": pl.String,
-        "block_value_pence": pl.Int64,
-    }
-    return read.rows.select(list(columns)) if read else pl.DataFrame(schema=columns)
+def lacking(book: PriceBook) -> dict[str, str]:
+    """What a book lacks of the prices beside those of HRGs and attendances, in words.
+
+    By the frame that is short of it: `unbundled_prices`, `best_practice_prices`,
+    `top_up_rates`. Nothing where the book has all.
+    """
+    short: dict[str, list[str]] = {}
+    if book.unbundled_prices.is_empty():
+        short["unbundled_prices"] = [BY_NAME[UNBUNDLED].title]
+    idle = idle_best_practice(book.read[BEST_PRACTICE]) if BEST_PRACTICE in book.read else None
+    if idle is None:
+        short["best_practice_prices"] = [BY_NAME[BEST_PRACTICE].title]
+    elif idle:
+        short["best_practice_prices"] = [
+            f"the SUS BPT flag or the kind of admission of {idle:,} best practice tariffs"
+        ]
+    top_ups = [
+        BY_NAME[table].title for table in (TOP_UPS, TOP_UP_PROVIDERS) if table not in book.read
+    ]
+    if TOP_UPS in book.read:
+        rates = book.read[TOP_UPS].rows.drop_nulls("top_up_ppm")
+        uncoded = rates["specialised_service_code"].null_count()
+        top_ups += [f"the service codes of {uncoded:,} specialist top-ups"] if uncoded else []
+    if top_ups:
+        short["top_up_rates"] = top_ups
+    return {frame: " and ".join(words) for frame, words in short.items()}
+
+
+def cell_of(book: PriceBook, table: str, key: Mapping[str, str], column: str) -> str | None:
+    """Where a value of one of the book's frames was published; None where it has none.
+
+    `table`, the columns of `key` and `column` are those of `pricing.reference`, such as
+    `hrg_prices`, `hrg_code` and `combined_price_pence`. Gives the workbook, tab and cell, or the
+    file of CSV, its line and column; of prices that several tabs hold, the one it was taken from.
+    """
+    frame: pl.DataFrame = getattr(book, table)
+    if frame.filter(**key).drop_nulls(column).is_empty():
+        return None
+    name, cell = origin(book.read, table, key, column)
+    stored = book.stored[name]
+    file = stored.workbook or f"{stored.id}/{stored.files[name].name}"
+    return f"{file}, {cell}"
 
 
 def _read_parquet(path: Path, book: StoredBook) -> pl.DataFrame:

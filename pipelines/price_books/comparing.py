@@ -14,8 +14,6 @@ import polars as pl
 
 from pipelines.price_books.annex_a import ATTENDANCE_COLUMNS, BY_NAME, Column
 from pipelines.price_books.books import (
-    HRG_PRICE_COLUMNS,
-    HRG_TABLES,
     PriceBook,
     StoredBook,
     compose,
@@ -24,11 +22,13 @@ from pipelines.price_books.books import (
     latest_of_each_table,
     stored_books,
     tables_needed,
-    whole_hrg_prices,
 )
+from pipelines.price_books.frames import HRG_PRICE_COLUMNS, HRG_TABLES, whole_hrg_prices
 from pipelines.price_books.reading import TableRead
 from pipelines.pricing_run import Revalued, revalue
 from pipelines.workspace import UserError, Workspace
+
+_LISTED = "listed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,11 @@ def find_code(edition: Edition, code: str) -> list[FoundPrice]:
                         edition.books[name], name, column.name, header, row[column.name], place
                     )
                 )
-            if not table.amounts:
+            if not given and not (table.key and table.amounts):
+                header = ", ".join([table.title, *others])
                 place = read.place(row, keys[0])
                 found.append(
-                    FoundPrice(edition.books[name], name, keys[0], table.title, "listed", place)
+                    FoundPrice(edition.books[name], name, keys[0], header, "listed", place)
                 )
     return found
 
@@ -131,7 +132,8 @@ def differences(before: Edition, after: Edition) -> list[Change]:
     """Every amount that changed, is new or is gone, by table, key and column.
 
     The tables of HRG prices are compared as one, since prices move between them. A key that
-    one edition lacks is told by each of its amounts. Tables without a key are not compared.
+    one edition lacks is told by each of its amounts, or as listed where the table has none.
+    Tables without a key are not compared.
     """
     changes: list[Change] = []
     old, new = _comparable(before), _comparable(after)
@@ -139,7 +141,7 @@ def differences(before: Edition, after: Edition) -> list[Change]:
         if table not in old or table not in new:
             continue
         for column in old[table].columns:
-            if not column.endswith(("_pence", "_days", "_ppm", *ATTENDANCE_COLUMNS)):
+            if not column.endswith(("_pence", "_days", "_ppm", _LISTED, *ATTENDANCE_COLUMNS)):
                 continue
             older, newer = (
                 frame.select("key", pl.col(column).alias(name))
@@ -187,9 +189,10 @@ def _comparable(edition: Edition) -> dict[str, pl.DataFrame]:
             for amount in table.amounts
             if name not in hrg_tables or amount not in HRG_PRICE_COLUMNS
         ]
-        if table.key and amounts:
+        if table.key and (amounts or not table.amounts):
             key = pl.concat_str(pl.col(table.key), separator=" ", ignore_nulls=True)
-            tables[table.title] = read.rows.select(*amounts, key=key)
+            listed = [] if amounts else [pl.lit(value=True).alias(_LISTED)]
+            tables[table.title] = read.rows.select(*amounts, *listed, key=key)
     return tables
 
 

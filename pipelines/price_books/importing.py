@@ -4,7 +4,8 @@ Belongs here: which tabs are read, what must be there, what makes an import wron
 is kept. Does not belong here: reading a table (`reading`) or which book prices a day (`books`).
 
 Each import is a book of the tables that it holds. A workbook of prices must hold every table
-that is expected of its year; factors and block values may come in workbooks of their own.
+that is expected of its year; factors, block values and eligible providers may come in workbooks
+of their own.
 """
 
 import hashlib
@@ -30,15 +31,14 @@ from pipelines.price_books.annex_a import (
     years_in_title,
 )
 from pipelines.price_books.books import (
-    HRG_TABLES,
     MANIFEST,
     Publication,
     StoredBook,
     imported_books,
-    merge_hrg_prices,
     read_manifest,
     stored_books,
 )
+from pipelines.price_books.frames import put_together
 from pipelines.price_books.reading import TableRead, read_table
 from pipelines.price_books.sheets import Sheet, content_of, read_csv, read_workbook
 from pipelines.workspace import UserError, Workspace, replacing
@@ -76,7 +76,8 @@ def import_workbook(
         names = quoted([sheet.name for sheet in sheets])
         raise UserError(
             f"{path.name} is a workbook of another kind: none of its tabs ({names}) is a table "
-            "of prices, factors or block values. Patterns are in price_books/annex_a.py."
+            "of prices, factors, block values or eligible providers. Patterns are in "
+            "price_books/annex_a.py."
         )
     read = {
         table.name: read_table(by_table[table.name], table, publication.scheme_year, list(by_table))
@@ -163,7 +164,7 @@ def _sort_tabs(
 
 
 def _expected(by_table: Mapping[str, list[Sheet]], scheme_year: str) -> list[Table]:
-    """The tables that a workbook must hold: none, where it is one of factors or block values."""
+    """The tables that a workbook must hold: none, where all of its tables may stand alone."""
     if all(BY_NAME[name].stands_alone for name in by_table):
         return []
     return [table for table in TABLES if table.is_expected(scheme_year)]
@@ -265,8 +266,7 @@ def _store(
 ) -> Imported:
     faults = [*faults, *(fault for table in read.values() for fault in table.faults)]
     if not faults:
-        parts = {name: read[name] for name in HRG_TABLES if name in read}
-        faults += merge_hrg_prices(parts)[1] if parts else []
+        faults += put_together(read)[1]
     if faults:
         raise UserError(f"{path.name} is not imported:\n{listed(faults)}")
     sha256 = hashlib.sha256(content).hexdigest()
@@ -324,7 +324,7 @@ def _gone(
     if not before or not keys:
         return 0
     last = max(before, key=lambda b: (b.publication.effective_from, b.publication.published_on))
-    return last.read(name).rows.join(table.rows, on=keys, how="anti").height
+    return last.read(name).rows.join(table.rows, on=keys, how="anti", nulls_equal=True).height
 
 
 def _table_as_kept(table: TableRead) -> dict[str, Any]:

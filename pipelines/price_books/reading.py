@@ -52,6 +52,13 @@ class TableRead:
         """Where a value of a row stands: tab and cell, or file and line."""
         return _place_of(self._source(row), row, column)
 
+    def cell(self, row: Mapping[str, Any], column: str) -> str:
+        """Where a value stands in its file: tab and cell, or line and column."""
+        source = self._source(row)
+        if source.is_csv:
+            return f"line {row['row']}, column '{source.headers[column]}'"
+        return f"tab '{source.sheet}', cell {source.columns[column]}{row['row']}"
+
     def header(self, row: Mapping[str, Any], column: str) -> str:
         """The words above a value of a row, as published."""
         return self._source(row).headers[column]
@@ -111,7 +118,7 @@ def _find_header(sheet: Sheet, table: Table, scheme_year: str, elsewhere: Sequen
     def rank(header: _Header) -> tuple[int, ...]:
         missing = len(_missing(header, table, elsewhere))
         # A list of names has no cell that tells a row of it from a second row of header.
-        more = len(header.places) if table.key else 0
+        more = len(header.places) if table.code else 0
         return (
             missing,
             len(header.ambiguous),
@@ -194,7 +201,7 @@ def _missing(header: _Header, table: Table, elsewhere: Sequence[str]) -> list[st
         elif column.needed and column.name not in header.places and column.or_on not in elsewhere:
             missing.append(column.header)
     if table.one_of and not any(name in header.places for name in table.one_of):
-        missing.append("Unit price (£)")
+        missing.append(table.header(table.one_of[0]))
     return missing
 
 
@@ -270,21 +277,29 @@ def _is_note(sheet: Sheet, place: int, table: Table, header: _Header) -> bool:
         return True
     amounts = [header.places[name] for name in table.amounts if name in header.places]
     is_filled = any(cells[at] or (place, at) in sheet.errors for at in amounts)
-    if not table.key:
+    if not table.code:
         needed = [header.places[column.name] for column in table.columns if column.needed]
         is_whole = all(cells[at] or (place, at) in sheet.errors for at in needed)
         return not is_whole and (not is_filled or not _has_amount(cells))
-    key = next(column for column in table.columns if column.name == table.key[0])
-    said = cells[header.places[key.name]]
+    said = cells[header.places[table.code.name]]
     if _TOTAL.fullmatch(plain(said or next(filter(None, cells), ""))):
         return True
+    if _is_read_by(table.code, said):
+        return False
+    if not table.amounts:
+        others = [column for column in table.columns if column.name in table.key[1:]]
+        return not any(_is_read_by(column, cells[header.places[column.name]]) for column in others)
+    is_under_header = place == header.top + header.depth and not said
+    is_merged = len(set(filter(None, cells))) == 1
+    return not is_filled or ((is_under_header or is_merged) and not _has_amount(cells))
+
+
+def _is_read_by(column: Column, cell: str) -> bool:
     try:
-        key.parse(said)
+        column.parse(cell)
     except ValueError:
-        is_under_header = place == header.top + header.depth and not said
-        is_merged = len(set(filter(None, cells))) == 1
-        return not is_filled or ((is_under_header or is_merged) and not _has_amount(cells))
-    return False
+        return False
+    return True
 
 
 def _without_repeats(

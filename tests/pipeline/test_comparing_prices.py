@@ -39,12 +39,14 @@ from pipelines.price_books.comparing import (
     not_compared,
     scheme_years,
 )
-from pipelines.price_books.importing import import_workbook
+from pipelines.price_books.importing import import_csv, import_workbook
 from pipelines.pricing_run import Revalued, priced_paths
 from pipelines.workspace import UserError, Workspace
 
 WHEN_FIRST_KNOWN = date(2024, 4, 1)
 HRGS, VISITS = "apc_and_outpatient_procedures.csv", "outpatient_attendances.csv"
+CHANGED_IN_REISSUE = ("HRG prices", "outpatient attendances")
+ELIGIBLE = "eligible providers of specialist top-ups"
 Command = Callable[..., tuple[int, str]]
 
 
@@ -141,11 +143,42 @@ def test_a_price_that_is_not_of_a_spell_is_compared_and_a_list_is_said_not_to_be
         )
     ]
     assert not_compared(before, after) == [
-        "specialist top-ups (no codes)",
         "excluded devices (no codes)",
         "excluded drugs (no codes)",
         "MedTech products (no codes)",
     ]
+
+
+def test_best_practice_and_who_is_eligible_for_top_ups_are_compared(workspace: Workspace) -> None:
+    """FE30Z under BP01 costs £555, not £550; RTD is no more eligible, RX3 is; 0102 adds 21%."""
+    reissue = workspace.data / "price_books" / "reissue"
+    edit(reissue / "best_practice_tariffs.csv", ",550,", ",555,")
+    edit(reissue / "specialist_top_up_providers.csv", "0101,RTD", "0101,RX3")
+    edit(reissue / "specialist_top_ups.csv", "20.5%", "21%")
+    changes = differences(edition(workspace, "cases"), edition(workspace, "reissue"))
+    assert [change for change in changes if change.table not in CHANGED_IN_REISSUE] == [
+        Change(
+            *("best practice tariffs", "FE30Z BP01 Endoscopy procedures"),
+            *("best_practice_combined_price_pence", 55_000, 55_500, "changed"),
+        ),
+        Change(ELIGIBLE, "0101 RTD", "listed", True, None, "gone"),
+        Change(ELIGIBLE, "0101 RX3", "listed", None, True, "new"),
+        Change(
+            *("specialist top-ups", "Illustrative service 2 0102"),
+            *("top_up_ppm", 205_000, 210_000, "changed"),
+        ),
+    ]
+
+
+def test_a_drug_is_shown_with_its_price_or_as_listed(workspace: Workspace) -> None:
+    path = workspace.root / "drugs.csv"
+    path.write_text('Name,Unit price (£)\nAbatacept,"1,200"\nBelimumab,-\n', "utf-8")
+    said = Publication("2026-27", date(2026, 4, 1), date(2026, 4, 1))
+    book = edition(workspace, import_csv(workspace, path, "drugs", said).book.id)
+    shown = [(p.header, p.value, p.place) for p in find_code(book, "abatacept")]
+    assert shown == [("Unit price (£)", 120_000, "drugs.csv, line 2")]
+    shown = [(p.header, p.value, p.place) for p in find_code(book, "Belimumab")]
+    assert shown == [("drugs in unit prices", "listed", "drugs.csv, line 3")]
 
 
 def test_each_value_of_an_hrg_is_shown_with_its_line(workspace: Workspace) -> None:
@@ -159,6 +192,7 @@ def test_each_value_of_an_hrg_is_shown_with_its_line(workspace: Workspace) -> No
         ("non_elective_trim_point_days", 10, f"{HRGS}, line 4"),
         ("per_day_long_stay_pence", 20_000, f"{HRGS}, line 4"),
         ("is_short_stay_emergency_applicable", False, f"{HRGS}, line 4"),
+        ("best_practice_day_case_price_pence", 110_000, "best_practice_tariffs.csv, line 3"),
     ]
 
 
@@ -426,5 +460,12 @@ def test_any_code_of_a_book_is_shown_with_its_line(workspace: Workspace) -> None
         ("market_forces_factor", 1_100_000, "market_forces_factor.csv, line 6"),
         ("block_value, 13Q", 2_000_000, "lva_payments_schedule.csv, line 3"),
         ("block_value, QHM", 21_200_000, "lva_payments_schedule.csv, line 4"),
+        (f"{ELIGIBLE}, 0101", "listed", "specialist_top_up_providers.csv, line 2"),
+        (f"{ELIGIBLE}, 0102", "listed", "specialist_top_up_providers.csv, line 4"),
+        (f"{ELIGIBLE}, NCBPS01", "listed", "specialist_top_up_providers.csv, line 5"),
+        (f"{ELIGIBLE}, NCBPS02", "listed", "specialist_top_up_providers.csv, line 6"),
+        (f"{ELIGIBLE}, NCBPS03", "listed", "specialist_top_up_providers.csv, line 7"),
+        (f"{ELIGIBLE}, NCBPS05", "listed", "specialist_top_up_providers.csv, line 10"),
+        (f"{ELIGIBLE}, NCBPS06", "listed", "specialist_top_up_providers.csv, line 11"),
     ]
     assert find_code(book, "XX99Z") == []

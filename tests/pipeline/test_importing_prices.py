@@ -195,24 +195,41 @@ FURTHER: dict[str, list[tuple[object, ...]]] = {
         ("RN01A", "PET-CT", 61_250, None),
         ("SB12Z", "Deliver simple chemotherapy", 27_100, None),
     ],
-    "best_practice_tariffs": [("Day case", "FE32Z", "Colonoscopy", 56_100, 58_300)],
-    "specialist_top_ups": [("Cancer", 120_000), ("Neurosciences", 280_000)],
+    "best_practice_tariffs": [
+        ("Day case", "BP01", "FE32Z", "Colonoscopy", None, None, 58_300, None, None, None),
+        (
+            *("RTT (10-year health plan)", "BP07", "AB16Z", "Denervation", None, None),
+            *(None, 54_000, 49_050, 0),
+        ),
+    ],
+    "specialist_top_ups": [
+        ("0101", "Cancer", 120_000),
+        ("0102", "Children", 205_000),
+        ("0103", "Burns", None),
+    ],
+    "specialist_top_up_providers": [
+        ("0101", "RRV", "University College London"),
+        ("0101", "RTD", "Newcastle"),
+        ("0102", "RRV", "University College London"),
+        ("0103", "RRV", "University College London"),
+    ],
     "urgent_and_emergency_care": [("VB01Z", "Emergency medicine", 61_200)],
     "community_diagnostic_centres": [("RD20A", "CT, one area", 9_300)],
     "genomic_testing": [("R14.1", "Acutely unwell", 150_000)],
     "excluded_devices": [("Aneurysm coils", None)],
     "excluded_drugs": [("Abatacept", "ICB")],
+    "drugs_in_unit_prices": [("Abatacept", 120_000), ("Belimumab", None)],
     "medtech_products": [("Spectra Optia", None)],
 }
 
 
 @pytest.mark.parametrize("table", FURTHER)
-def test_a_table_that_pricing_does_not_need_is_kept_for_those_that_will(
+def test_a_table_beside_those_of_prices_is_kept_as_published(
     table: str, workspace: Workspace
 ) -> None:
     import_tabs(workspace, whole(layout_2026_27()), publication("2026-27"))
     book = price_book_for(workspace, "2026-27", date(2026, 4, 1))
-    assert book.further[table].rows() == FURTHER[table]
+    assert book.read[table].rows.drop("sheet", "row").rows() == FURTHER[table]
 
 
 def test_the_short_stay_prices_may_be_on_a_tab_of_their_own(workspace: Workspace) -> None:
@@ -638,20 +655,24 @@ def test_notes_of_factors_in_a_workbook_of_prices_are_left_out_by_name(
     assert "market_forces_factor" not in book.tables
 
 
-UNKNOWN_TABS = {
-    "12b Drugs in unit prices": ("High cost drug", "Abatacept"),
-    "Emergency readmissions": ("Code", "VB01Z"),
-}
-
-
-@pytest.mark.parametrize("name", UNKNOWN_TABS)
-def test_a_tab_that_only_sounds_like_a_table_is_not_known(name: str, workspace: Workspace) -> None:
-    """What 12b of 2026/27 lists is paid in unit prices; readmissions have no price."""
-    header, cell = UNKNOWN_TABS[name]
-    extra = Tab(name, [[header, "Name", "Unit price (£)"]], [[cell, "Another", "5"]])
+def test_a_tab_that_only_sounds_like_a_table_is_not_known(workspace: Workspace) -> None:
+    """Readmissions have no price."""
+    name = "Emergency readmissions"
+    extra = Tab(name, [["Code", "Name", "Unit price (£)"]], [["VB01Z", "Another", "5"]])
     tabs = changed(layout_2026_27(), extra=extra)
     book = import_tabs(workspace, tabs, publication("2026-27")).book
     assert book.tabs_not_read == {"Contents": "not known", name: "not known"}
+
+
+@pytest.mark.parametrize("name", ["12b Drugs in unit prices", "12b HCD drugs now in the prices"])
+def test_drugs_that_are_in_unit_prices_are_not_excluded_drugs(
+    name: str, workspace: Workspace
+) -> None:
+    tabs = layout_2026_27()
+    tabs["drugs_in_prices"] = replace(tabs["drugs_in_prices"], name=name)
+    book = import_tabs(workspace, tabs, publication("2026-27")).book
+    assert book.read("excluded_drugs").rows["name"].to_list() == ["Abatacept"]
+    assert book.sources["drugs_in_unit_prices"][0].sheet == name
 
 
 def test_drugs_of_chemotherapy_are_no_unbundled_services(workspace: Workspace) -> None:
@@ -1295,7 +1316,8 @@ CSV_TABLES = {
     "unbundled": "imaging",
     "other": "other",
     "best_practice": "bpt",
-    "specialist": "top_ups",
+    "specialist_top_ups": "top_ups",
+    "specialist_top_up_p": "eligible",
     "urgent": "uec",
     "community": "cdc",
     "genomic": "genomics",
@@ -1303,6 +1325,7 @@ CSV_TABLES = {
     "lva": "lva",
     "excluded_devices": "devices",
     "excluded_drugs": "drugs",
+    "drugs": "drugs_in_prices",
     "medtech": "medtech",
 }
 
