@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 
 from pipelines.deliveries import deliveries_of, settled_cut
+from pipelines.excluded_items import categories_not_checked
 from pipelines.pricing_run import (
     Rulebook,
     priced_path,
@@ -33,6 +34,7 @@ from pipelines.validation import (
 from pipelines.workspace import Workspace, replacing
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_VARIABLE
+from pricing.reasons import ItemReason
 from pricing.scheme import Scheme
 from schemas.extracts import EXTRACTS, ORGANISATION_CODE, Extract
 from schemas.priced_line import PRICED_LINE_COLUMNS
@@ -41,6 +43,11 @@ CONTENT_HASH_SQL = f"sum(hash({', '.join(PRICED_LINE_COLUMNS)})::HUGEINT)"
 """The same for the same rows in any order. DuckDB may change its hash between versions,
 so a recorded content hash names the version that made it."""
 
+ITEMS = "items"
+"""What stands for a dataset in totals of excluded items."""
+
+_SPELLS = {"apc": "spell"}
+_RECORDS = {"apc": "spell", "op": "attendance"}
 _NAMED_ORGANISATIONS = {
     "PROVIDER_UNKNOWN": "organisation_code_of_provider",
     "PROVIDER_NOT_IN_PRICE_YEAR": "organisation_code_of_provider",
@@ -109,6 +116,7 @@ class Account:
     is_illustrative: bool
     datasets: list[DatasetAccount]
     mechanisms: list[MechanismTotal]
+    items: list[MechanismTotal]
     content_hash: str
     notices: list[str]
     versions: dict[str, str]
@@ -153,6 +161,7 @@ def account(workspace: Workspace, month: str) -> Account:
     with duckdb.connect() as connection:
         lines_sql = _lines_sql(workspace, month)
         mechanisms, content_hash = totals(lines_sql, connection)
+        items = item_totals(f"read_parquet('{_items_path(workspace, month)}')", connection)
         distinct = _distinct_lines(lines_sql, connection)
     made = Account(
         activity_month=month,
@@ -162,10 +171,14 @@ def account(workspace: Workspace, month: str) -> Account:
         is_illustrative=rulebook.book.is_illustrative or rulebook.organisations.is_illustrative,
         datasets=datasets,
         mechanisms=mechanisms,
+        items=items,
         content_hash=content_hash,
         notices=_notices(workspace, rulebook, month),
         versions=versions(),
-        equalities=_equalities(workspace, month, datasets, mechanisms, distinct),
+        equalities=[
+            *_equalities(workspace, month, datasets, mechanisms, distinct),
+            *_item_equalities(workspace, month, rulebook, items),
+        ],
     )
     with replacing(workspace.accounting(month)) as writing:
         writing.write_text(json.dumps(asdict(made), indent=1, ensure_ascii=False), "utf-8")
@@ -180,6 +193,7 @@ def read_account(workspace: Workspace, month: str) -> Account:
             **kept,
             "datasets": [DatasetAccount(**entry) for entry in kept["datasets"]],
             "mechanisms": [MechanismTotal(**entry) for entry in kept["mechanisms"]],
+            "items": [MechanismTotal(**entry) for entry in kept["items"]],
             "equalities": [Equality(**entry) for entry in kept["equalities"]],
         }
     )
@@ -204,6 +218,23 @@ def totals(
     return [MechanismTotal(*row[:-1]) for row in rows], (
         f"duckdb-{duckdb.__version__}:{content_hash:016x}"
     )
+
+
+def item_totals(items_sql: str, connection: duckdb.DuckDBPyConnection) -> list[MechanismTotal]:
+    """Totals by mechanism of priced excluded items; what they come to is their value.
+
+    What is payable is None where a baseline decides it, or nothing says, for any of them.
+    """
+    rows = connection.execute(
+        f"""
+        SELECT '{ITEMS}', payment_mechanism, count(*)::BIGINT, sum(amount_pence)::BIGINT,
+               CASE WHEN count(*) FILTER (amount_pence IS NOT NULL AND payable_pence IS NULL) = 0
+                    THEN sum(payable_pence)::BIGINT END,
+               count(*) FILTER (amount_pence IS NULL AND payable_pence IS NULL)::BIGINT
+        FROM {items_sql} GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    return [MechanismTotal(*row) for row in rows]
 
 
 def _distinct_lines(lines_sql: str, connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -296,7 +327,11 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
             "on these figures: import the real lists, sus-pricing organisations import."
         )
     notices += _of_the_rules(rulebook.pack.scheme)
-    notices += _unknown_approvals(workspace, rulebook.approvals.rows)
+    notices += _unknown_contracts(workspace, rulebook.pack.scheme, month)
+    notices += _unknown_records(workspace, rulebook.approvals.rows, "approvals", _SPELLS)
+    notices += _unknown_records(workspace, rulebook.visitors.rows, "overseas visitors", _RECORDS)
+    notices += _unknown_records(workspace, rulebook.items.rows, "excluded items", _RECORDS)
+    notices += _unchecked_items(rulebook, month)
     notices += _unknown_hrgs(workspace, rulebook, month)
     return notices
 
@@ -315,35 +350,72 @@ def _of_the_rules(scheme: Scheme) -> list[str]:
             f"ASSUMED: {assumed} of the {len(scheme.parameters)} values of {scheme.scheme_year} "
             f"are. See sus-pricing schemes assumptions {scheme.scheme_year}."
         )
-    if scheme.api_scope.has_contract_threshold:
-        notices.append(
-            "NHS providers are all taken to be under API. Contracts below the threshold with "
-            f"{scheme.citation('api_scope.has_contract_threshold')} may be on other terms, which "
-            "cannot be loaded yet."
-        )
     return notices
 
 
-def _unknown_approvals(workspace: Workspace, approvals: pl.DataFrame) -> list[str]:
-    """Approvals that name a record which is no valid spell of any month in the lake."""
-    valid = sorted((workspace.lake / "valid" / "apc").glob("*/*/records.parquet"))
+def _unknown_contracts(workspace: Workspace, scheme: Scheme, month: str) -> list[str]:
+    """Pairs whose contract decides the mechanism, and is not in the contracts list."""
+    lines = pl.scan_parquet(list(priced_paths(workspace, month).values()))
+    pairs = (
+        lines.filter(pl.col("mechanism_rule") == "contract_not_known")
+        .group_by("provider_code", "commissioner_code")
+        .len()
+        .collect()
+    )
+    if pairs.is_empty():
+        return []
+    return [
+        f"Of {pairs.height:,} pairs of provider and payer ({pairs['len'].sum():,} lines) it is not "
+        "known whether the contract is under API, so nothing is said to be payable for them "
+        f"({scheme.citation('api_scope.has_contract_threshold')}). Name them in the contracts "
+        "list, with is_same_system or expected_annual_value, and run the month again."
+    ]
+
+
+def _unknown_records(
+    workspace: Workspace, entries: pl.DataFrame, kind: str, datasets: Mapping[str, str]
+) -> list[str]:
+    """Entries that name a record which is not valid in any month in the lake.
+
+    `datasets` are those that the record may be of, with the word for a record of each.
+    """
+    valid = [
+        path
+        for dataset in datasets
+        for path in sorted((workspace.lake / "valid" / dataset).glob("*/*/records.parquet"))
+    ]
+    records = pl.concat([pl.scan_parquet(path).select("record_id") for path in valid])
     unknown = (
-        approvals.filter(pl.col("record_id").is_not_null())
+        entries.filter(pl.col("record_id").is_not_null())
         .lazy()
-        .join(pl.scan_parquet(valid).select("record_id"), on="record_id", how="anti")
+        .join(records, on="record_id", how="anti")
         .select("file", "line")
         .sort("file", "line")
         .collect()
     )
+    words = " or ".join(datasets.values())
     notices = []
     for (name,), rows in unknown.group_by("file", maintain_order=True):
         lines = ", ".join(str(line) for line in rows["line"].head(10))
         more = f" and {rows.height - 10:,} more" if rows.height > 10 else ""
         notices.append(
-            f"{name}: approvals that name a record which is no valid spell of any month run so "
+            f"{name}: {kind} that name a record which is no valid {words} of any month run so "
             f"far: {rows.height:,} (lines {lines}{more})."
         )
     return notices
+
+
+def _unchecked_items(rulebook: Rulebook, month: str) -> list[str]:
+    """Excluded items that no list of the price book was there to hold against."""
+    of_month = rulebook.items.rows.filter(pl.col("activity_month") == month)
+    unchecked = categories_not_checked(of_month, rulebook.book.read)
+    if not unchecked:
+        return []
+    items = of_month.filter(pl.col("category").is_in(unchecked)).height
+    return [
+        f"The price book '{rulebook.book.name}' has no list of excluded items of the kinds "
+        f"{', '.join(unchecked)}: {items:,} items are taken to be excluded unchecked."
+    ]
 
 
 def _unknown_hrgs(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
@@ -445,6 +517,46 @@ def _equalities(
             for amount, total in amounts.items()
         ]
     return found
+
+
+def _items_path(workspace: Workspace, month: str) -> Path:
+    return workspace.statement("excluded_items", month)
+
+
+def _item_equalities(
+    workspace: Workspace, month: str, rulebook: Rulebook, totals_of_items: list[MechanismTotal]
+) -> list[Equality]:
+    items = pl.read_parquet(_items_path(workspace, month))
+    baselines = pl.read_parquet(workspace.statement("excluded_drugs_baseline", month))
+    listed = rulebook.items.rows.filter(pl.col("activity_month") == month)
+    drugs = items.filter(
+        pl.col("reason_code").is_in(
+            [ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING]
+        )
+    )
+    return [
+        Equality("excluded items: items listed = items priced", listed.height, items.height),
+        Equality(
+            "excluded items: items priced = distinct references among them",
+            items.height,
+            items["item_reference"].n_unique(),
+        ),
+        Equality(
+            "excluded items: items priced = items of all mechanisms",
+            items.height,
+            sum(total.lines for total in totals_of_items),
+        ),
+        Equality(
+            "excluded items: amount_pence = amount_pence of all mechanisms",
+            _sum(items, "amount_pence"),
+            sum(total.value_pence or 0 for total in totals_of_items),
+        ),
+        Equality(
+            "excluded drugs baseline: month_amount_pence = amount_pence of its items",
+            _sum(baselines, "month_amount_pence"),
+            _sum(drugs, "amount_pence"),
+        ),
+    ]
 
 
 def _sum(table: pl.DataFrame, column: str) -> int:

@@ -24,6 +24,8 @@ from schemas.contracts import valid_schema
 from schemas.extracts import ADMITTED_PATIENT_CARE, EXTRACTS, Extract
 from schemas.priced_line import (
     EBI_CHALLENGES,
+    EXCLUDED_DRUGS_BASELINE,
+    EXCLUDED_ITEMS,
     LOW_VOLUME,
     PRICED_LINE,
     VARIABLE_ELEMENT,
@@ -230,6 +232,20 @@ STATEMENTS = (
         EBI_CHALLENGES,
         pricing_run.make_ebi_challenges,
         (ADMITTED_PATIENT_CARE,),
+    ),
+    Statement(
+        "excluded_items",
+        "Excluded items of the users' list: what is paid for each, and why.",
+        EXCLUDED_ITEMS,
+        pricing_run.make_excluded_items,
+        EXTRACTS,
+    ),
+    Statement(
+        "excluded_drugs_baseline",
+        "Excluded drugs of NHS England in the scheme year so far, against their baselines.",
+        EXCLUDED_DRUGS_BASELINE,
+        pricing_run.make_excluded_drugs_baseline,
+        EXTRACTS,
     ),
 )
 

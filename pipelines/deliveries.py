@@ -48,10 +48,18 @@ from schemas.rules import EARLIEST_COSTING_DATE, is_moment, parse_date
 PRIOR_APPROVALS = "prior_approvals"
 LVA_EXCEPTIONS = "lva_exceptions"
 HRG_BRIDGE = "hrg_bridge"
+CONTRACTS = "contracts"
+LOCAL_PRICES = "local_prices"
+OVERSEAS_VISITORS = "overseas_visitors"
+EXCLUDED_ITEMS = "excluded_items"
 LIST_HEADERS = {
     PRIOR_APPROVALS: ("record_id", "ebi_type_code", "approval_reference"),
     LVA_EXCEPTIONS: ("provider_code", "commissioner_code", "exception"),
     HRG_BRIDGE: ("activity_hrg_code", "price_hrg_code", "price_scheme_year"),
+    CONTRACTS: ("agreement_serial_number", "covers", "agreed_mechanism"),
+    LOCAL_PRICES: ("hrg_code", "treatment_function_code", "price", "agreement_reference"),
+    OVERSEAS_VISITORS: ("record_id", "charging_status"),
+    EXCLUDED_ITEMS: ("item_reference", "activity_month", "category", "item_name"),
 }
 EVERY_MONTH = "every"
 """Where the records of a supplementary extract are filed: they have no costing date."""
@@ -618,8 +626,8 @@ def _recognise(header: list[str], name: str) -> str:
         name,
         "FILE_DATASET_UNKNOWN",
         f"the header (of {len(header)} columns) is not that of a PbR APC spells or OP extract, a "
-        "CDS 6.2 supplementary extract, prior approvals, LVA exceptions or an HRG bridge. Move it "
-        "out of landing.",
+        "CDS 6.2 supplementary extract, or one of the users' lists (see README.md of landing). "
+        "Move it out of landing.",
     )
 
 

@@ -22,6 +22,8 @@ from pricing.money import LARGEST_PENCE
 
 _POUNDS = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,2})?$|^\d+(\.\d{1,2})?$")
 _HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
+_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
+_QUANTITY = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))?")
 _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
@@ -69,6 +71,18 @@ def hrg(value: str) -> str:
     return value.upper()
 
 
+def optional_hrg(value: str) -> str | None:
+    """A healthcare resource group that may be blank."""
+    return hrg(value) if value else None
+
+
+def month(value: str) -> str:
+    """A month, such as 2024-07."""
+    if not _MONTH.fullmatch(value):
+        raise ValueError("is not a month such as 2024-07")
+    return value
+
+
 def scheme_year(value: str) -> str:
     """A scheme year, such as 2024-25."""
     try:
@@ -86,6 +100,12 @@ def one_of(*allowed: str) -> Callable[[str], str]:
         return value
 
     return parse
+
+
+def optional_one_of(*allowed: str) -> Callable[[str], str | None]:
+    """One of a closed list of words, or blank."""
+    parse = one_of(*allowed)
+    return lambda value: parse(value) if value else None
 
 
 def pence(value: str) -> int | None:
@@ -135,6 +155,38 @@ def yes_or_no(value: str) -> bool:
     if value.lower() not in answers:
         raise ValueError("is neither Yes nor No")
     return answers[value.lower()]
+
+
+def flag(value: str) -> bool:
+    """Yes or no, which must be there."""
+    answer = optional_flag(value)
+    if answer is None:
+        raise ValueError("is blank")
+    return answer
+
+
+def optional_flag(value: str) -> bool | None:
+    """Yes or no; blank is not known, which is not no."""
+    answers = {"yes": True, "no": False, "": None}
+    if value.lower() not in answers:
+        raise ValueError("is neither yes nor no")
+    return answers[value.lower()]
+
+
+def thousandths(value: str) -> int:
+    """A quantity with up to three decimals that must be there and above 0, in thousandths.
+
+    >>> [thousandths(quantity) for quantity in ("2", "0.5", "12.125")]
+    [2000, 500, 12125]
+    """
+    found = _QUANTITY.fullmatch(value)
+    if not found:
+        raise ValueError("is not a quantity with at most three decimals, such as 2 or 0.5")
+    whole, decimals = found.groups()
+    amount = int(whole) * 1_000 + int((decimals or "").ljust(3, "0"))
+    if amount == 0:
+        raise ValueError("is zero: an item that was not used does not belong in the list")
+    return amount
 
 
 def ppm(value: str) -> int:

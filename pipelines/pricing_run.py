@@ -7,6 +7,7 @@ what comes out. Does not belong here: any rule.
 
 import json
 from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -16,30 +17,53 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from pipelines.basis import PricingBasis
+from pipelines.contracts import (
+    contracts_in_force,
+    drug_baselines,
+    read_contracts,
+    refuse_unapproved,
+    single_agreements,
+    whole_contracts,
+)
 from pipelines.deliveries import ROW_GROUP_ROWS, settled_cut
-from pipelines.organisations import PROVIDERS, Organisations, read_organisations
+from pipelines.excluded_items import items_to_price, read_excluded_items
+from pipelines.local_prices import (
+    local_attendance_price_days,
+    local_hrg_price_days,
+    read_local_prices,
+)
+from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
 from pipelines.price_books import PriceBook, price_book_for
 from pipelines.scheme_packs import SchemePack, scheme_for
 from pipelines.user_lists import (
     UserList,
     approved_days,
     approved_records,
+    charging_statuses,
     exception_days,
     in_price_year,
     no_hrg_bridge,
     of_price_year,
     read_hrg_bridge,
     read_lva_exceptions,
+    read_overseas_visitors,
     read_prior_approvals,
     refuse_unknown_organisations,
 )
 from pipelines.validation import count_codes, valid_path, write_refused
-from pipelines.workspace import UserError, Workspace, discard, replacing
-from pricing import ebi, low_volume, variable_element
+from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
+from pricing import ebi, excluded_items, low_volume, variable_element
 from pricing.national import parties_of, price_attendances, price_spells
 from pricing.reference import Reference
 from schemas.extracts import DELIVERY_COLUMNS, EXTRACTS
-from schemas.priced_line import EBI_CHALLENGES, LOW_VOLUME, VARIABLE_ELEMENT, Field
+from schemas.priced_line import (
+    EBI_CHALLENGES,
+    EXCLUDED_DRUGS_BASELINE,
+    EXCLUDED_ITEMS,
+    LOW_VOLUME,
+    VARIABLE_ELEMENT,
+    Field,
+)
 
 _PRICE = {"apc": price_spells, "op": price_attendances}
 _PRICED = "priced"
@@ -54,18 +78,33 @@ class Rulebook:
     organisations: Organisations
     approvals: UserList
     exceptions: UserList
+    contracts: UserList
+    local_prices: UserList
+    visitors: UserList
+    items: UserList
     bridge: UserList
     basis: PricingBasis
 
     def inputs(self) -> dict[str, str]:
         """The sha256 of everything a month is priced with."""
+        lists = {
+            "prior approvals": self.approvals,
+            "LVA exceptions": self.exceptions,
+            "contracts": self.contracts,
+            "local prices": self.local_prices,
+            "overseas visitors": self.visitors,
+            "excluded items": self.items,
+            "HRG bridge": self.bridge,
+        }
         return {
             f"scheme pack {self.pack.path.name}": self.pack.sha256,
             f"price book {self.book.name}": self.book.sha256,
             "organisations": self.organisations.sha256,
-            **{f"prior approvals {n}": sha256 for n, sha256 in self.approvals.files.items()},
-            **{f"LVA exceptions {n}": sha256 for n, sha256 in self.exceptions.files.items()},
-            **{f"HRG bridge {n}": sha256 for n, sha256 in self.bridge.files.items()},
+            **{
+                f"{kind} {name}": sha256
+                for kind, one in lists.items()
+                for name, sha256 in one.files.items()
+            },
         }
 
     def is_own_year(self, month: str) -> bool:
@@ -77,22 +116,50 @@ class Rulebook:
         """The reference tables for one month's records, as Polars frames."""
         first, last = month_days(month)
         admitted_from = min(earliest_admission or first, first)
-        parties = self.organisations.laid_out(first, self.basis.rules_day(month))
-        codes = [dict(zip(*parties[name].get_columns()[:2], strict=True)) for name in parties]
-        approvals = in_price_year(self.approvals.rows, *codes)
-        exceptions = in_price_year(self.exceptions.rows, *codes)
+        parties = self._parties(month)
+        approvals, exceptions, local_prices, contracts = (
+            in_price_year(entries.rows, *_codes(parties))
+            for entries in (self.approvals, self.exceptions, self.local_prices, self.contracts)
+        )
+        in_force = contracts_in_force(contracts, first)
         tables: dict[str, Any] = {
             **parties,
             "hrg_prices": self.book.hrg_prices,
             "hrg_bridge": self.bridge.rows.select("price_hrg_code", hrg_code="activity_hrg_code"),
             "attendance_prices": self.book.attendance_prices,
+            "unbundled_prices": self.book.unbundled_prices,
+            "best_practice_prices": self.book.best_practice_prices,
+            "top_up_rates": self.book.top_up_rates,
             "market_forces_factors": self.book.market_forces_factors,
             "lva_schedule": self.book.lva_schedule,
             "lva_exception_days": exception_days(exceptions, first, last),
+            "contracts": whole_contracts(in_force),
+            "agreements": single_agreements(in_force),
+            "local_hrg_price_days": local_hrg_price_days(local_prices, first, last),
+            "local_attendance_price_days": local_attendance_price_days(local_prices, first, last),
+            "overseas_visitors": charging_statuses(self.visitors.rows),
             "approved_records": approved_records(approvals),
             "approved_days": approved_days(approvals, admitted_from, last),
         }
         return Reference.from_native({name: table.lazy() for name, table in tables.items()})
+
+    def baselines(self, month: str) -> pl.DataFrame:
+        """The baselines of excluded drugs that contracts of the month give, by pair."""
+        first, _ = month_days(month)
+        contracts = in_price_year(self.contracts.rows, *_codes(self._parties(month)))
+        return drug_baselines(contracts_in_force(contracts, first))
+
+    def _parties(self, month: str) -> dict[str, pl.DataFrame]:
+        first, _ = month_days(month)
+        return self.organisations.laid_out(first, self.basis.rules_day(month))
+
+
+def _codes(parties: dict[str, pl.DataFrame]) -> list[dict[str, str | None]]:
+    """What each code of a provider, and of a payer, comes down to."""
+    return [
+        dict(zip(*parties[name].get_columns()[:2], strict=True))
+        for name in (PROVIDERS, COMMISSIONERS)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +200,13 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
     pack = scheme_for(workspace, on, workspace.basis.as_of)
     organisations = read_organisations(workspace)
     approvals, exceptions = read_prior_approvals(workspace), read_lva_exceptions(workspace)
-    for entries in (approvals, exceptions):
+    contracts, local_prices = read_contracts(workspace), read_local_prices(workspace)
+    items = read_excluded_items(workspace)
+    for entries in (approvals, exceptions, contracts, local_prices, items):
         refuse_unknown_organisations(
             entries, organisations.known(PROVIDERS), organisations.payers()
         )
+    refuse_unapproved(contracts, month_days(month)[0], pack.scheme)
     book = price_book_for(
         workspace,
         pack.scheme.scheme_year,
@@ -150,6 +220,10 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         organisations=organisations,
         approvals=approvals,
         exceptions=exceptions,
+        contracts=contracts,
+        local_prices=local_prices,
+        visitors=read_overseas_visitors(workspace),
+        items=items,
         bridge=no_hrg_bridge(),
         basis=workspace.basis,
     )
@@ -330,6 +404,53 @@ def make_ebi_challenges(workspace: Workspace, month: str) -> pl.DataFrame:
     return _write(workspace, "ebi_challenges", month, made, EBI_CHALLENGES)
 
 
+def make_excluded_items(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives what is paid for each excluded item of the month."""
+    priced = _priced_items(workspace, month, rulebook_for(workspace, month))
+    of_month = priced.filter(nw.col("activity_month") == month)
+    return _write(workspace, "excluded_items", month, of_month, EXCLUDED_ITEMS)
+
+
+def make_excluded_drugs_baseline(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives the drugs of the scheme year up to the month against their baselines."""
+    rulebook = rulebook_for(workspace, month)
+    made = excluded_items.against_baseline(
+        _priced_items(workspace, month, rulebook),
+        nw.from_native(rulebook.baselines(month).lazy()),
+        month,
+        rulebook.pack.scheme.scheme_year,
+    )
+    return _write(workspace, "excluded_drugs_baseline", month, made, EXCLUDED_DRUGS_BASELINE)
+
+
+def _priced_items(workspace: Workspace, month: str, rulebook: Rulebook) -> nw.LazyFrame[Any]:
+    """The items of the month's scheme year up to the month, by the rules and lists of the month.
+
+    Which mechanism pays for an item's record is known where the record's month was priced, on
+    the same basis.
+    """
+    tables = {name: table.rows for name, table in rulebook.book.read.items()}
+    items = items_to_price(rulebook.items.rows, month, tables)
+    earlier = {one for one in items["activity_month"] if one < month}
+    lines = [
+        *priced_paths(workspace, month).values(),
+        *(path for one in sorted(earlier) for path in _priced_before(workspace, one)),
+    ]
+    return excluded_items.priced_items(
+        nw.from_native(items.lazy()),
+        rulebook.reference(month),
+        nw.from_native(rulebook.baselines(month).lazy()),
+        excluded_items.record_mechanisms(nw.from_native(pl.scan_parquet(lines))),
+        rulebook.pack.scheme,
+    )
+
+
+def _priced_before(workspace: Workspace, month: str) -> Iterator[Path]:
+    for extract in EXTRACTS:
+        of_cuts = (priced_path(workspace, extract.dataset, month, cut) for cut in CUTS)
+        yield from [path for path in of_cuts if path.is_file()][:1]
+
+
 def _lines(workspace: Workspace, month: str) -> nw.LazyFrame[Any]:
     return nw.from_native(pl.scan_parquet(list(priced_paths(workspace, month).values())))
 
@@ -342,7 +463,7 @@ def _write(
     columns: tuple[Field, ...],
 ) -> pl.DataFrame:
     names = [field.name for field in columns]
-    keys = [name for name in names if name.endswith(("_code", "_month", "record_id"))]
+    keys = [name for name in names if name.endswith(("_code", "_month", "record_id", "_reference"))]
     table: pl.DataFrame = made.to_native().select(names).collect().sort(keys)
     with replacing(workspace.statement(name, month)) as writing:
         table.write_parquet(writing)

@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock
 
-from pipelines.accounting import Account, totals
+from pipelines.accounting import Account, item_totals, totals
 from pipelines.basis import PricingBasis
 from pipelines.pricing_run import priced_paths
 from pipelines.reasons import reasons
@@ -29,6 +29,8 @@ from pipelines.workspace import UserError, Workspace, discard, replacing
 from schemas.extracts import EXTRACTS, SUPPLEMENT
 from schemas.priced_line import (
     EBI_CHALLENGES,
+    EXCLUDED_DRUGS_BASELINE,
+    EXCLUDED_ITEMS,
     LOW_VOLUME,
     PRICED_LINE,
     REASONS,
@@ -59,10 +61,14 @@ PRICING_BASIS = Field(
 
 ACCOUNTING = (
     Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
-    Field("dataset", "text", "apc or op"),
+    Field("dataset", "text", "apc, op, or items: the excluded items of the users' list"),
     Field("payment_mechanism", "text", "Mechanism that pays for the lines"),
-    Field("lines", "integer", "Priced lines"),
-    Field("value_pence", "integer", "Worth at unit prices after MFF; null if no line has a price"),
+    Field("lines", "integer", "Priced lines, or items"),
+    Field(
+        "value_pence",
+        "integer",
+        "Worth at unit prices after MFF, or what the items come to; null if none has a price",
+    ),
     Field(
         "payable_pence",
         "integer",
@@ -121,6 +127,16 @@ _MONTHLY = (
         "Category 1 evidence-based interventions without prior approval",
         EBI_CHALLENGES,
     ),
+    Table(
+        "excluded_items",
+        "High cost drugs, devices and other excluded items: what is paid for each, and why",
+        EXCLUDED_ITEMS,
+    ),
+    Table(
+        "excluded_drugs_baseline",
+        "Excluded drugs of NHS England in the scheme year up to each month, against baselines",
+        EXCLUDED_DRUGS_BASELINE,
+    ),
     Table("refused_records", "Records that were not priced, and every reason", REFUSED_RECORDS),
     Table("accounting", "Lines and pence of each month by mechanism", ACCOUNTING),
 )
@@ -130,6 +146,14 @@ TABLES = (
     Table("reasons", "What each reason code means and what to do", REASONS),
 )
 """The tables of the mart; those of months are in both schemas."""
+_FROM_PARQUET = (
+    "priced_lines",
+    "variable_element",
+    "low_volume",
+    "ebi_challenges",
+    "excluded_items",
+    "excluded_drugs_baseline",
+)
 _BY_NAME = {table.name: table for table in _MONTHLY}
 _OF_MONTH = "activity_month = $month AND pricing_basis = $basis"
 
@@ -210,7 +234,7 @@ def _build(
         connection.execute("BEGIN")
         make_tables(workspace, connection)
         place = _Place(account.activity_month, account.pricing_basis)
-        for name in ("priced_lines", "variable_element", "low_volume", "ebi_challenges"):
+        for name in _FROM_PARQUET:
             _replace_month(connection, name, place, _source(workspace, name, place.month))
         _replace_refused(workspace, connection, account, place)
         _replace_accounting(connection, account, place)
@@ -335,7 +359,7 @@ def _replace_accounting(
     connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
 ) -> None:
     _delete_month(connection, "accounting", place)
-    for m in account.mechanisms:
+    for m in (*account.mechanisms, *account.items):
         connection.execute(
             f"INSERT INTO {place.table('accounting')} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -439,6 +463,12 @@ def _refuse_unless_it_ties(
     if mechanisms != account.mechanisms or content_hash != account.content_hash:
         raise PublicationError(
             f"The priced lines of {place.month} in the new mart are not those that were "
+            "accounted for, so it was not published. Run the month again."
+        )
+    items = f"(SELECT * FROM {place.table('excluded_items')} WHERE {of_month})"
+    if item_totals(items, connection) != account.items:
+        raise PublicationError(
+            f"The excluded items of {place.month} in the new mart are not those that were "
             "accounted for, so it was not published. Run the month again."
         )
     refused = _count(connection, "refused_records", place)

@@ -1,12 +1,14 @@
-"""The users' own lists: prior approvals, LVA exceptions and the HRG bridge.
+"""The users' own lists: prior approvals, LVA exceptions, overseas visitors and the HRG bridge.
 
-Belongs here: reading the lists and laying each entry out by the days it is in force.
-Does not belong here: what an approval (`pricing.ebi`) or exception (`pricing.low_volume`)
-does, or finding the files (`pipelines.deliveries`).
+Belongs here: reading the lists, laying each entry out by the days it is in force, and what
+every such list is held to. Does not belong here: what an approval (`pricing.ebi`) or exception
+(`pricing.low_volume`) does, lists that have a module of their own (`pipelines.contracts`,
+`pipelines.local_prices`, `pipelines.excluded_items`), or finding the files
+(`pipelines.deliveries`).
 """
 
 import hashlib
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +17,7 @@ import polars as pl
 from pipelines.deliveries import (
     HRG_BRIDGE,
     LVA_EXCEPTIONS,
+    OVERSEAS_VISITORS,
     PRIOR_APPROVALS,
     landed_lists,
     read_landed,
@@ -24,11 +27,13 @@ from pipelines.lists import (
     code,
     day,
     hrg,
+    listed,
     one_of,
     optional_code,
     optional_text,
     read_list,
     scheme_year,
+    text,
 )
 from pipelines.workspace import UserError, Workspace
 from pricing.low_volume import EXCEPTION_FLAGS
@@ -59,6 +64,12 @@ BRIDGE = (
     Cell("price_hrg_code", "price_hrg_code", pl.String, hrg),
     Cell("price_scheme_year", "price_scheme_year", pl.String, scheme_year),
 )
+CHARGING_STATUSES = ("chargeable", "chargeable_settled_status", "exempt")
+VISITORS = (
+    Cell("record_id", "record_id", pl.String, text),
+    Cell("charging_status", "charging_status", pl.String, one_of(*CHARGING_STATUSES)),
+    Cell("source_reference", "source_reference", pl.String, text),
+)
 _PERIOD = ("valid_from", "valid_to")
 _TYPE_LETTER_LENGTH = 2
 
@@ -76,34 +87,44 @@ def read_prior_approvals(workspace: Workspace) -> UserList:
 
     A row names a record, or a provider, commissioner, type of intervention and period.
     """
-    approvals = _read_all(workspace, PRIOR_APPROVALS, APPROVALS)
+    approvals = read_user_list(workspace, PRIOR_APPROVALS, APPROVALS)
     by_period = ["provider_code", "commissioner_code", "ebi_type_code", *_PERIOD]
     incomplete = pl.col("record_id").is_null() & pl.any_horizontal(
         pl.col(name).is_null() for name in by_period
     )
-    _refuse_backwards(approvals)
-    _refuse_rows(approvals, incomplete, "must name a record_id, or all of " + ", ".join(by_period))
+    refuse_backwards(approvals)
+    refuse_rows(approvals, incomplete, "must name a record_id, or all of " + ", ".join(by_period))
     no_letter = ~pl.col("ebi_type_code").str.contains(r"^[A-Z]_").fill_null(True)
     both = pl.col("record_id").is_not_null() & pl.any_horizontal(
         pl.col(name).is_not_null() for name in by_period
     )
-    _refuse_rows(approvals, both, "must name a record_id or a period approval, not both")
-    _refuse_rows(approvals, no_letter, "must give the type as SUS+ does, such as A_snoring")
+    refuse_rows(approvals, both, "must name a record_id or a period approval, not both")
+    refuse_rows(approvals, no_letter, "must give the type as SUS+ does, such as A_snoring")
     return approvals
 
 
 def read_lva_exceptions(workspace: Workspace) -> UserList:
     """Every LVA exception in the landing folder; none where there is no list."""
-    exceptions = _read_all(workspace, LVA_EXCEPTIONS, EXCEPTIONS)
+    exceptions = read_user_list(workspace, LVA_EXCEPTIONS, EXCEPTIONS)
     no_period = pl.any_horizontal(pl.col(name).is_null() for name in _PERIOD)
-    _refuse_backwards(exceptions)
-    _refuse_rows(exceptions, no_period, "must give valid_from and valid_to")
+    refuse_backwards(exceptions)
+    refuse_rows(exceptions, no_period, "must give valid_from and valid_to")
     return exceptions
+
+
+def read_overseas_visitors(workspace: Workspace) -> UserList:
+    """What the landing folder says of overseas visitors, by record; none where there is no list.
+
+    Raises `UserError` that names both lines where a record is there twice.
+    """
+    visitors = read_user_list(workspace, OVERSEAS_VISITORS, VISITORS)
+    refuse_repeated(visitors, "record_id")
+    return visitors
 
 
 def read_hrg_bridge(workspace: Workspace) -> UserList:
     """Every bridge from one HRG to another in the landing folder; none where there is no list."""
-    return _read_all(workspace, HRG_BRIDGE, BRIDGE)
+    return read_user_list(workspace, HRG_BRIDGE, BRIDGE)
 
 
 def of_price_year(bridge: UserList, price_year: str, hrgs: Set[str]) -> UserList:
@@ -123,7 +144,7 @@ def of_price_year(bridge: UserList, price_year: str, hrgs: Set[str]) -> UserList
             f"must name as price_hrg_code an HRG of the price book of {price_year}",
         ),
     ):
-        _refuse_rows(of_year, fault, wanted)
+        refuse_rows(of_year, fault, wanted)
     return of_year
 
 
@@ -170,7 +191,7 @@ def refuse_unknown_organisations(
         unknown = ~pl.col(column).is_in(list(known)).fill_null(True)
         kind = column.removesuffix("_code")
         wanted = f"must name a {kind} of the organisations as the outputs do (not a site or part)"
-        _refuse_rows(entries, unknown, wanted)
+        refuse_rows(entries, unknown, wanted)
 
 
 def approved_records(approvals: pl.DataFrame) -> pl.DataFrame:
@@ -183,7 +204,7 @@ def approved_days(approvals: pl.DataFrame, first: date, last: date) -> pl.DataFr
     by_period = approvals.filter(pl.col("record_id").is_null())
     letter = pl.col("ebi_type_code").str.slice(0, _TYPE_LETTER_LENGTH)
     return (
-        _by_day(by_period, "start_date", first, last)
+        by_day(by_period, "start_date", first, last)
         .select("provider_code", "commissioner_code", letter.alias("ebi_type_letter"), "start_date")
         .unique()
         .sort(pl.all())
@@ -194,7 +215,7 @@ def exception_days(exceptions: pl.DataFrame, first: date, last: date) -> pl.Data
     """A row for each day between two on which a pair has an exception, and which."""
     kind = pl.col("exception")
     return (
-        _by_day(exceptions, "costing_date", first, last)
+        by_day(exceptions, "costing_date", first, last)
         .group_by("provider_code", "commissioner_code", "costing_date")
         .agg(
             *((kind == name).any().alias(flag) for name, flag in EXCEPTION_FLAGS.items()),
@@ -203,14 +224,24 @@ def exception_days(exceptions: pl.DataFrame, first: date, last: date) -> pl.Data
     )
 
 
-def _by_day(entries: pl.DataFrame, name: str, first: date, last: date) -> pl.DataFrame:
+def charging_statuses(visitors: pl.DataFrame) -> pl.DataFrame:
+    """What the list says of each record's charges."""
+    return visitors.select("record_id", "charging_status").sort("record_id")
+
+
+def by_day(entries: pl.DataFrame, name: str, first: date, last: date) -> pl.DataFrame:
+    """Each entry once for each day between two on which it is in force, the day as `name`."""
     start = pl.max_horizontal("valid_from", pl.lit(first))
     end = pl.min_horizontal("valid_to", pl.lit(last))
     in_force = entries.filter(start <= end)
     return in_force.with_columns(pl.date_ranges(start, end).alias(name)).explode(name)
 
 
-def _read_all(workspace: Workspace, kind: str, cells: tuple[Cell, ...]) -> UserList:
+def read_user_list(workspace: Workspace, kind: str, cells: tuple[Cell, ...]) -> UserList:
+    """Every row of every list of a kind in the landing folder, with its `file` and `line`.
+
+    Raises `UserError` that names the file and line of each cell that cannot be read.
+    """
     frames, files = [], {}
     for file in landed_lists(workspace, kind):
         content = read_landed(file)
@@ -229,13 +260,83 @@ def _all_rows(
     return UserList(pl.concat([empty, *frames]), files)
 
 
-def _refuse_rows(entries: UserList, faulty: pl.Expr, wanted: str) -> None:
+def refuse_rows(entries: UserList, faulty: pl.Expr, wanted: str) -> None:
+    """Raises `UserError` that names the lines for which `faulty` holds, and what is `wanted`."""
     bad = entries.rows.filter(faulty).select("file", "line").rows()
     if bad:
         where = "\n".join(f"  {name}, line {line}" for name, line in bad[:20])
         raise UserError(f"An entry {wanted}. Not so:\n{where}")
 
 
-def _refuse_backwards(entries: UserList) -> None:
+def refuse_backwards(entries: UserList) -> None:
+    """Raises `UserError` for an entry that ends before it starts."""
     ends_first = pl.col("valid_to") < pl.col("valid_from")
-    _refuse_rows(entries, ends_first, "must not end before it starts")
+    refuse_rows(entries, ends_first, "must not end before it starts")
+
+
+def refuse_repeated(entries: UserList, key: str) -> None:
+    """Raises `UserError` for two entries of the same key, naming both lines."""
+    _refuse_groups(entries.rows, [key], pl.len() > 1, f"must be the only one of its {key}")
+
+
+def refuse_overlapping(entries: UserList, keys: Sequence[str]) -> None:
+    """Raises `UserError` for two entries of the same keys on one day, naming both lines.
+
+    Keys that are null are the same; every entry must have both of its dates.
+    """
+    ordered = entries.rows.sort(*keys, *_PERIOD, "file", "line")
+    latest: dict[tuple[object, ...], dict[str, object]] = {}
+    faults = []
+    for row in ordered.iter_rows(named=True):
+        key = tuple(row[name] for name in keys)
+        before = latest.get(key)
+        if before and row["valid_from"] <= before["valid_to"]:
+            faults.append(f"{_place(before)} and {_place(row)}")
+        if not before or row["valid_to"] > before["valid_to"]:
+            latest[key] = row
+    if faults:
+        named = ", ".join(keys)
+        raise UserError(
+            f"Two entries of the same {named} must not be in force on the same day. "
+            f"Not so:\n{listed(faults)}"
+        )
+
+
+def refuse_disagreeing(
+    entries: pl.DataFrame, keys: Sequence[str], values: Sequence[str], what: str
+) -> None:
+    """Raises `UserError` where entries of the same keys say different things, naming the lines.
+
+    For entries by the organisations of the price year: two predecessors' entries may come
+    down to one successor, and nobody but the parties can say which of them holds for it.
+    """
+    _refuse_groups(
+        entries,
+        keys,
+        pl.struct(*values).n_unique() > 1,
+        f"must say the same {what} as every other of its provider and payer, or of those that "
+        "they took over from: end one of them, or make them agree",
+    )
+
+
+def _refuse_groups(
+    entries: pl.DataFrame, keys: Sequence[str], faulty: pl.Expr, wanted: str
+) -> None:
+    groups = (
+        entries.sort("file", "line")
+        .group_by(keys, maintain_order=True)
+        .agg(
+            faulty.alias("is_faulty"),
+            place=pl.format("{}, line {}", "file", "line").unique(maintain_order=True),
+        )
+        .filter("is_faulty")
+        .select("place")
+        .unique(maintain_order=True)
+    )
+    if groups.height:
+        faults = [" and ".join(places) for places in groups["place"].to_list()]
+        raise UserError(f"An entry {wanted}. Not so:\n{listed(faults)}")
+
+
+def _place(row: Mapping[str, object]) -> str:
+    return f"{row['file']}, line {row['line']}"

@@ -54,7 +54,7 @@ class Workspace:
 
     @property
     def landing(self) -> Path:
-        """Files as delivered: extracts, prior approvals, LVA exceptions."""
+        """Files as delivered: extracts, and the users' own lists."""
         return self.root / "data" / "landing"
 
     @property

@@ -14,6 +14,7 @@ import narwhals.stable.v2 as nw
 from pricing import contracts, point_of_delivery
 from pricing.codes import each_code
 from pricing.decision import first_that_fits
+from pricing.mechanism import facts_asked
 from pricing.reference import Reference
 from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
@@ -76,11 +77,7 @@ def _is_paid(scheme: Scheme) -> nw.Expr:
         is_annual_here = code.is_in(point_of_delivery.NON_ELECTIVE) & name.is_in(
             rules.annual_for_non_elective
         )
-    is_outside_api = (
-        ~nw.col("is_nhs_provider")
-        | contracts.covers("increasing_capacity_framework")
-        | contracts.covers("subcontracted")
-    )
+    is_outside_api = ~nw.col("is_nhs_provider") | contracts.is_outside_api(facts_asked(scheme))
     return (
         (name.is_in(rules.activity_tariffs) & ~is_annual_here)
         | code.is_in(scheme.mechanism.blended_points_of_delivery)

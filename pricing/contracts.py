@@ -55,6 +55,17 @@ def covers(what: str) -> nw.Expr:
     return (nw.coalesce("agreement_covers", "covers") == what).fill_null(False)
 
 
+def is_outside_api(asked: Set[str]) -> nw.Expr:
+    """Whether unit prices are paid in place of API, of the ways that the year's scheme knows."""
+    ways = {
+        "is_under_framework": covers("increasing_capacity_framework"),
+        "is_subcontracted": covers("subcontracted"),
+        "is_below_contract_threshold": nw.col("is_below_contract_threshold"),
+    }
+    known = [way for name, way in ways.items() if name in asked]
+    return nw.any_horizontal(*known, ignore_nulls=False) if known else nw.lit(False)
+
+
 def agreed_mechanism() -> nw.Expr:
     """What the record's agreement, or else the contract, says of how it is paid for."""
     return nw.coalesce("agreement_mechanism", "agreed_mechanism")

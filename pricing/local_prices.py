@@ -62,11 +62,13 @@ def is_taken(published_pence: str) -> nw.Expr:
 
 
 def factor_ppm(rules: MarketForcesFactor) -> nw.Expr:
-    """The factor of a line: the provider's, unless the year applies none to local prices.
+    """The factor of a line: the provider's, but for local prices outside the variable element.
 
-    2023/25 ¶73, 2026/27 ¶77; 2021/22 ¶56 speaks of unit prices alone.
+    It is applied to unit prices, and to the local prices used for the variable element (2023/25
+    ¶73, 2026/27 ¶77); 2021/22 ¶56 speaks of unit prices alone. Any other local price is paid as
+    it was agreed.
     """
-    own = nw.col("provider_mff_ppm")
+    is_as_agreed = nw.col("price_source") == LOCAL
     if "local_price" in rules.applies_to:
-        return own
-    return nw.when(nw.col("price_source") == LOCAL).then(nw.lit(PPM)).otherwise(own)
+        is_as_agreed = is_as_agreed & (nw.col("payment_mechanism") != "api_variable")
+    return nw.when(is_as_agreed).then(nw.lit(PPM)).otherwise(nw.col("provider_mff_ppm"))

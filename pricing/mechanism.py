@@ -40,18 +40,15 @@ def facts(scheme: Scheme) -> dict[str, nw.Expr]:
     asked = facts_asked(scheme)
     rules = scheme.mechanism
     category = nw.col("administrative_category_code")
-    is_under_framework = contracts.covers("increasing_capacity_framework")
-    is_subcontracted = contracts.covers("subcontracted")
     found = {
         "is_private_patient": category.is_in(rules.private_patient_categories),
         "is_not_nhs_funded": category.is_in(rules.other_categories_outside_scheme),
         "is_chargeable_overseas_visitor": overseas_visitors.is_chargeable(scheme),
         "is_mechanism_agreed": contracts.is_mechanism_agreed(),
-        "is_under_framework": is_under_framework,
-        "is_subcontracted": is_subcontracted,
-        "is_outside_api": is_under_framework
-        | is_subcontracted
-        | nw.col("is_below_contract_threshold"),
+        "is_excluded_item": unbundled.is_paid_by(scheme.services, EXCLUDED_ITEM),
+        "is_under_framework": contracts.covers("increasing_capacity_framework"),
+        "is_subcontracted": contracts.covers("subcontracted"),
+        "is_outside_api": contracts.is_outside_api(asked),
         "is_advice_and_guidance": contracts.covers("advice_and_guidance"),
         "is_blended_activity": nw.col("point_of_delivery_code").is_in(
             rules.blended_points_of_delivery

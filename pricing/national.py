@@ -84,7 +84,6 @@ _OF_CORE_ALONE = (
     "attendance_hrg_code",
     "price_hrg_code",
     "pre_mff_pence",
-    "value_pence",
 )
 
 
@@ -301,7 +300,8 @@ def _lines(
         is_within_core_price=_NO,
         is_locally_agreed_service=_is_locally_agreed_service(scheme),
     )
-    core = _worth(core, scheme)
+    core = core.with_columns(pre_mff_pence=mff.pre_mff_pence())
+    core = core.with_columns(refusal_codes=_refusal_codes())
     refused = nw.col("refusal_codes")
     of_record = [name for name in core.collect_schema().names() if name not in _OF_CORE_ALONE]
     further = unbundled.lines(
@@ -317,12 +317,12 @@ def _lines(
         attendance_hrg_code=_NO_TEXT,
         price_hrg_code=_NO_TEXT,
         is_hrg_retired=_NO,
-        is_elective_activity=unbundled.is_variable(scheme.services),
+        is_elective_activity=unbundled.is_paid_by(scheme.services, mechanism.API_VARIABLE),
         is_unbundled=_YES,
         is_within_core_price=nw.col("published_source") == unbundled.WITHIN_CORE_PRICE,
         is_locally_agreed_service=_NO,
     )
-    further = _worth(further, scheme)
+    further = further.with_columns(pre_mff_pence=mff.pre_mff_pence())
     paid = [_pay(lines, scheme, is_out_of_area, dataset) for lines in (core, further)]
     return nw.concat(paid)
 
@@ -331,21 +331,8 @@ def _is_locally_agreed_service(scheme: Scheme) -> nw.Expr:
     """Services of NHS England whose payment the parties agree (2023/25 ¶18)."""
     hrgs = scheme.services.locally_agreed_core_hrgs
     is_nhs_england = nw.col("commissioner_kind") == contracts.NHS_ENGLAND
-    return (nw.col("hrg_code").is_in(hrgs) & is_nhs_england).fill_null(False)
-
-
-def _worth(lines: nw.LazyFrame[Any], scheme: Scheme) -> nw.LazyFrame[Any]:
-    """Adds `pre_mff_pence`, `refusal_codes` and `value_pence`."""
-    lines = lines.with_columns(
-        pre_mff_pence=mff.pre_mff_pence(),
-        mff_ppm=local_prices.factor_ppm(scheme.market_forces_factor),
-    )
-    lines = lines.with_columns(refusal_codes=_refusal_codes())
-    return lines.with_columns(
-        value_pence=nw.when(nw.col("refusal_codes").is_null()).then(
-            mff.value_pence(scheme.rounding)
-        )
-    )
+    hrg = nw.coalesce("price_hrg_code", "hrg_code")
+    return (hrg.is_in(hrgs) & is_nhs_england).fill_null(False)
 
 
 def _refusal_codes() -> nw.Expr:
@@ -389,7 +376,7 @@ def _refusal_codes() -> nw.Expr:
 def _pay(
     lines: nw.LazyFrame[Any], scheme: Scheme, is_out_of_area: nw.Expr, dataset: str
 ) -> nw.LazyFrame[Any]:
-    """Adds the mechanism, what it pays, and the columns that name the line."""
+    """Adds the mechanism, the value, what is paid, and the columns that name the line."""
     lines = lines.with_columns(
         is_covered_by_block=low_volume.is_covered(scheme.low_volume, is_out_of_area)
     )
@@ -398,6 +385,12 @@ def _pay(
     lines = lines.with_columns(
         mechanism_rule=mechanism.mechanism_rule(),
         payment_mechanism=mechanism.payment_mechanism(scheme),
+    )
+    lines = lines.with_columns(mff_ppm=local_prices.factor_ppm(scheme.market_forces_factor))
+    lines = lines.with_columns(
+        value_pence=nw.when(nw.col("refusal_codes").is_null()).then(
+            mff.value_pence(scheme.rounding)
+        )
     )
     lines = lines.with_columns(
         payable_pence=payable.payable_pence(scheme),

@@ -32,13 +32,19 @@ from pricing.reasons import Reason
 from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
 _PAID_FOR_ACTIVITY = (API_VARIABLE, API_BLENDED, ACTIVITY_BASED)
+_NOTHING_DONE = (
+    unit_price.NOT_ATTENDED,
+    unit_price.ADMINISTRATIVE_EVENT,
+    unbundled.WITHIN_CORE_PRICE,
+)
 _PAID_OTHERWISE = (OUTSIDE_SCHEME, LVA_BLOCK, API_FIXED, CHARGED_TO_PATIENT)
 
 
 def payable_pence(scheme: Scheme) -> nw.Expr:
     """What is payable for the line; null where that is agreed or worked out elsewhere.
 
-    An unapproved intervention pays nothing (2023/25 ¶40, 2026/27 ¶29, 2021/22 ¶26). The variable
+    What did not take place, or is in another line's price, pays nothing, nor does an unapproved
+    intervention (2023/25 ¶40, 2026/27 ¶29, 2021/22 ¶26). The variable
     element pays its rate of the value, at unit or local price (2023/25 ¶70, ¶72, ¶118, 2026/27
     ¶73, ¶76), activity-based payment all of it (2023/25 ¶20, 2026/27 ¶11), local agreement the
     price that is agreed. A block (2023/25 ¶87, 2026/27 ¶116), the fixed element and an overseas
@@ -56,6 +62,7 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
     return first_that_fits(
         [
             (mechanism.is_in(_PAID_OTHERWISE), 0),
+            (nw.col("price_source").is_in(_NOTHING_DONE), 0),
             (
                 mechanism.is_in(_PAID_FOR_ACTIVITY) & (nw.col("ebi_outcome") == ebi.ZERO_PRICE),
                 0,
@@ -135,13 +142,14 @@ def _reasons_of_services() -> list[Row]:
     """Unbundled services, by who pays for them."""
     mechanism = nw.col("payment_mechanism")
     is_service = is_by("unbundled_service")
+    is_excluded = ~nw.col("national_price_exclusion").is_null()
     return [
         (
             is_service & (mechanism == API_VARIABLE) & nw.col("value_pence").is_null(),
             Reason.UNBUNDLED_LOCAL_PRICE,
         ),
         (is_service & (mechanism == API_VARIABLE), Reason.UNBUNDLED_SERVICE),
-        (is_service & (mechanism == API_FIXED), Reason.SERVICE_IN_FIXED_ELEMENT),
+        (is_service & (mechanism == API_FIXED) & ~is_excluded, Reason.SERVICE_IN_FIXED_ELEMENT),
         (is_service & (mechanism == API_BLENDED), Reason.SERVICE_BLENDED),
     ]
 

@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 from pricing import unit_price
 from pricing.codes import each_code
 from pricing.contracts import PAIR
-from pricing.decision import first_that_fits
+from pricing.decision import Row, first_that_fits
 from pricing.reasons import Reason
 from pricing.reference import Reference
 from pricing.scheme import Scheme, Services
@@ -56,16 +56,23 @@ def lines(
     ).with_columns(published_price_pence=_published_price_pence())
 
 
-def is_variable(services: Services) -> nw.Expr:
-    """Whether the variable element pays for the service: it is elective activity (2023/25 ¶116)."""
+def is_paid_by(services: Services, mechanism: str) -> nw.Expr:
+    """Whether a mechanism is that of the service; what the variable element pays is elective.
+
+    2023/25 ¶71, ¶116, 2026/27 ¶74.
+    """
     pays = services.mechanism_by_service
-    variable = [name for name, mechanism in pays.items() if mechanism == "api_variable"]
-    return nw.col("service").is_in(variable).fill_null(False)
+    of_mechanism = [name for name, its_own in pays.items() if its_own == mechanism]
+    return nw.col("service").is_in(of_mechanism).fill_null(False)
 
 
 def mechanism_of_service(services: Services) -> nw.Expr:
-    """The mechanism of the service; the fixed element where the scheme names no other."""
-    rows = [
+    """The mechanism of the service; the fixed element where the scheme names no other.
+
+    So too where the record as a whole is excluded from national prices, as for its core HRG.
+    """
+    rows: list[Row] = [(~nw.col("national_price_exclusion").is_null(), "api_fixed")]
+    rows += [
         (nw.col("service") == name, mechanism)
         for name, mechanism in services.mechanism_by_service.items()
         if name in services.service_by_hrg_prefix.values()
@@ -94,8 +101,8 @@ def _source(services: Services, dataset: str) -> nw.Expr:
                 (core == source, source)
                 for source in (unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT)
             ),
-            (~nw.col("national_price_exclusion").is_null(), unit_price.NONE),
             (nw.col("service").is_in(within), WITHIN_CORE_PRICE),
+            (~nw.col("national_price_exclusion").is_null(), unit_price.NONE),
             (~nw.col("unbundled_price_pence").is_null(), UNBUNDLED),
         ],
         otherwise=unit_price.NONE,

@@ -152,6 +152,46 @@ EBI_CHALLENGES = (
     Field("reason_code", "text", "Why that is payable: see the reasons table"),
 )
 
+EXCLUDED_ITEMS = (
+    Field("item_reference", "text", "The user's own reference of the item"),
+    Field("record_id", "text", "Record the item belongs to; null if the list names none"),
+    Field("activity_month", "text", "Month the item was used in, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year whose rules priced the item"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("category", "text", "drug, device, listed_procedure or medtech"),
+    Field("item_name", "text", "As the user's list names it"),
+    Field("quantity_thousandths", "integer", "Units used, in thousandths"),
+    Field("actual_cost_pence", "integer", "Actual cost of one unit"),
+    Field("framework_price_pence", "integer", "Price of one unit under a procurement framework"),
+    Field("reference_price_pence", "integer", "Reference price of one unit"),
+    Field(
+        "price_taken", "text", "actual_cost, framework_price or reference_price; none if none is"
+    ),
+    Field("price_pence", "integer", "Lowest of the prices of one unit; null where none is ruled"),
+    Field("amount_pence", "integer", "That price for the quantity; null where none is ruled"),
+    Field("payment_mechanism", "text", "Mechanism that pays for the item"),
+    Field(
+        "payable_pence",
+        "integer",
+        "What is paid for the item by itself; null where that is not known, or is worked out "
+        "against a baseline",
+    ),
+    Field("reason_code", "text", "Why that is payable: see the reasons table"),
+)
+
+EXCLUDED_DRUGS_BASELINE = (
+    Field("activity_month", "text", "Month the drugs were used in, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year whose rules priced the drugs"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("month_amount_pence", "integer", "Excluded drugs of the month"),
+    Field("year_amount_pence", "integer", "Excluded drugs of the scheme year up to the month"),
+    Field("baseline_pence", "integer", "In the fixed element for the year; null if not known"),
+    Field("year_payable_pence", "integer", "What the year's drugs come to above the baseline"),
+    Field("payable_pence", "integer", "What of that the month's drugs added"),
+)
+
 REFUSED_RECORDS = (
     Field("dataset", "text", "apc or op"),
     Field("activity_month", "text", "Month the record was filed in, CCYY-MM"),

@@ -18,7 +18,18 @@ import polars as pl
 import yaml
 
 from pipelines.basis import PricingBasis, scheme_year_of
-from pipelines.lists import read_list
+from pipelines.contracts import (
+    CONTRACT_CELLS,
+    contracts_in_force,
+    single_agreements,
+    whole_contracts,
+)
+from pipelines.lists import Cell, read_list
+from pipelines.local_prices import (
+    PRICE_CELLS,
+    local_attendance_price_days,
+    local_hrg_price_days,
+)
 from pipelines.organisations import LAYOUTS, Organisations, bundled_list
 from pipelines.price_books import read_price_book
 from pipelines.scheme_packs import scheme_for
@@ -26,9 +37,11 @@ from pipelines.user_lists import (
     APPROVALS,
     BRIDGE,
     EXCEPTIONS,
+    VISITORS,
     UserList,
     approved_days,
     approved_records,
+    charging_statuses,
     exception_days,
     in_price_year,
     of_price_year,
@@ -38,7 +51,7 @@ from pricing.national import parties_of, price_attendances, price_spells
 from pricing.reference import Reference
 from pricing.scheme import Scheme
 from schemas.contracts import valid_schema
-from schemas.extracts import BY_DATASET, SUPPLEMENT_COLUMNS
+from schemas.extracts import BY_DATASET
 
 SCHEME_YEAR = "2024-25"
 CASES = PROJECT / "tests" / "cases"
@@ -127,22 +140,16 @@ def pence_of(pounds: str | None) -> int | None:
 
 def records_frame(dataset: str, records: list[dict[str, Any]]) -> pl.DataFrame:
     """Valid records as the pricing functions take them."""
-    schema = {**record_schema(dataset), "activity_month": pl.String, "cut": pl.String}
+    schema = {**valid_schema(BY_DATASET[dataset]), "activity_month": pl.String, "cut": pl.String}
     rows = [_row(dataset, record, place) for place, record in enumerate(records, 1)]
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def record_schema(dataset: str) -> dict[str, Any]:
-    """The columns of a valid record, with those that the supplementary extracts add."""
-    supplement = dict.fromkeys(SUPPLEMENT_COLUMNS[dataset], pl.String)
-    return {**valid_schema(BY_DATASET[dataset]), **supplement}
 
 
 def _row(dataset: str, record: dict[str, Any], place: int) -> dict[str, Any]:
     row = {**record, "delivery_id": "case", "row_number": place, "cut": "freeze"}
     if "sus_price" in row:
         row["sus_price_pence"] = pence_of(row.pop("sus_price"))
-    schema = record_schema(dataset)
+    schema = valid_schema(BY_DATASET[dataset])
     unknown = row.keys() - schema.keys() - {"cut"}
     assert not unknown, f"{row.get('record_id')}: no such column: {sorted(unknown)}"
     for name, kind in schema.items():
@@ -159,6 +166,14 @@ def scheme(year: str = SCHEME_YEAR) -> Scheme:
 
 
 @cache
+def case_list(name: str, cells: tuple[Cell, ...]) -> UserList:
+    """A user's list of the cases, from `tests/cases/book/`."""
+    file = f"{name}.csv"
+    rows = read_list(BOOK / file, cells, numbered=True)
+    return UserList(rows.with_columns(file=pl.lit(file)), {})
+
+
+@cache
 def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl.DataFrame]:
     """The reference tables of a month's cases under a year, from `tests/cases/book/`."""
     book = read_price_book(BOOK)
@@ -166,11 +181,12 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
     activity = date.fromisoformat(f"{month}-01")
     parties = organisations.laid_out(activity, PricingBasis(year).rules_day(month))
     codes = [dict(zip(*parties[name].get_columns()[:2], strict=True)) for name in parties]
-    further = _tables_of_issue_4(activity, codes)
-    approvals = in_price_year(read_list(BOOK / "prior_approvals.csv", APPROVALS), *codes)
-    exceptions = in_price_year(read_list(BOOK / "lva_exceptions.csv", EXCEPTIONS), *codes)
-    listed = read_list(BOOK / "hrg_bridge.csv", BRIDGE, numbered=True)
-    of_book = UserList(listed.with_columns(file=pl.lit("hrg_bridge.csv")), {})
+    approvals = in_price_year(case_list("prior_approvals", APPROVALS).rows, *codes)
+    exceptions = in_price_year(case_list("lva_exceptions", EXCEPTIONS).rows, *codes)
+    local_prices = in_price_year(case_list("local_prices", PRICE_CELLS).rows, *codes)
+    contracts = in_price_year(case_list("contracts", CONTRACT_CELLS).rows, *codes)
+    in_force = contracts_in_force(contracts, activity)
+    of_book = case_list("hrg_bridge", BRIDGE)
     bridge = of_price_year(of_book, year, set(book.hrg_prices["hrg_code"])).rows
     if scheme_year_of(month) == year:
         bridge = bridge.clear()
@@ -186,67 +202,14 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
         "market_forces_factors": book.market_forces_factors,
         "lva_schedule": book.lva_schedule,
         "lva_exception_days": exception_days(exceptions, first, last),
+        "contracts": whole_contracts(in_force),
+        "agreements": single_agreements(in_force),
+        "local_hrg_price_days": local_hrg_price_days(local_prices, first, last),
+        "local_attendance_price_days": local_attendance_price_days(local_prices, first, last),
+        "overseas_visitors": charging_statuses(case_list("overseas_visitors", VISITORS).rows),
         "approved_records": approved_records(approvals),
         "approved_days": approved_days(approvals, first, last),
-        **further,
     }
-
-
-# ---- To go when the users' lists load these: `_tables_of_issue_4` and `_csv`.
-def _tables_of_issue_4(
-    activity: date, codes: list[dict[str, str | None]]
-) -> dict[str, pl.DataFrame]:
-    """Tables that no loader gives yet, straight from the files of `book/`."""
-    pair = ["provider_code", "commissioner_code"]
-    contracts = in_price_year(_csv("contracts"), *codes).filter(
-        pl.col("valid_from").str.to_date() <= activity,
-        pl.col("valid_to").str.to_date() >= activity,
-    )
-    is_whole = pl.col("agreement_serial_number").is_null()
-    local = (
-        in_price_year(_csv("local_prices"), *codes)
-        .with_columns(
-            costing_date=pl.date_ranges(
-                pl.col("valid_from").str.to_date(), pl.col("valid_to").str.to_date()
-            ),
-            local_price_pence=_pence("price"),
-            is_variation_approved=pl.col("approval_reference").is_not_null(),
-            is_first=pl.col("attendance") == "first",
-        )
-        .explode("costing_date")
-    )
-    days = ["costing_date", "local_price_pence", "is_variation_approved"]
-    return {
-        "contracts": contracts.filter(is_whole).select(
-            *pair,
-            "covers",
-            "agreed_mechanism",
-            is_same_system=pl.col("is_same_system") == "yes",
-            expected_annual_value_pence=_pence("expected_annual_value"),
-        ),
-        "agreements": contracts.filter(~is_whole).select(
-            *pair, "agreement_serial_number", "covers", "agreed_mechanism"
-        ),
-        "local_hrg_price_days": local.filter(pl.col("hrg_code").is_not_null()).select(
-            *pair, "hrg_code", *days
-        ),
-        "local_attendance_price_days": local.filter(pl.col("hrg_code").is_null()).select(
-            *pair, "treatment_function_code", "is_first", *days
-        ),
-        "overseas_visitors": _csv("overseas_visitors").select("record_id", "charging_status"),
-    }
-
-
-def _csv(name: str) -> pl.DataFrame:
-    return pl.read_csv(BOOK / f"{name}.csv", infer_schema=False, null_values=["", "-"])
-
-
-def _pence(column: str) -> pl.Expr:
-    pounds = pl.col(column).str.replace_all(",", "").str.to_decimal(scale=2)
-    return (pounds * 100).cast(pl.Int64)
-
-
-# ---- To here.
 
 
 LineKey = tuple[str, int]

@@ -42,6 +42,8 @@ POINTS = [
     ("variable_element", "lake/statements/variable_element/", "after"),
     ("low_volume", "lake/statements/low_volume/", "before"),
     ("ebi_challenges", "lake/statements/ebi_challenges/", "after"),
+    ("excluded_items", "lake/statements/excluded_items/", "before"),
+    ("excluded_drugs_baseline", "lake/statements/excluded_drugs_baseline/", "after"),
     ("month_account", "lake/accounting/", "before"),
     ("outputs_duckdb", "pipelines.publishing:_refuse_unless_it_ties", "called"),
 ]

@@ -30,6 +30,7 @@ class Priced:
     is_hrg_retired: bool = False
     is_procedure: bool = False
     is_within_core_price: bool = False
+    is_excluded: bool = False
     attendance: str | None = None
     service: str | None = None
 

@@ -50,12 +50,7 @@ def is_outside_lva(
 def is_covered_by_block(
     record: Record, line: Priced, pair: Pair, costing_date: date, books: Books, year: Year
 ) -> bool:
-    """Whether the block has paid for the line, and nothing more is due (2023/25 ¶87).
-
-    Excluded items, of which high cost drugs are some, are due for all that (2026/27 ¶116).
-    """
-    if year.has_excluded_items_outside_lva and line.service == "high_cost_drugs":
-        return False
+    """Whether the block has paid for the line, and nothing more is due (2023/25 ¶87)."""
     return is_lva_pair(pair, books, year) and not is_outside_lva(
         record, line, pair, costing_date, books, year
     )

@@ -101,6 +101,7 @@ def facts_of(
         is_covered_by_block=not terms.is_moved_to_api
         and is_covered_by_block(record, line, pair, costing_date, books, year),
         is_hrg_retired=line.is_hrg_retired,
+        is_excluded_item=year.mechanism_by_service.get(str(line.service)) == "excluded_item",
         is_another_mechanism_agreed=terms.agreed_mechanism is not None,
         is_under_framework=terms.is_under_framework,
         is_subcontracted=terms.is_subcontracted,
@@ -130,11 +131,16 @@ def rule_and_mechanism(line: Priced, terms: Terms, facts: Facts, year: Year) -> 
         return row.rule, str(terms.agreed_mechanism)
     if row.pays != "by_service":
         return row.rule, row.pays
+    if line.is_excluded:
+        return row.rule, "api_fixed"
     by_service = year.mechanism_by_service.get(str(line.service), "api_fixed")
     if by_service == "activity_based" and line.published is None:
         return row.rule, "local_agreement"
     return row.rule, by_service
 
+
+# Nothing took place, or the core HRG's price holds it.
+NOTHING_DONE = ("not_attended", "administrative_event", "within_core_price")
 
 # --- how much ----------------------------------------------------------------------------------
 
@@ -155,7 +161,7 @@ def payable(line: Priced, mechanism: str, value_pence: int | None, year: Year) -
     (2021/22 ¶56, 2026/27 ¶84); the unit price to others (2023/25 ¶20); what was agreed, where it is
     a price; nothing where something else has paid, or the patient does.
     """
-    if is_unapproved(line, mechanism):
+    if is_unapproved(line, mechanism) or line.price_source in NOTHING_DONE:
         return 0
     if mechanism == "api_variable":
         return None if year.is_paid_against_plan else value_pence
@@ -241,11 +247,9 @@ def reason(
     if mechanism == "activity_based":
         return "ACTIVITY_BASED_UNIT_PRICE"
     if mechanism == "api_fixed":
-        return (
-            "SERVICE_IN_FIXED_ELEMENT"
-            if line.is_unbundled
-            else reason_fixed(record, line, books, year)
-        )
+        if line.is_unbundled:
+            return str(reason_excluded(record) or "SERVICE_IN_FIXED_ELEMENT")
+        return reason_fixed(record, line, books, year)
     return reason_no_unit_price(record, line)
 
 

@@ -161,14 +161,15 @@ def paid_line(
     year: Year,
 ) -> Line:
     """A line of the priced lines: the price, after the market forces factor, and who pays it."""
+    facts = facts_of(record, line, pair, terms, costing_date, books, year)
+    rule, mechanism = rule_and_mechanism(line, terms, facts, year)
+
+    # 2023/25 ¶73: "unit price(s) or local price(s) used for the variable element".
     mff_ppm = books.mff_ppm[pair.provider]
-    if line.is_local and not year.is_mff_on_local_prices:
+    if line.is_local and not (year.is_mff_on_local_prices and mechanism == "api_variable"):
         mff_ppm = WHOLE_PPM
     # Once, on the sum (2023/25 ¶73).
     value_pence = None if line.pre_mff is None else times_ppm(line.pre_mff, mff_ppm)
-
-    facts = facts_of(record, line, pair, terms, costing_date, books, year)
-    rule, mechanism = rule_and_mechanism(line, terms, facts, year)
     return {
         "record_id": record["record_id"],
         "line_number": line.line_number,

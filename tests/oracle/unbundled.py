@@ -57,10 +57,10 @@ def published_price(
             return "not_attended", 0
         if is_administrative_event(attendance):
             return "administrative_event", 0
-    if reason_excluded(record) is not None:
-        return "none", None
     if is_within_core_price:
         return "within_core_price", 0
+    if reason_excluded(record) is not None:
+        return "none", None
     price = books.unbundled_prices.get(hrg)
     return ("none", None) if price is None else ("unbundled", price)
 
@@ -83,10 +83,11 @@ def unbundled_lines(
             published=published,
             # 2023/25 ¶71, ¶116: imaging, nuclear medicine and chemotherapy are elective activity.
             is_elective=year.mechanism_by_service.get(str(service)) == "api_variable",
-            is_within_core_price=is_within,
+            is_within_core_price=price_source == "within_core_price",
+            is_excluded=reason_excluded(record) is not None,
             service=service,
         )
-        if price_source in ("none", "unbundled") and not is_within:
+        if price_source in ("none", "unbundled"):
             agreed = local_price(hrg, pair, costing_date, books)
             if agreed is not None and (published is None or agreed.takes_place_of_published):
                 line.price_source, line.unit_price = "local", agreed.pence

@@ -141,6 +141,7 @@ class Facts:
     is_chargeable_overseas_visitor: bool
     is_covered_by_block: bool
     is_hrg_retired: bool
+    is_excluded_item: bool
     is_another_mechanism_agreed: bool
     is_under_framework: bool
     is_subcontracted: bool
@@ -182,6 +183,8 @@ OVERSEAS_NOT_RULED = replace(OVERSEAS_BILLED, pays="local_agreement")
 LOW_VOLUME_BLOCK = Row("low_volume_block", lambda of: of.is_covered_by_block, "lva_block")
 # What a retired HRG is worth no document says.
 HRG_RETIRED = Row("hrg_retired", lambda of: of.is_hrg_retired, "local_agreement")
+# 2021/22 ¶18, 2023/25 ¶28-30, 2026/27 ¶18-20: outside unit prices and the fixed element.
+EXCLUDED_ITEM = Row("excluded_item", lambda of: of.is_excluded_item, "excluded_item")
 # 2021/22 ¶14, ¶59, 2026/27 ¶42: the parties may agree on another payment.
 MECHANISM_AGREED = Row("mechanism_agreed", lambda of: of.is_another_mechanism_agreed, "as_agreed")
 # 2021/22 ¶12, ¶17, 2023/25 ¶21: "not covered by API - instead ... the unit prices".
@@ -261,6 +264,7 @@ TABLE_2021_22 = (
     NOT_NHS_FUNDED,
     OVERSEAS_NOT_RULED,
     HRG_RETIRED,
+    EXCLUDED_ITEM,
     MECHANISM_AGREED,
     FRAMEWORK,
     CONTRACT_NOT_KNOWN,
@@ -280,6 +284,7 @@ TABLE_2022_23 = (
     OVERSEAS_NOT_RULED,
     LOW_VOLUME_BLOCK,
     HRG_RETIRED,
+    EXCLUDED_ITEM,
     MECHANISM_AGREED,
     FRAMEWORK,
     OUTSIDE_API,
@@ -297,6 +302,7 @@ TABLE_2023_25 = (
     OVERSEAS_BILLED,
     LOW_VOLUME_BLOCK,
     HRG_RETIRED,
+    EXCLUDED_ITEM,
     MECHANISM_AGREED,
     FRAMEWORK,
     SUBCONTRACTED,
@@ -316,6 +322,7 @@ TABLE_2025_26 = (
     OVERSEAS_NOT_RULED,
     LOW_VOLUME_BLOCK,
     HRG_RETIRED,
+    EXCLUDED_ITEM,
     MECHANISM_AGREED,
     SUBCONTRACTED,
     OUTSIDE_API,
@@ -332,6 +339,8 @@ TABLE_2026_27 = (
     PRIVATE_PATIENT,
     NOT_NHS_FUNDED,
     OVERSEAS_BILLED,
+    # 2026/27 ¶116: "no further payments ..., other than for excluded items".
+    EXCLUDED_ITEM,
     LOW_VOLUME_BLOCK,
     HRG_RETIRED,
     MECHANISM_AGREED,
@@ -365,7 +374,6 @@ class Year:
     interventions_needing_approval: tuple[str, ...]
     has_lva: bool
     has_collaboratives_outside_lva: bool
-    has_excluded_items_outside_lva: bool
     blended_points_of_delivery: tuple[str, ...]
     services: Mapping[str, str]
     mechanism_by_service: Mapping[str, str]
@@ -398,7 +406,6 @@ _2021_22 = Year(
     # 2023/25 ¶11: "first introduced in 2022/23".
     has_lva=False,
     has_collaboratives_outside_lva=False,
-    has_excluded_items_outside_lva=False,
     # 2026/27 ¶81: the blended payments came with 2026/27.
     blended_points_of_delivery=(),
     services=SERVICES,
@@ -431,7 +438,6 @@ _2024_25 = Year(
     interventions_needing_approval=FOUR_INTERVENTIONS,  # 2023/25 ¶39
     has_lva=True,  # 2023/25 ¶77
     has_collaboratives_outside_lva=False,  # 2023/25 ¶79: three exceptions
-    has_excluded_items_outside_lva=False,  # 2023/25 ¶87: "no further payments", whatever for
     blended_points_of_delivery=(),
     services=SERVICES,
     mechanism_by_service=PAID_APART_2023_25,
@@ -466,8 +472,6 @@ YEARS = {
             table=TABLE_2026_27,
             # 2026/27 ¶108: a fourth, "mental health lead provider collaborative contracts".
             has_collaboratives_outside_lva=True,
-            # 2026/27 ¶116: "no further payments ..., other than for excluded items".
-            has_excluded_items_outside_lva=True,
             # 2026/27 ¶82: A&E, overnight and other same day non-elective; not maternity (NELNE).
             blended_points_of_delivery=("NEL", "NELST"),
             services=SERVICES_2026_27,

@@ -297,6 +297,8 @@ def publish(workspace: Workspace, month: str = MONTH) -> accounting.Account:
     pricing_run.make_variable_element(workspace, month)
     pricing_run.make_low_volume(workspace, month)
     pricing_run.make_ebi_challenges(workspace, month)
+    pricing_run.make_excluded_items(workspace, month)
+    pricing_run.make_excluded_drugs_baseline(workspace, month)
     account = accounting.account(workspace, month)
     assert account.faults == []
     publishing.publish(workspace, account, "run")

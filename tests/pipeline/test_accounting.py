@@ -176,7 +176,7 @@ def test_a_line_lost_and_another_doubled_does_not_tie_out(workspace: Workspace) 
 def test_all_equalities_hold(made: Workspace) -> None:
     account = read_account(made, MONTH)
     assert account.faults == []
-    assert len(account.equalities) == 13
+    assert len(account.equalities) == 18
     assert {e.left for e in account.equalities if e.says.startswith("variable element")} == {
         3,
         56_173 + 22_469,
@@ -309,6 +309,8 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     pricing_run.make_variable_element(workspace, MONTH)
     pricing_run.make_low_volume(workspace, MONTH)
     pricing_run.make_ebi_challenges(workspace, MONTH)
+    pricing_run.make_excluded_items(workspace, MONTH)
+    pricing_run.make_excluded_drugs_baseline(workspace, MONTH)
     accounting.account(workspace, MONTH)
     return workspace
 

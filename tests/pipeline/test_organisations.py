@@ -723,6 +723,8 @@ def reprice(workspace: Workspace, *records: Record) -> dict[str, Line]:
     pricing_run.make_variable_element(on_basis, MONTH)
     pricing_run.make_low_volume(on_basis, MONTH)
     pricing_run.make_ebi_challenges(on_basis, MONTH)
+    pricing_run.make_excluded_items(on_basis, MONTH)
+    pricing_run.make_excluded_drugs_baseline(on_basis, MONTH)
     lines = pl.read_parquet(pricing_run.priced_path(on_basis, "apc", MONTH, "freeze"))
     return {line["record_id"]: line for line in lines.iter_rows(named=True)}
 

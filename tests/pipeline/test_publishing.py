@@ -226,6 +226,8 @@ def test_the_rows_of_each_table_are_told(workspace: Workspace) -> None:
         "variable_element": 2,
         "low_volume": 8,
         "ebi_challenges": 1,
+        "excluded_items": 0,
+        "excluded_drugs_baseline": 0,
         "refused_records": 2,
         "accounting": 3,
     }

@@ -28,6 +28,7 @@ from pipeline.making import (
 )
 
 from pipelines.accounting import Account
+from pipelines.contracts import CONTRACT_CELLS
 from pipelines.explaining import explain_record
 from pipelines.workspace import UserError, Workspace
 
@@ -67,6 +68,13 @@ def published_month(workspace: Workspace, month: str) -> Account:
     return publish(workspace, month)
 
 
+def with_contracts(workspace: Workspace) -> Workspace:
+    """The provider and the payer are members of one system, so API is theirs in 2021/22."""
+    row = "RGT,QMJ,,,,,yes,,,2021-04-01,2022-03-31"
+    land(workspace, "contracts.csv", f"{','.join(c.header for c in CONTRACT_CELLS)}\n{row}\n")
+    return workspace
+
+
 def by_mechanism(account: Account) -> dict[str, tuple[int, int | None, int | None]]:
     return {
         m.payment_mechanism: (m.lines, m.value_pence, m.payable_pence) for m in account.mechanisms
@@ -83,7 +91,7 @@ def lines_of(workspace: Workspace) -> dict[str, tuple[int | None, int | None, st
 
 def test_a_month_of_2021_22_is_held_against_plans(tmp_path: Path) -> None:
     """RGT has a factor of 1.123455: £500.00, £2,000.00, £700.00 and £200.00 times that."""
-    workspace = workspace_of(tmp_path, "2021-22", "2021-09-30")
+    workspace = with_contracts(workspace_of(tmp_path, "2021-22", "2021-09-30"))
     account = published_month(workspace, "2021-07")
     assert lines_of(workspace) == {
         "day case": (56_173, None, "ELECTIVE_AGAINST_PLAN"),
@@ -93,8 +101,7 @@ def test_a_month_of_2021_22_is_held_against_plans(tmp_path: Path) -> None:
     }
     assert by_mechanism(account)["api_variable"] == (2, 56_173 + 224_691, None)
     assert account.faults == []
-    (terms,) = [notice for notice in account.notices if "threshold" in notice]
-    assert "2021/22 ¶11-13" in terms
+    assert not [notice for notice in account.notices if "contract" in notice]
     assert not [n for n in account.notices if n.startswith(("PROPOSED", "ASSUMED"))]
     with duckdb.connect(str(workspace.mart), read_only=True) as mart:
         statement = mart.execute(
@@ -102,6 +109,18 @@ def test_a_month_of_2021_22_is_held_against_plans(tmp_path: Path) -> None:
             "FROM variable_element"
         ).fetchall()
     assert statement == [(2, 280_864, None, 0, 1)]
+
+
+def test_contracts_that_nobody_named_are_told_in_a_year_with_a_threshold(tmp_path: Path) -> None:
+    workspace = workspace_of(tmp_path, "2021-22", "2021-09-30")
+    account = published_month(workspace, "2021-07")
+    (told,) = [notice for notice in account.notices if "contracts list" in notice]
+    assert told.startswith("Of 1 pairs of provider and payer (4 lines) it is not known")
+    assert "2021/22 ¶11-13" in told
+    assert {m.payment_mechanism: m.lines for m in account.mechanisms if m.dataset == "apc"} == {
+        "local_agreement": 3
+    }
+    assert {line[1:] for line in lines_of(workspace).values()} == {(None, "CONTRACT_NOT_KNOWN")}
 
 
 def test_a_month_of_2026_27_leaves_emergencies_to_the_blend(tmp_path: Path) -> None:
@@ -128,7 +147,7 @@ def test_a_year_that_rests_on_assumptions_says_so(tmp_path: Path) -> None:
 
 
 def test_what_is_paid_by_contract_is_explained_so(tmp_path: Path) -> None:
-    workspace = workspace_of(tmp_path, "2021-22", "2021-09-30")
+    workspace = with_contracts(workspace_of(tmp_path, "2021-22", "2021-09-30"))
     published_month(workspace, "2021-07")
     ((_, steps),) = explain_record(workspace, "day case")
     found = {step.what: step for step in steps}

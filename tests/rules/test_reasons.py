@@ -11,7 +11,7 @@ from support import cases
 
 from pipelines.reasons import reasons
 from pipelines.workspace import PROJECT
-from pricing.reasons import Reason, Refusal
+from pricing.reasons import ItemReason, Reason, Refusal
 from schemas.priced_line import REASONS
 from schemas.rules import registry
 
@@ -20,7 +20,7 @@ DATA = tomllib.loads((PROJECT / "data" / "reasons.toml").read_text("utf-8"))
 
 def test_the_data_explains_the_reasons_and_refusals_of_the_code() -> None:
     assert set(DATA) == {"payment", "refusal"}
-    assert set(DATA["payment"]) == set(Reason)
+    assert set(DATA["payment"]) == {*Reason, *ItemReason}
     assert set(DATA["refusal"]) == set(Refusal)
 
 
@@ -35,7 +35,7 @@ def test_every_refusal_is_expected_of_some_case() -> None:
 
 
 def test_no_code_means_two_things() -> None:
-    codes = [*Reason, *Refusal, *registry()]
+    codes = [*Reason, *ItemReason, *Refusal, *registry()]
     assert [code for code, times in Counter(codes).items() if times > 1] == []
 
 
@@ -60,6 +60,7 @@ def test_every_code_that_a_record_may_get_is_in_the_reasons_table() -> None:
     of_rules = {"record": "refusal", "warning": "warning"}
     assert kinds == {
         **dict.fromkeys(Reason, "payment"),
+        **dict.fromkeys(ItemReason, "payment"),
         **dict.fromkeys(Refusal, "refusal"),
         **{
             code: of_rules[rule.severity]

@@ -1,0 +1,169 @@
+"""The users' list of contracts: what is known of each relationship, and what was agreed in it.
+
+Belongs here: reading the list, and laying out what is in force in a month. Does not belong
+here: what a contract does to a payment (`pricing.mechanism`, `pricing.excluded_items`), or the
+contracts that frames are held to (`schemas.contracts`).
+
+Contracts count by month, since activity is priced by month.
+"""
+
+from calendar import monthrange
+from datetime import date
+
+import polars as pl
+
+from pipelines.deliveries import CONTRACTS
+from pipelines.lists import (
+    Cell,
+    code,
+    optional_flag,
+    optional_one_of,
+    optional_text,
+    pence,
+    required_day,
+)
+from pipelines.user_lists import (
+    UserList,
+    read_user_list,
+    refuse_backwards,
+    refuse_disagreeing,
+    refuse_overlapping,
+    refuse_rows,
+)
+from pipelines.workspace import Workspace
+from pricing.scheme import Scheme
+
+API = "api"
+COVERS = (
+    "specialised",
+    "armed_forces",
+    "health_and_justice",
+    "increasing_capacity_framework",
+    "subcontracted",
+    "advice_and_guidance",
+)
+AGREED_MECHANISMS = (API, "api_fixed", "activity_based", "local_agreement")
+
+
+def _first_of_month(value: str) -> date:
+    found = required_day(value)
+    if found.day != 1:
+        raise ValueError("is not the first of a month: contracts count by month")
+    return found
+
+
+def _last_of_month(value: str) -> date:
+    found = required_day(value)
+    if found.day != monthrange(found.year, found.month)[1]:
+        raise ValueError("is not the last of a month: contracts count by month")
+    return found
+
+
+CONTRACT_CELLS = (
+    Cell("provider_code", "provider_code", pl.String, code),
+    Cell("commissioner_code", "commissioner_code", pl.String, code),
+    Cell("agreement_serial_number", "agreement_serial_number", pl.String, optional_text),
+    Cell("covers", "covers", pl.String, optional_one_of(*COVERS)),
+    Cell("agreed_mechanism", "agreed_mechanism", pl.String, optional_one_of(*AGREED_MECHANISMS)),
+    Cell("approval_reference", "approval_reference", pl.String, optional_text),
+    Cell("is_same_system", "is_same_system", pl.Boolean, optional_flag),
+    Cell("expected_annual_value", "expected_annual_value_pence", pl.Int64, pence),
+    Cell("excluded_drugs_baseline", "excluded_drugs_baseline_pence", pl.Int64, pence),
+    Cell("valid_from", "valid_from", pl.Date, _first_of_month),
+    Cell("valid_to", "valid_to", pl.Date, _last_of_month),
+)
+_PAIR = ("provider_code", "commissioner_code")
+_AGREEMENT = (*_PAIR, "agreement_serial_number")
+_OF_THE_WHOLE = ("is_same_system", "expected_annual_value_pence", "excluded_drugs_baseline_pence")
+_SAYS = ("covers", "agreed_mechanism", *_OF_THE_WHOLE)
+
+
+def read_contracts(workspace: Workspace) -> UserList:
+    """Every contract in the landing folder; none where there is no list.
+
+    A row without an agreement serial number is of the whole relationship. Raises `UserError`
+    that names the lines of entries that overlap, or that say of one agreement what only a
+    whole relationship has, or give two baselines of excluded drugs for one year.
+    """
+    contracts = read_user_list(workspace, CONTRACTS, CONTRACT_CELLS)
+    refuse_backwards(contracts)
+    is_agreement = pl.col("agreement_serial_number").is_not_null()
+    refuse_rows(
+        contracts,
+        is_agreement & pl.any_horizontal(pl.col(name).is_not_null() for name in _OF_THE_WHOLE),
+        "of a single agreement must leave is_same_system, expected_annual_value and "
+        "excluded_drugs_baseline blank: they are of the whole relationship, which is an entry "
+        "without agreement_serial_number",
+    )
+    refuse_overlapping(contracts, _AGREEMENT)
+    _refuse_two_baselines(contracts)
+    return contracts
+
+
+def _refuse_two_baselines(contracts: UserList) -> None:
+    """The baseline is of a scheme year: what was paid above one cannot be held to another."""
+    given = contracts.rows.filter(pl.col("excluded_drugs_baseline_pence").is_not_null())
+    months = given.with_columns(month=pl.date_ranges("valid_from", "valid_to", "1mo"))
+    # A scheme year begins in April: three months earlier it is January.
+    by_year = months.explode("month").with_columns(
+        year=pl.col("month").dt.offset_by("-3mo").dt.year()
+    )
+    refuse_disagreeing(
+        by_year.unique(["file", "line", "year"]),
+        [*_PAIR, "year"],
+        ["excluded_drugs_baseline_pence"],
+        "excluded_drugs_baseline for the whole of a scheme year",
+    )
+
+
+def refuse_unapproved(contracts: UserList, month: date, scheme: Scheme) -> None:
+    """Raises `UserError` for a mechanism that needs an approval which the entry does not name.
+
+    Of the contracts in force in a month that begins on `month`, under the rules that price it
+    (2026/27 ¶42-43).
+    """
+    if not scheme.api_scope.other_mechanism_needs_approval:
+        return
+    other = pl.col("agreed_mechanism").is_not_null() & (pl.col("agreed_mechanism") != API)
+    refuse_rows(
+        contracts,
+        _is_in_force(month) & other & pl.col("approval_reference").is_null(),
+        f"with another mechanism than {API} must name its approval under approval_reference in "
+        f"{scheme.scheme_year} ({scheme.citation('api_scope.other_mechanism_needs_approval')})",
+    )
+
+
+def contracts_in_force(contracts: pl.DataFrame, month: date) -> pl.DataFrame:
+    """The entries in force in a month that begins on `month`, those of one agreement once.
+
+    Takes entries by the organisations of the price year (`user_lists.in_price_year`). Raises
+    `UserError` that names the lines where two that come down to one pair disagree.
+    """
+    in_force = contracts.filter(_is_in_force(month))
+    refuse_disagreeing(in_force, _AGREEMENT, _SAYS, "of one agreement")
+    return in_force.unique(_AGREEMENT, keep="first", maintain_order=True).sort(_AGREEMENT)
+
+
+def whole_contracts(in_force: pl.DataFrame) -> pl.DataFrame:
+    """The table `contracts` of `pricing.reference`: what is known of whole relationships."""
+    return in_force.filter(pl.col("agreement_serial_number").is_null()).select(
+        *_PAIR, "covers", "agreed_mechanism", "is_same_system", "expected_annual_value_pence"
+    )
+
+
+def single_agreements(in_force: pl.DataFrame) -> pl.DataFrame:
+    """The table `agreements` of `pricing.reference`: what is known of single agreements."""
+    return in_force.filter(pl.col("agreement_serial_number").is_not_null()).select(
+        *_AGREEMENT, "covers", "agreed_mechanism"
+    )
+
+
+def drug_baselines(in_force: pl.DataFrame) -> pl.DataFrame:
+    """The baseline of excluded drugs of each pair that has one, in pence a scheme year."""
+    return in_force.filter(pl.col("excluded_drugs_baseline_pence").is_not_null()).select(
+        *_PAIR, "excluded_drugs_baseline_pence"
+    )
+
+
+def _is_in_force(month: date) -> pl.Expr:
+    return (pl.col("valid_from") <= month) & (pl.col("valid_to") >= month)
