@@ -89,11 +89,6 @@ class Case:
     lines: dict[int, dict[str, Any]]
     refused: list[str]
 
-    @property
-    def expect(self) -> dict[str, Any]:
-        """What is expected of the line of the core HRG."""
-        return self.lines.get(0, {})
-
 
 @cache
 def cases() -> list[Case]:
