@@ -14,7 +14,14 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines import (
+    accounting,
+    deliveries,
+    pricing_run,
+    publishing,
+    reconciling,
+    validation,
+)
 from pipelines.basis import OWN_YEAR
 from pipelines.price_books import shipped_folder
 from pipelines.scheme_packs import scheme_for
@@ -61,6 +68,7 @@ def month_steps() -> list[Step]:
         ("variable element", lambda w: pricing_run.make_variable_element(w, MONTH)),
         ("low volume", lambda w: pricing_run.make_low_volume(w, MONTH)),
         ("EBI challenges", lambda w: pricing_run.make_ebi_challenges(w, MONTH)),
+        ("reconciliation", lambda w: reconciling.make_reconciliation(w, MONTH)),
         ("account", _account),
         ("publish", _publish),
     ]
@@ -69,7 +77,7 @@ def month_steps() -> list[Step]:
 def price_and_publish(workspace: Workspace) -> None:
     """Valid records of both datasets to the mart, on the workspace's basis."""
     price(workspace)
-    for _, step in month_steps()[-5:]:
+    for _, step in month_steps()[-6:]:
         step(workspace)
 
 

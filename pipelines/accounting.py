@@ -84,6 +84,7 @@ class DatasetAccount:
     valid: int
     refused_by_validation: int
     priced: int
+    unbundled: int
     refused_by_pricing: int
     refused_by_code: dict[str, int]
     refused_organisations: dict[str, dict[str, int]]
@@ -266,6 +267,7 @@ def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccou
     refused = {
         by: refused_path(workspace, dataset, month, cut, by) for by in ("validation", "pricing")
     }
+    valid = valid_path(workspace, dataset, month, cut)
     lines = pl.scan_parquet(priced_path(workspace, dataset, month, cut))
     return DatasetAccount(
         dataset=dataset,
@@ -275,9 +277,10 @@ def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccou
             for d in deliveries
         ],
         delivered=sum(d.months[month].records for d in deliveries),
-        valid=_rows(valid_path(workspace, dataset, month, cut)),
+        valid=_rows(valid),
         refused_by_validation=_rows(refused["validation"]),
         priced=lines.filter(pl.col("line_number") == 0).select(pl.len()).collect().item(),
+        unbundled=_unbundled(valid) - _unbundled(refused["pricing"]),
         refused_by_pricing=_rows(refused["pricing"]),
         refused_by_code=count_codes(list(refused.values())),
         refused_organisations=_refused_organisations(refused["pricing"]),
@@ -288,6 +291,12 @@ def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccou
 
 def _rows(path: Path) -> int:
     return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
+def _unbundled(path: Path) -> int:
+    """How many unbundled HRGs the records of a file carry."""
+    codes = pl.scan_parquet(path).select(pl.col("unbundled_hrg_codes").drop_nulls())
+    return int(codes.select(pl.all().str.count_matches(r"\S+").sum()).collect().item())
 
 
 def _refused_organisations(refused: Path) -> dict[str, dict[str, int]]:
@@ -429,6 +438,7 @@ def _unknown_hrgs(workspace: Workspace, rulebook: Rulebook, month: str) -> list[
     groups_of_attendances = pl.col("hrg_code").str.contains("^(WF|UZ)")
     unknown = (
         pl.scan_parquet(list(priced_paths(workspace, month).values()))
+        .filter(pl.col("line_number") == 0)
         .filter(pl.col("hrg_code").is_not_null() & ~groups_of_attendances)
         .select("hrg_code")
         .join(held.lazy(), on="hrg_code", how="anti")
@@ -462,6 +472,10 @@ def _equalities(
 ) -> list[Equality]:
     variable = pl.read_parquet(workspace.statement("variable_element", month))
     low_volume = pl.read_parquet(workspace.statement("low_volume", month))
+    challenges = pl.read_parquet(workspace.statement("ebi_challenges", month))
+    reconciled = pl.read_parquet(workspace.statement("reconciliation", month)).filter(
+        component="final"
+    )
     in_variable = [m for m in mechanisms if m.payment_mechanism == API_VARIABLE]
     in_block = [m for m in mechanisms if m.payment_mechanism == LVA_BLOCK]
     found = []
@@ -478,16 +492,28 @@ def _equalities(
                 d.priced + d.refused_by_pricing,
             ),
             Equality(
-                f"{d.dataset}: priced records = lines of all mechanisms",
-                d.priced,
-                sum(m.lines for m in mechanisms if m.dataset == d.dataset),
+                f"{d.dataset}: priced records + their unbundled HRGs = lines of all mechanisms",
+                d.priced + d.unbundled,
+                _lines_of(mechanisms, d.dataset),
             ),
             Equality(
-                f"{d.dataset}: priced records = distinct records among the lines",
-                d.priced,
+                f"{d.dataset}: lines of all mechanisms = distinct lines",
+                _lines_of(mechanisms, d.dataset),
                 distinct.get(d.dataset, 0),
             ),
+            Equality(
+                f"{d.dataset}: priced records = records reconciled with SUS+",
+                d.priced,
+                _sum(reconciled.filter(dataset=d.dataset), "records"),
+            ),
         ]
+    found.append(
+        Equality(
+            "value_pence of all mechanisms = value reconciled with SUS+ + value of unapproved EBI",
+            sum(m.value_pence or 0 for m in mechanisms),
+            _sum(reconciled, "ours_pence") + _sum(challenges, "value_pence"),
+        )
+    )
     statement_totals: list[tuple[str, Mapping[str, int], list[MechanismTotal]]] = [
         (
             "variable element",
@@ -557,6 +583,10 @@ def _item_equalities(
             _sum(drugs, "amount_pence"),
         ),
     ]
+
+
+def _lines_of(mechanisms: list[MechanismTotal], dataset: str) -> int:
+    return sum(m.lines for m in mechanisms if m.dataset == dataset)
 
 
 def _sum(table: pl.DataFrame, column: str) -> int:

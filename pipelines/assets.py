@@ -16,7 +16,14 @@ from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 
-from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines import (
+    accounting,
+    deliveries,
+    pricing_run,
+    publishing,
+    reconciling,
+    validation,
+)
 from pipelines.basis import PricingBasis
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme import SchemePackError
@@ -28,6 +35,7 @@ from schemas.priced_line import (
     EXCLUDED_ITEMS,
     LOW_VOLUME,
     PRICED_LINE,
+    RECONCILIATION,
     VARIABLE_ELEMENT,
     Field,
 )
@@ -245,6 +253,14 @@ STATEMENTS = (
         "Excluded drugs of NHS England in the scheme year so far, against their baselines.",
         EXCLUDED_DRUGS_BASELINE,
         pricing_run.make_excluded_drugs_baseline,
+        EXTRACTS,
+    ),
+    Statement(
+        "reconciliation",
+        "What SUS+ gave against what it comes to here, by cause; the records that differ; and the "
+        "rounding that fits SUS+.",
+        RECONCILIATION,
+        reconciling.make_reconciliation,
         EXTRACTS,
     ),
 )

@@ -6,6 +6,7 @@ belong here: the work; a run is the same Dagster job that the schedule starts.
 Exit codes: 0 all done, 1 refused to publish (or nothing to show), 2 wrong usage.
 """
 
+import json
 import sys
 from datetime import date
 from pathlib import Path
@@ -13,10 +14,9 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from pipelines.basis import OWN_YEAR, PricingBasis
-from pipelines.commands import organisations, prices, schemes
+from pipelines.commands import organisations, prices, reconcile, schemes
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.add_typer(prices.app, name="prices")
 app.add_typer(organisations.app, name="organisations")
 app.add_typer(schemes.app, name="schemes")
+app.add_typer(reconcile.app)
 
 
 def main() -> None:
@@ -101,26 +102,26 @@ def explain(
     record_id: Annotated[str, typer.Argument(help="Spell Identifier or Generated Record ID.")],
     scheme: Scheme = None,
     as_of: AsOf = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
 ) -> None:
-    """Says how a record's amount came about, step by step, with citations.
+    """Says how a record's amounts came about: as delivered, who, price, value, mechanism, payable.
 
-    With the --scheme or --as-of that a month was priced on, explains that.
+    Each step has its numbers and what it rests on; then what each other mechanism would have
+    paid, and what to do. With the --scheme or --as-of that a month was priced on, explains that.
+
+    The JSON document has the keys record_id; as_delivered (each with its values by header);
+    lines (each with the stored row, who, and its explanation: steps, amounts worked out again,
+    differences from the stored ones, and under_each_mechanism; then reason, warnings and run); and
+    refusals (each with its reasons). Amounts are whole pence; null is no amount.
     """
+    from pipelines.commands.explained import show
     from pipelines.explaining import explain_record
 
     explained = explain_record(Workspace.at().on(_basis(scheme, as_of)), record_id)
-    for title, steps in explained:
-        table = Table(
-            title=title, title_justify="left", show_header=False, box=None, padding=(0, 1)
-        )
-        table.add_column(justify="right", style="dim")
-        table.add_column(style="bold", overflow="fold")
-        table.add_column(overflow="fold")
-        table.add_column(style="dim", overflow="fold")
-        for number, step in enumerate(steps, 1):
-            table.add_row(str(number), escape(step.what), escape(step.how), escape(step.citation))
-        out.print(table)
-        out.print()
+    if as_json:
+        typer.echo(json.dumps(explained.to_json(), ensure_ascii=False, indent=2))
+    else:
+        show(explained)
 
 
 @app.command()
@@ -173,7 +174,7 @@ def synth(
         int, typer.Option(min=0, max=500_000, help="Rows with one planted fault, per million.")
     ] = 10_000,
 ) -> None:
-    """Writes synthetic SUS+ extracts, prior approvals and what to expect of them."""
+    """Writes synthetic SUS+ extracts, the users' lists and what to expect of them."""
     from pipelines.price_books import shipped_folder
     from pipelines.scheme_packs import scheme_for
     from pipelines.synth import Reference, write_extracts

@@ -1,11 +1,14 @@
-"""Explaining a record: how its amount came about, from the stored row, pack and book.
+"""Explaining a record: its published lines step by step, with all that surrounds them.
 
-Belongs here: putting a published line into words, step by step. Does not belong here: any
-rule; nothing is priced again, so what is explained is what was published.
+Belongs here: bringing to an explained line (`pricing.explain`) the record as delivered, who its
+parties are, the cell of the price book, the sentence of its reason, the run, and what has
+changed since. Does not belong here: any rule, or the words for one; nothing is priced again,
+so what is explained is what was published.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import duckdb
@@ -13,26 +16,92 @@ import polars as pl
 
 from pipelines.basis import PricingBasis
 from pipelines.organisations import COMMISSIONERS, PROVIDERS
+from pipelines.price_books import PriceBook, cell_of
 from pipelines.pricing_run import Rulebook, rulebook_for
 from pipelines.publishing import OWN_SCHEMA, REPRICED_SCHEMA
 from pipelines.scheme_packs import scheme_for
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace
-from pricing import ebi, low_volume, mechanism, unit_price
-from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
+from pricing import Explanation, explain
+from pricing.explaining import PRICE, Published, Step, price_book_of
+from pricing.scheme import Scheme
+from schemas.extracts import BY_DATASET, Column, supplement_columns
+from schemas.priced_line import PRICED_LINE_COLUMNS
+
+WHO = "who"
+"""The section of the steps that say whose a line is, before those of `pricing.explaining`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step: what was found, how, and what it rests on."""
+class AsDelivered:
+    """A record as delivered: what each column held that was not blank, by its header.
 
-    what: str
-    how: str
+    Direct identifiers are not in it: they are never read. `values` is None where the lake does
+    not hold the record any more.
+    """
+
+    dataset: str
+    activity_month: str
+    cut: str
+    delivery_id: str | None
+    row_number: int | None
+    values: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedReason:
+    """A reason code with its sentence, what it rests on, and what a user can do."""
+
+    reason_code: str
+    sentence: str
     citation: str
+    what_to_do: str
 
 
-def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list[Step]]]:
-    """A title and the steps for every published line or refusal of a record.
+@dataclass(frozen=True, slots=True)
+class ExplainedLine:
+    """A published line: the stored row, who it is of, and how its amounts came about.
+
+    `warnings` say what has changed since it was published; `run` is who published it and when.
+    """
+
+    stored: Mapping[str, Any]
+    who: tuple[Step, ...]
+    explanation: Explanation
+    reason: ExplainedReason
+    warnings: tuple[str, ...]
+    run: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedRefusal:
+    """A refused record, and every reason for it."""
+
+    dataset: str
+    activity_month: str
+    cut: str
+    refused_by: str
+    delivery_id: str
+    row_number: int
+    reasons: tuple[ExplainedReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedRecord:
+    """A record as delivered, and every line and refusal that was published of it."""
+
+    record_id: str
+    as_delivered: tuple[AsDelivered, ...]
+    lines: tuple[ExplainedLine, ...]
+    refusals: tuple[ExplainedRefusal, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as values that JSON knows; amounts in pence."""
+        return asdict(self)
+
+
+def explain_record(workspace: Workspace, record_id: str) -> ExplainedRecord:
+    """What is published of a record, explained.
 
     Raises `UserError` where there is no mart, or no such record in it.
     """
@@ -45,7 +114,10 @@ def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list
         lines = _rows(connection, workspace.basis, "priced_lines", record_id)
         refused = _rows(connection, workspace.basis, "refused_records", record_id)
         reasons = {
-            row["reason_code"]: row for row in _dicts(connection.sql("SELECT * FROM reasons"))
+            row["reason_code"]: ExplainedReason(
+                row["reason_code"], row["sentence"], row["citation"], row["what_to_do"]
+            )
+            for row in _dicts(connection.sql("SELECT * FROM reasons"))
         }
         runs = {
             (row["activity_month"], row["pricing_basis"]): row
@@ -63,62 +135,160 @@ def explain_record(workspace: Workspace, record_id: str) -> list[tuple[str, list
                 "priced_lines and refused_records."
             )
         )
-    explained = [
-        _explain_line(workspace.on(PricingBasis.named(line["pricing_basis"])), line, reasons, runs)
-        for line in lines
+    _refuse_if_of_an_earlier_version(workspace, lines)
+    valid = {place: _valid_record(workspace, record_id, place) for place in map(_place, lines)}
+    return ExplainedRecord(
+        record_id,
+        (
+            *(_as_delivered(workspace, place, record) for place, record in valid.items()),
+            *map(_refused_as_delivered, refused),
+        ),
+        tuple(
+            _explain_line(
+                workspace.on(PricingBasis.named(line["pricing_basis"])),
+                line,
+                valid[_place(line)],
+                reasons[line["reason_code"]],
+                runs.get((line["activity_month"], line["pricing_basis"])),
+            )
+            for line in lines
+        ),
+        tuple(_explain_refusal(row, reasons) for row in refused),
+    )
+
+
+def _refuse_if_of_an_earlier_version(
+    workspace: Workspace, lines: Sequence[Mapping[str, Any]]
+) -> None:
+    missing = [name for line in lines for name in PRICED_LINE_COLUMNS if name not in line]
+    if missing:
+        raise UserError(
+            f"{workspace.shown(workspace.mart)} was published by an earlier version, without "
+            f"{', '.join(dict.fromkeys(missing))}. Run {lines[0]['activity_month']} again."
+        )
+
+
+_Place = tuple[str, str, str]
+"""A dataset, month and cut."""
+
+
+def _place(row: Mapping[str, Any]) -> _Place:
+    return row["dataset"], row["activity_month"], row["cut"]
+
+
+def _valid_record(workspace: Workspace, record_id: str, place: _Place) -> dict[str, Any] | None:
+    """The valid record that lines were made of; None where the lake no longer holds it."""
+    path = valid_path(workspace, *place)
+    if not path.is_file():
+        return None
+    found = pl.scan_parquet(path).filter(pl.col("record_id") == record_id).collect()
+    return None if found.is_empty() else found.row(0, named=True)
+
+
+def _as_delivered(
+    workspace: Workspace, place: _Place, valid: Mapping[str, Any] | None
+) -> AsDelivered:
+    """The row of its delivery that a valid record was made of."""
+    if valid is None:
+        return AsDelivered(*place, None, None, None)
+    delivery_id, row_number = valid["delivery_id"], valid["row_number"]
+    parts = workspace.month("extracts", *place).glob(f"{delivery_id}*.parquet")
+    rows = [
+        row
+        for part in sorted(parts)
+        for row in pl.scan_parquet(part)
+        .filter(pl.col("row_number") == row_number)
+        .collect()
+        .iter_rows(named=True)
     ]
-    return explained + [_explain_refusal(row, reasons) for row in refused]
+    if not rows:
+        return AsDelivered(*place, delivery_id, row_number, None)
+    supplementary = {
+        f"{column.header} (CDS 6.2 supplementary extract)": valid[column.name]
+        for column in supplement_columns(BY_DATASET[place[0]])
+        if valid.get(column.name)
+    }
+    values = {**_by_header(place[0], rows[0]), **supplementary}
+    return AsDelivered(*place, delivery_id, row_number, values)
+
+
+def _refused_as_delivered(row: Mapping[str, Any]) -> AsDelivered:
+    values = _by_header(row["dataset"], json.loads(row["delivered_values"]))
+    return AsDelivered(*_place(row), row["delivery_id"], row["row_number"], values)
+
+
+def _by_header(dataset: str, values: Mapping[str, str | None]) -> dict[str, str]:
+    """What is not blank of a record, by header; of the columns we read and of no other."""
+    texts = {column: (values.get(column.name) or "") for column in BY_DATASET[dataset].columns}
+    return {_headed(column): text for column, text in texts.items() if text.strip()}
+
+
+def _headed(column: Column) -> str:
+    first, *_, last = (*column.headers, column.headers[-1])
+    return first if first == last else f"{first} to {last}"
 
 
 def _explain_line(
     workspace: Workspace,
     line: dict[str, Any],
-    reasons: dict[str, dict[str, Any]],
-    runs: dict[tuple[str, str], dict[str, Any]],
-) -> tuple[str, list[Step]]:
-    run = runs.get((line["activity_month"], workspace.basis.name))
+    valid: Mapping[str, Any] | None,
+    reason: ExplainedReason,
+    run: dict[str, Any] | None,
+) -> ExplainedLine:
     sources = _sources(workspace, line["activity_month"], run)
-    scheme = sources.scheme
-    kind = "Spell" if line["dataset"] == "apc" else "Attendance"
-    reason = reasons[line["reason_code"]]
-    steps = [
-        Step(
-            f"{line['activity_month']} ({line['cut']})",
-            f"month of {'discharge' if kind == 'Spell' else 'appointment'}, "
-            f"{_rules(workspace.basis, scheme)}",
-            scheme.title,
-        ),
-        *sources.warnings,
-        *_party_steps(workspace, line, sources),
-        Step(
-            line["point_of_delivery_code"],
-            f"point of delivery; HRG {line['hrg_code'] or 'none'}, treatment function "
-            f"{line['treatment_function_code']}",
-            scheme.citation("spells.day_case_classification")
-            if kind == "Spell"
-            else scheme.citation("attendances.multi_professional_hrgs"),
-        ),
-        *_bridge_steps(line, sources),
-        _price_step(line, f"{sources.book} ({sources.book_is})", scheme),
-        *_long_stay_steps(line, sources.book),
-        *_value_steps(line, scheme, sources.book),
-        *_ebi_steps(line, scheme),
-        Step(
-            line["payment_mechanism"],
-            _MECHANISMS[line["payment_mechanism"]],
-            _mechanism_citation(line["payment_mechanism"], scheme),
-        ),
-        Step(
-            f"payable {_payable(line)}",
-            f"{line['reason_code']}: {reason['sentence']}",
-            reason["citation"],
-        ),
-        _target_step(line, scheme),
-        Step("what to do", reason["what_to_do"], ""),
-    ]
-    if run:
-        steps.append(Step("run", f"{run['run_id']}, published {run['published_at']} UTC", ""))
-    return f"{kind} {line['record_id']}, line {line['line_number']}", steps
+    explained = explain(line, sources.scheme)
+    first, *others = (_with_source(step, line, valid, sources) for step in explained.steps)
+    warnings = list(sources.warnings)
+    if run and valid and valid["delivery_id"] not in run["deliveries"]:
+        warnings.append("the record was delivered again since this was published; run the month")
+    return ExplainedLine(
+        stored=line,
+        who=(_rules_step(workspace, line, sources), *_party_steps(workspace, line, valid, sources)),
+        explanation=replace(explained, steps=(first, *_bridge_steps(line, sources), *others)),
+        reason=reason,
+        warnings=tuple(warnings),
+        run=f"{run['run_id']}, published {run['published_at']} UTC" if run else None,
+    )
+
+
+def _rules_step(workspace: Workspace, line: Mapping[str, Any], sources: "_Sources") -> Step:
+    of = "discharge" if line["dataset"] == "apc" else "appointment"
+    how = f"month of {of}, {_rules(workspace.basis, sources.scheme)}"
+    return Step(WHO, f"{line['activity_month']} ({line['cut']})", how, sources.scheme.title)
+
+
+def _with_source(
+    step: Step,
+    line: Mapping[str, Any],
+    valid: Mapping[str, Any] | None,
+    sources: "_Sources",
+) -> Step:
+    """The step with the price book of the run by its name, and the cell where it is known."""
+    book = f"{sources.book} ({sources.book_is})"
+    if step.published and sources.rulebook and not sources.has_changed(_BOOK):
+        published = _of_price_year(step.published, line, sources.rulebook)
+        cell = _cell(sources.rulebook.book, published, valid)
+        book = f"{cell} ({sources.book_is})" if cell else book
+    return replace(step, citation=step.citation.replace(price_book_of(line["scheme_year"]), book))
+
+
+def _of_price_year(published: Published, line: Mapping[str, Any], rulebook: Rulebook) -> Published:
+    """The place of a number; of a bridged HRG that of the HRG whose price it takes."""
+    bridged = _bridged(line, rulebook)
+    if bridged is None or published.table not in ("hrg_prices", "best_practice_prices"):
+        return published
+    return replace(published, key={"hrg_code": bridged["price_hrg_code"]})
+
+
+def _cell(book: PriceBook, published: Published, valid: Mapping[str, Any] | None) -> str | None:
+    """Where a number was published; None where the book, or the record, does not say."""
+    keys = [dict(published.key)]
+    if published.by_code:
+        name, column = published.by_code
+        codes = (valid or {}).get(column) or ""
+        keys = [{**published.key, name: code} for code in codes.split()]
+    cells = (cell_of(book, published.table, key, published.column) for key in keys)
+    return next((cell for cell in cells if cell), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +303,7 @@ class _Sources:
     book: str
     rulebook: Rulebook | None
     changed: tuple[str, ...]
-    warnings: tuple[Step, ...]
+    warnings: tuple[str, ...]
 
     def has_changed(self, name: str) -> bool:
         """Whether an input whose name begins so is no longer that of the run."""
@@ -171,27 +341,16 @@ def _sources(workspace: Workspace, month: str, run: dict[str, Any] | None) -> _S
         books[0] if books else "no price book",
         rulebook,
         tuple(changed),
-        (Step("changed since", warning, ""),) if changed or rulebook is None else (),
+        (warning,) if changed or rulebook is None else (),
     )
 
 
-def _target_step(line: dict[str, Any], scheme: Scheme) -> Step:
-    """Whether it counts towards the activity target, or in years without one the plan."""
-    counts = line["is_in_activity_target"]
-    if scheme.variable_element.pays == PAYS_FOR_DIFFERENCE:
-        return Step(
-            "in the plan" if counts else "not in the plan",
-            "whether it counts towards the elective activity that the contract plans",
-            scheme.citation("variable_element.pays"),
-        )
-    return Step(
-        "in the target" if counts else "not in the target",
-        "whether it counts towards the elective activity target",
-        scheme.citation("services.outside_activity_target"),
-    )
-
-
-def _party_steps(workspace: Workspace, line: dict[str, Any], sources: _Sources) -> list[Step]:
+def _party_steps(
+    workspace: Workspace,
+    line: Mapping[str, Any],
+    valid: Mapping[str, Any] | None,
+    sources: _Sources,
+) -> list[Step]:
     """The provider and payer, with the organisations they took over from on the way.
 
     The line has the codes of the price year alone; those delivered are in the lake, which
@@ -200,12 +359,12 @@ def _party_steps(workspace: Workspace, line: dict[str, Any], sources: _Sources) 
     if sources.rulebook is None or sources.has_changed(_ORGANISATIONS):
         lists = "organisations of the run"
         return [
-            Step(line["provider_code"], "provider", lists),
-            Step(line["commissioner_code"], "payer", lists),
+            Step(WHO, line["provider_code"], "provider", lists),
+            Step(WHO, line["commissioner_code"], "payer", lists),
         ]
     organisations = sources.rulebook.organisations
     on = workspace.basis.rules_day(line["activity_month"])
-    delivered = _delivered(workspace, line)
+    delivered = _delivered_parties(valid)
     steps = []
     for name, what, column in (
         (PROVIDERS, "provider", "provider_code"),
@@ -216,21 +375,15 @@ def _party_steps(workspace: Workspace, line: dict[str, Any], sources: _Sources) 
         for party in organisations.parties(name, [whole, whole[:3]], on).values():
             if party and party.code == line[column] and organisations.was_succeeded(party):
                 how = f"{what} as on {on}: {' → '.join(party.passed)}"
-        steps.append(Step(line[column], how, organisations.lists[name].says))
+        steps.append(Step(WHO, line[column], how, organisations.lists[name].says))
     return steps
 
 
-def _delivered(workspace: Workspace, line: dict[str, Any]) -> dict[str, str]:
-    """The provider and payer of a line as delivered; none where the lake no longer holds it."""
-    path = valid_path(workspace, line["dataset"], line["activity_month"], line["cut"])
-    if not path.is_file():
+def _delivered_parties(valid: Mapping[str, Any] | None) -> dict[str, str]:
+    if valid is None:
         return {}
-    found = pl.scan_parquet(path).filter(pl.col("record_id") == line["record_id"]).collect()
-    if found.is_empty():
-        return {}
-    row = found.row(0, named=True)
-    payer = row["derived_commissioner_code"] or row["organisation_code_of_commissioner"]
-    return {"provider": row["organisation_code_of_provider"], "payer": payer}
+    payer = valid["derived_commissioner_code"] or valid["organisation_code_of_commissioner"]
+    return {"provider": valid["organisation_code_of_provider"], "payer": payer}
 
 
 def _bridge_steps(line: dict[str, Any], sources: _Sources) -> list[Step]:
@@ -239,108 +392,34 @@ def _bridge_steps(line: dict[str, Any], sources: _Sources) -> list[Step]:
     if rulebook is None or sources.has_changed(_BRIDGE) or sources.has_changed(_BOOK):
         bridges = [name for name in sources.changed if name.startswith(_BRIDGE)]
         how = "the HRG bridge of the run has changed since: the price may be another HRG's"
-        return [Step("bridge", how, ", ".join(bridges))] if bridges else []
-    bridged = rulebook.bridge.rows.filter(pl.col("activity_hrg_code") == line["hrg_code"])
-    if bridged.is_empty() or line["hrg_code"] in rulebook.book.hrg_prices["hrg_code"]:
+        return [Step(PRICE, "bridge", how, ", ".join(bridges))] if bridges else []
+    row = _bridged(line, rulebook)
+    if row is None:
         return []
-    row = bridged.row(0, named=True)
     how = f"prices {line['hrg_code']}, which the book of {row['price_scheme_year']} does not hold"
-    return [Step(row["price_hrg_code"], how, f"HRG bridge {row['file']}, line {row['line']}")]
+    return [
+        Step(PRICE, row["price_hrg_code"], how, f"HRG bridge {row['file']}, line {row['line']}")
+    ]
 
 
-_MECHANISMS = {
-    mechanism.API_VARIABLE: "the API variable element pays for each unit of elective activity",
-    mechanism.API_BLENDED: "the blended payment of the contract pays, by its plan",
-    mechanism.API_FIXED: "the API fixed element pays; nothing is payable for the line itself",
-    low_volume.LVA_BLOCK: "the LVA block of the pair pays; nothing is payable for the line itself",
-    mechanism.ACTIVITY_BASED: "a non-NHS provider is paid the unit price",
-    mechanism.LOCAL_AGREEMENT: "no unit price: what is payable is agreed locally",
-    low_volume.OUTSIDE_SCHEME: "not paid for under the scheme",
-}
-
-
-def _price_step(line: dict[str, Any], book: str, scheme: Scheme) -> Step:
-    source = line["price_source"]
-    if source == unit_price.NONE:
-        return Step("no unit price", "none is published for it, or none applies", book)
-    price = f"unit price {_pounds(line['unit_price_pence'])}"
-    if source in (unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT):
-        citation = scheme.citation(
-            "attendances.attended_codes"
-            if source == unit_price.NOT_ATTENDED
-            else "attendances.administrative_event_code"
-        )
-        return Step(price, source.replace("_", " "), citation)
-    named = source.replace("non_elective", "non-elective").replace("_", " ")
-    return Step(price, f"the {named} price", book)
-
-
-def _long_stay_steps(line: dict[str, Any], book: str) -> list[Step]:
-    if not line["excess_bed_days"]:
-        return []
-    days, pence = line["excess_bed_days"], line["long_stay_pence"]
-    how = f"{days:,} days beyond the trim point × {_pounds(pence // days)}"
-    return [Step(f"long stay {_pounds(pence)}", how, book)]
-
-
-def _value_steps(line: dict[str, Any], scheme: Scheme, book: str) -> list[Step]:
-    if line["value_pence"] is None:
-        return [Step("no value", "there is no unit price to value it at", "")]
-    mff = f"{line['mff_ppm'] // 1_000_000}.{line['mff_ppm'] % 1_000_000:06}"
-    quantum = (
-        "penny"
-        if scheme.rounding.quantum_pence == 1
-        else (f"{scheme.rounding.quantum_pence} pence")
-    )
-    how = (
-        f"{_pounds(line['pre_mff_pence'])} × MFF {mff}, rounded once to the nearest {quantum}, "
-        "halves away from zero"
-    )
-    rounding = scheme.citation("rounding.quantum_pence")
-    applies = scheme.citation("market_forces_factor.applies_to")
-    citation = f"{applies}; factor of {book}; rounding {rounding}"
-    return [Step(f"value {_pounds(line['value_pence'])}", how, citation)]
-
-
-def _ebi_steps(line: dict[str, Any], scheme: Scheme) -> list[Step]:
-    outcomes = {
-        ebi.APPROVED: ("approved", "evidence-based intervention with prior approval"),
-        ebi.ZERO_PRICE: (
-            "zero price",
-            "category 1 evidence-based intervention, no prior approval on the list",
-        ),
-    }
-    if line["ebi_outcome"] not in outcomes:
-        return []
-    what, how = outcomes[line["ebi_outcome"]]
-    return [Step(what, how, scheme.citation("evidence_based_interventions.category"))]
-
-
-def _mechanism_citation(name: str, scheme: Scheme) -> str:
-    paths = {
-        mechanism.API_VARIABLE: "variable_element.rate_ppm",
-        mechanism.API_BLENDED: "mechanism.blended_points_of_delivery",
-        low_volume.LVA_BLOCK: "low_volume.commissioner_kinds",
-        low_volume.OUTSIDE_SCHEME: "mechanism.private_patient_categories",
-    }
-    return scheme.citation(paths.get(name, "mechanism.nhs_provider_kinds"))
+def _bridged(line: Mapping[str, Any], rulebook: Rulebook) -> dict[str, Any] | None:
+    """The row of the bridge that leads a line's HRG to one that the book holds."""
+    rows = rulebook.bridge.rows.filter(pl.col("activity_hrg_code") == line["hrg_code"])
+    if rows.is_empty() or line["hrg_code"] in rulebook.book.hrg_prices["hrg_code"]:
+        return None
+    return rows.row(0, named=True)
 
 
 def _explain_refusal(
-    row: dict[str, Any], reasons: dict[str, dict[str, Any]]
-) -> tuple[str, list[Step]]:
-    title = (
-        f"Refused by {row['refused_by']}: {row['dataset']} record {row['record_id']}, "
-        f"row {row['row_number']:,} of delivery {row['delivery_id']}"
+    row: Mapping[str, Any], reasons: Mapping[str, ExplainedReason]
+) -> ExplainedRefusal:
+    return ExplainedRefusal(
+        *_place(row),
+        refused_by=row["refused_by"],
+        delivery_id=row["delivery_id"],
+        row_number=row["row_number"],
+        reasons=tuple(reasons[code] for code in row["refusal_codes"]),
     )
-    return title, [
-        Step(
-            code,
-            f"{reasons[code]['sentence']} {reasons[code]['what_to_do']}",
-            reasons[code]["citation"],
-        )
-        for code in row["refusal_codes"]
-    ]
 
 
 def _rows(
@@ -376,12 +455,3 @@ def _rules(basis: PricingBasis, scheme: Scheme) -> str:
 
 def _dicts(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
-
-
-def _payable(line: dict[str, Any]) -> str:
-    has_value_alone = line["payable_pence"] is None and line["value_pence"] is not None
-    return "by contract" if has_value_alone else _pounds(line["payable_pence"])
-
-
-def _pounds(pence: int | None) -> str:
-    return "to be agreed" if pence is None else f"£{pence // 100:,}.{pence % 100:02}"

@@ -34,7 +34,10 @@ from schemas.priced_line import (
     LOW_VOLUME,
     PRICED_LINE,
     REASONS,
+    RECONCILIATION,
+    RECONCILIATION_DIFFERENCES,
     REFUSED_RECORDS,
+    SUS_ROUNDING,
     VARIABLE_ELEMENT,
     Field,
 )
@@ -137,6 +140,21 @@ _MONTHLY = (
         "Excluded drugs of NHS England in the scheme year up to each month, against baselines",
         EXCLUDED_DRUGS_BASELINE,
     ),
+    Table(
+        "reconciliation",
+        "What SUS+ gave against what it comes to here, by part of the price and cause",
+        RECONCILIATION,
+    ),
+    Table(
+        "reconciliation_differences",
+        "Records that SUS+ prices otherwise, part by part, and the one cause",
+        RECONCILIATION_DIFFERENCES,
+    ),
+    Table(
+        "sus_rounding",
+        "How many prices of SUS+ each rounding rule gives from its own amounts",
+        SUS_ROUNDING,
+    ),
     Table("refused_records", "Records that were not priced, and every reason", REFUSED_RECORDS),
     Table("accounting", "Lines and pence of each month by mechanism", ACCOUNTING),
 )
@@ -153,7 +171,11 @@ _FROM_PARQUET = (
     "ebi_challenges",
     "excluded_items",
     "excluded_drugs_baseline",
+    "reconciliation",
+    "reconciliation_differences",
+    "sus_rounding",
 )
+"""The tables whose rows of a month are in the lake as they are published."""
 _BY_NAME = {table.name: table for table in _MONTHLY}
 _OF_MONTH = "activity_month = $month AND pricing_basis = $basis"
 
@@ -322,7 +344,10 @@ def _replace_month(
 ) -> None:
     """A month's rows of one table, from Parquet, in the order of their columns."""
     columns = [f.name for f in _BY_NAME[name].fields]
-    order = ", ".join(columns[:2]) if name == "priced_lines" else "ALL"
+    order = {
+        "priced_lines": ", ".join(columns[:2]),
+        "reconciliation": f"abs(difference_pence) DESC, {', '.join(columns)}",
+    }.get(name, "ALL")
     _delete_month(connection, name, place)
     connection.execute(
         f"INSERT INTO {place.table(name)} SELECT {', '.join(columns)}, '{place.basis}' "

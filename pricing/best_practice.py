@@ -56,13 +56,18 @@ def tariffs(spells: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any
     )
 
 
+def tariff_name() -> nw.Expr:
+    """The tariff that the spell is flagged for; none beside a local price."""
+    return nw.when(~nw.col("is_local")).then(nw.col("best_practice_tariff_name"))
+
+
 def best_practice_pence(scheme: Scheme) -> nw.Expr:
     """What the tariff's price adds to the base price; 0 where the base price is paid.
 
     Never both are paid: the two make up the price of the tariff. A local price has none.
     """
     difference = nw.col("best_practice_price_pence") - nw.col("published_price_pence")
-    is_paid = _is_paid(scheme) & (nw.col("price_source") == nw.col("published_source"))
+    is_paid = _is_paid(scheme) & ~nw.col("is_local")
     return nw.when(is_paid).then(difference).otherwise(nw.lit(0)).fill_null(0).cast(nw.Int64)
 
 

@@ -28,6 +28,17 @@ def apply_ppm(pence: nw.Expr, ppm: nw.Expr | int, quantum_pence: int = 1) -> nw.
     return nw.when(pence < 0).then(-size).otherwise(size)
 
 
+def times_ppm(pence: int, ppm: int, quantum_pence: int = 1) -> int:
+    """What `apply_ppm` gives, of plain integers.
+
+    >>> [times_ppm(pence, 500_000) for pence in (5, -5, 15, 10)]
+    [3, -3, 8, 5]
+    """
+    unit = PPM * quantum_pence
+    size = (abs(pence) * ppm + unit // 2) // unit * quantum_pence
+    return -size if pence < 0 else size
+
+
 def is_too_large(pence: nw.Expr) -> nw.Expr:
     """Whether an amount is beyond what may be multiplied by a factor."""
     return pence.abs() > LARGEST_PENCE

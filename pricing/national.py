@@ -144,6 +144,7 @@ def price_spells(
     spells = spells.with_columns(
         excess_bed_days=long_stay.excess_bed_days(),
         ebi_outcome=ebi.outcome(scheme.evidence_based_interventions),
+        best_practice_tariff_name=best_practice.tariff_name(),
         best_practice_pence=best_practice.best_practice_pence(scheme),
     )
     spells = spells.with_columns(
@@ -352,10 +353,8 @@ def _refusal_codes() -> nw.Expr:
             Refusal.COMMISSIONER_UNKNOWN: no_commissioner & ~is_commissioner_listed,
             Refusal.COMMISSIONER_NOT_IN_PRICE_YEAR: no_commissioner & is_commissioner_listed,
         },
-        {
-            Refusal.ADJUSTED_STAY_MISSING: nw.col("is_stay_unknown"),
-            Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence")),
-        },
+        {Refusal.ADJUSTED_STAY_MISSING: nw.col("is_stay_unknown")},
+        {Refusal.AMOUNT_TOO_LARGE: is_too_large(nw.col("pre_mff_pence"))},
     ]
     # Every set of refusals is a row, the larger sets first, so that none is left out.
     sets = [

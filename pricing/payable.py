@@ -31,12 +31,14 @@ from pricing.overseas_visitors import CHARGED_TO_PATIENT
 from pricing.reasons import Reason
 from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
-_PAID_FOR_ACTIVITY = (API_VARIABLE, API_BLENDED, ACTIVITY_BASED)
-_NOTHING_DONE = (
+PAID_FOR_ACTIVITY = (API_VARIABLE, API_BLENDED, ACTIVITY_BASED)
+"""Mechanisms that pay for activity: nothing where it needed prior approval and has none."""
+NOTHING_DONE = (
     unit_price.NOT_ATTENDED,
     unit_price.ADMINISTRATIVE_EVENT,
     unbundled.WITHIN_CORE_PRICE,
 )
+"""Price sources of what is worth nothing, and pays nothing by any mechanism."""
 _PAID_OTHERWISE = (OUTSIDE_SCHEME, LVA_BLOCK, API_FIXED, CHARGED_TO_PATIENT)
 
 
@@ -62,9 +64,9 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
     return first_that_fits(
         [
             (mechanism.is_in(_PAID_OTHERWISE), 0),
-            (nw.col("price_source").is_in(_NOTHING_DONE), 0),
+            (nw.col("price_source").is_in(NOTHING_DONE), 0),
             (
-                mechanism.is_in(_PAID_FOR_ACTIVITY) & (nw.col("ebi_outcome") == ebi.ZERO_PRICE),
+                mechanism.is_in(PAID_FOR_ACTIVITY) & (nw.col("ebi_outcome") == ebi.ZERO_PRICE),
                 0,
             ),
             (mechanism == API_VARIABLE, of_elective_activity),
@@ -114,7 +116,7 @@ def _reasons_whoever_pays() -> list[Row]:
         (source == unit_price.NOT_ATTENDED, Reason.NOT_ATTENDED),
         (source == unit_price.ADMINISTRATIVE_EVENT, Reason.ADMINISTRATIVE_EVENT),
         (nw.col("is_hrg_retired"), Reason.HRG_RETIRED),
-        (mechanism.is_in(_PAID_FOR_ACTIVITY) & is_unapproved, Reason.UNAPPROVED_EBI),
+        (mechanism.is_in(PAID_FOR_ACTIVITY) & is_unapproved, Reason.UNAPPROVED_EBI),
         (source == unbundled.WITHIN_CORE_PRICE, Reason.WITHIN_CORE_PRICE),
     ]
 

@@ -38,5 +38,6 @@ def top_up_pence(scheme: Scheme) -> nw.Expr:
         return nw.lit(0, dtype=nw.Int64)
     price = nw.col("published_price_pence") + nw.col("best_practice_pence")
     amount = apply_ppm(price, nw.col("top_up_ppm"), scheme.rounding.quantum_pence)
-    is_paid = nw.col("price_source") == nw.col("published_source")
-    return nw.when(is_paid).then(amount).otherwise(nw.lit(0)).fill_null(0).cast(nw.Int64)
+    return (
+        nw.when(~nw.col("is_local")).then(amount).otherwise(nw.lit(0)).fill_null(0).cast(nw.Int64)
+    )

@@ -95,7 +95,8 @@ PRICED_LINE = (
     Field(
         "patient_charge_pence",
         "integer",
-        "What an overseas visitor who is liable is charged; null if nobody is, or at an unknown rate",
+        "What an overseas visitor who is liable is charged; null if nobody is, or the rate is not "
+        "known",
     ),
     Field("reason_code", "text", "Why that is payable: see the reasons table"),
 )
@@ -190,6 +191,62 @@ EXCLUDED_DRUGS_BASELINE = (
     Field("baseline_pence", "integer", "In the fixed element for the year; null if not known"),
     Field("year_payable_pence", "integer", "What the year's drugs come to above the baseline"),
     Field("payable_pence", "integer", "What of that the month's drugs added"),
+)
+
+RECONCILIATION = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("dataset", "text", "apc or op"),
+    Field("component", "text", "Part of the price that is compared; final is the whole"),
+    Field("outcome", "text", "exact, within_tolerance, different, missing_in_sus or missing_here"),
+    Field("cause", "text", "Why the final price of the records differs; null where it does not"),
+    Field("records", "integer", "Records"),
+    Field("sus_pence", "integer", "What SUS+ gave them; a blank counts as nothing"),
+    Field("ours_pence", "integer", "What they come to here; no price counts as nothing"),
+    Field("difference_pence", "integer", "What SUS+ gave above what they come to here"),
+)
+
+RECONCILIATION_DIFFERENCES = (
+    Field("record_id", "text", "Spell Identifier or Generated Record ID, as SUS+ gave it"),
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("dataset", "text", "apc or op"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("hrg_code", "text", "Core healthcare resource group; null if not attended"),
+    Field("cause", "text", "Why the final price differs"),
+    Field("outcome", "text", "Of the final price: different, missing_in_sus or missing_here"),
+    Field("sus_initial_pence", "integer", "Unit price that SUS+ gave"),
+    Field("ours_unit_price_pence", "integer", "Unit price here, with any best practice tariff"),
+    Field("sus_long_stay_pence", "integer", "Long stay payment that SUS+ gave"),
+    Field("ours_long_stay_pence", "integer", "Long stay payment here"),
+    Field("sus_top_up_pence", "integer", "Top-up that SUS+ gave"),
+    Field("ours_top_up_pence", "integer", "Top-up here"),
+    Field("sus_unbundled_pence", "integer", "Unbundled amount that SUS+ gave"),
+    Field("ours_unbundled_pence", "integer", "Prices of the unbundled lines here"),
+    Field("sus_pre_mff_pence", "integer", "Amount before MFF that SUS+ gave"),
+    Field("ours_pre_mff_pence", "integer", "Amount before MFF here, of all lines"),
+    Field("sus_mff_pence", "integer", "Amount that MFF adds, as SUS+ gave it"),
+    Field("ours_mff_pence", "integer", "Amount that MFF adds here"),
+    Field("sus_mff_ppm", "integer", "Factor that the prices of SUS+ imply, in millionths"),
+    Field("mff_ppm", "integer", "Market forces factor here, in millionths"),
+    Field("sus_price_pence", "integer", "PbR Final Tariff: the price that SUS+ gave"),
+    Field(
+        "ours_price_pence",
+        "integer",
+        "Worth of all lines here at unit prices after MFF; nothing for an unapproved EBI",
+    ),
+    Field("difference_pence", "integer", "Price that SUS+ gave above the price here"),
+)
+
+SUS_ROUNDING = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("dataset", "text", "apc or op"),
+    Field("quantum_pence", "integer", "Rounded to so many pence: 1, or 100 for whole pounds"),
+    Field("mode", "text", "half_away_from_zero, half_even or down"),
+    Field(
+        "applied", "text", "once: to the whole after MFF; each_component: to each part, then added"
+    ),
+    Field("records_tested", "integer", "Records whose amounts SUS+ gave are all there and add up"),
+    Field("records_matching", "integer", "Of those, the price of SUS+ is what the rule gives"),
 )
 
 REFUSED_RECORDS = (

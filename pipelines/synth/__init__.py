@@ -9,9 +9,11 @@ Every identifier is made up.
     extracts    the two extracts: their columns by name, their months and days
     pools       drawing, and the pools of contracts, patients and paperwork
     templates   the pool of clinical templates: what was done, to whom, at what price
+    amounts     what SUS+ makes of a price, and the few differences that are planted in it
     records     a run's pools, and good records put together from them
     faults      breaking records, and counting what was planted
-    writing     the files, in bounded memory, and the user's own lists beside them
+    lists       contracts, local prices, overseas visitors and excluded items, a few of each
+    writing     the files, in bounded memory, and the users' lists beside them
 
 Belongs here: all that makes an extract up. The proportions of activity are data (`mix.toml`),
 as are the delivered columns (`columns.toml`). Does not belong here: reading and judging

@@ -18,7 +18,9 @@ PROVIDER = "Organisation Code (Code Of Provider)"
 COMMISSIONER = "Organisation Code (Code Of Commissioner)"
 DERIVED_COMMISSIONER = "Derived Commissioner"
 QUERY_DATE = "Query Date"
-UNBUNDLED = "Unbundled HRG 1"
+LOCAL_PRICE_HRG = "SB17Z"
+"""Chemotherapy of no national list, which some pairs have a local price for."""
+UNBUNDLED = tuple(f"Unbundled HRG {place}" for place in range(1, 13))
 START = "Start Date (Hospital Provider Spell)"
 END = "End Date (Hospital Provider Spell)"
 STAY = "Length Of Stay (Hospital Provider Spell)"
@@ -55,7 +57,7 @@ APC = Dataset(
     number=1,
     record_id="Spell Identifier",
     hrg="Spell Core HRG",
-    sound={CLASSIFICATION: "1", UNBUNDLED: None, EBI_CATEGORY: None, EBI_TYPE: None},
+    sound={CLASSIFICATION: "1", EBI_CATEGORY: None, EBI_TYPE: None},
 )
 OP = Dataset(
     name="op",
@@ -63,7 +65,7 @@ OP = Dataset(
     number=2,
     record_id="Generated Record ID",
     hrg="Core HRG",
-    sound={"Core HRG": "WF01A", ATTENDED: "5", FIRST_ATTENDANCE: "2", UNBUNDLED: None},
+    sound={"Core HRG": "WF01A", ATTENDED: "5", FIRST_ATTENDANCE: "2"},
 )
 DATASETS = (APC, OP)
 

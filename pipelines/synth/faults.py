@@ -14,6 +14,7 @@ from typing import Self
 
 import polars as pl
 
+from pipelines.synth.amounts import NO_DIFFERENCE
 from pipelines.synth.extracts import (
     ADJUSTED_STAY,
     ADMISSION_METHOD,
@@ -33,7 +34,6 @@ from pipelines.synth.extracts import (
     QUERY_DATE,
     START,
     STAY,
-    UNBUNDLED,
     Dataset,
     Row,
 )
@@ -47,12 +47,16 @@ Break = Callable[[Row, int], None]
 
 @dataclass(slots=True)
 class Tally:
-    """Rows written, those without a planted fault, and the faults planted by code."""
+    """Rows written, those without a planted fault, and the faults planted by code.
+
+    `differences` are good rows that SUS+ prices otherwise than the rules of the year, by cause.
+    """
 
     rows: int = 0
     good: int = 0
     planted: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
+    differences: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "Tally") -> None:
         """Count what another tally counted as well."""
@@ -60,6 +64,7 @@ class Tally:
         self.good += other.good
         self.planted = dict(Counter(self.planted) + Counter(other.planted))
         self.warnings = dict(Counter(self.warnings) + Counter(other.warnings))
+        self.differences = dict(Counter(self.differences) + Counter(other.differences))
 
 
 @dataclass(slots=True)
@@ -111,7 +116,7 @@ class Faults:
         good = records.tail(count - dirty)
         broken = [self._broken(row, good, rng) for row in records.head(dirty).iter_rows(named=True)]
         planted = dict(Counter(row["_fault"] for row in broken))
-        tally = Tally(count, len(good), planted, _warnings(good, self.dataset))
+        tally = Tally(count, len(good), planted, _warnings(good, self.dataset), _differences(good))
         if broken:
             order = pl.Series(_scattered(len(good), dirty, rng))
             parts = [good, pl.DataFrame(broken, schema=records.schema)]
@@ -148,13 +153,19 @@ def _scattered(good: int, broken: int, rng: Random) -> list[int]:
 
 
 def _warnings(good: pl.DataFrame, dataset: Dataset) -> dict[str, int]:
-    counts = {"UNBUNDLED_NOT_PRICED": good[UNBUNDLED].count()}
-    if dataset is APC:
-        stay = good[STAY].cast(pl.Int64)
-        day_case = good[CLASSIFICATION].is_in(["2", "02"])
-        counts["LENGTH_OF_STAY_DIFFERS"] = int((stay != good["_stay"]).sum())
-        counts["DAY_CASE_WITH_STAY"] = int((day_case & (stay > 0)).sum())
-    return counts
+    if dataset is not APC:
+        return {}
+    stay = good[STAY].cast(pl.Int64)
+    day_case = good[CLASSIFICATION].is_in(["2", "02"])
+    return {
+        "LENGTH_OF_STAY_DIFFERS": int((stay != good["_stay"]).sum()),
+        "DAY_CASE_WITH_STAY": int((day_case & (stay > 0)).sum()),
+    }
+
+
+def _differences(good: pl.DataFrame) -> dict[str, int]:
+    causes = good["_difference"].filter(good["_difference"] != NO_DIFFERENCE)
+    return dict(sorted(causes.value_counts().rows()))
 
 
 def _put(column: str, *values: str) -> Break:

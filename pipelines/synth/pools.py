@@ -17,7 +17,6 @@ from pipelines.synth.extracts import (
     COMMISSIONER,
     DERIVED_COMMISSIONER,
     PROVIDER,
-    UNBUNDLED,
     Mix,
     Row,
 )
@@ -256,7 +255,9 @@ def _papers(papers: Mix, filler: Mix, rng: Random) -> Row:
         "Commissioner Serial No (Agreement No)": agreement,
         "Commissioning Serial No (Agreement No)": agreement,
         "Open Spell Indicator": choose(rng, papers["open_spell_indicator"], 1)[0],
-        UNBUNDLED: choose(rng, papers["unbundled_hrg"], 1)[0],
+        "_in_pbr": in_pbr,
+        "_agreement": agreement,
+        "_overseas_visitor": choose(rng, papers["overseas_visitor"], 1)[0],
         "Spell Primary Diagnosis": rng.choice(filler["diagnoses"]),
         "Spell Secondary Diagnosis": rng.choice(filler["diagnoses"]),
         "Spell Dominant Procedure": procedure,

@@ -14,7 +14,9 @@ from typing import Any, Self
 
 import polars as pl
 
+from pipelines.synth.amounts import with_amounts
 from pipelines.synth.extracts import (
+    APC,
     APPOINTMENT,
     DAY_TEXTS,
     END,
@@ -26,7 +28,7 @@ from pipelines.synth.extracts import (
     day_number,
 )
 from pipelines.synth.pools import Pool, contracts, paperwork, patients, uniform
-from pipelines.synth.reference import MILLION, Reference
+from pipelines.synth.reference import Reference
 from pipelines.synth.templates import Templates
 
 
@@ -47,6 +49,7 @@ class World:
     mix: Mix
     columns: Mapping[str, list[str]]
     pools: Mapping[str, Pools]
+    top_ups: Mapping[str, int]
 
     @classmethod
     def make(cls, reference: Reference, seed: int) -> Self:
@@ -59,7 +62,7 @@ class World:
             name: Pools(Pool.of(list(made)), *(pool.only(columns[name]) for pool in shared))
             for name, made in (("apc", templates.spells()), ("op", templates.attendances()))
         }
-        return cls(mix, columns, pools)
+        return cls(mix, columns, pools, reference.top_ups)
 
 
 def _toml(name: str) -> dict[str, Any]:
@@ -89,11 +92,12 @@ class Extract:
         added = [
             *self._identifiers(numbers),
             *self._dates(frame, uniform(rng, count), uniform(rng, count)),
-            *_final_amounts(frame),
             pl.repeat(f"{self.month.freeze:%Y%m%d}063000", count, eager=True).alias(QUERY_DATE),
             pl.repeat(None, count, dtype=pl.String, eager=True).alias("_fault"),
         ]
         columns = self.world.columns[self.dataset.name]
+        shares = self.world.mix["differences"]
+        frame = with_amounts(frame, uniform(rng, count), self.world.top_ups, shares)
         return frame.with_columns(
             series for series in added if series.name in columns or series.name[0] == "_"
         )
@@ -136,18 +140,39 @@ class Extract:
             for name in self.world.columns[self.dataset.name]
         )
 
+    def supplement_of(self, records: pl.DataFrame, rng: Random) -> pl.DataFrame:
+        """The CDS 6.2 supplementary rows of records: one for each episode or attendance.
 
-def _final_amounts(frame: pl.DataFrame) -> Iterator[pl.Series]:
-    pre_mff = frame["_pre_mff"]
-    final = (pre_mff * frame["_mff"] + MILLION // 2) // MILLION
-    final_text = _pounds_texts(final)
-    yield _pounds_texts(final - pre_mff).alias("MFF Adjustment")
-    for name in ("PbR Final Tariff", "Tariff Total Payment National"):
-        yield final_text.alias(name)
+        A record without an identifier has none, and one that was delivered twice has one.
+        """
+        ids = records[self.dataset.record_id]
+        is_spell = self.dataset is APC
+        frame = records.select(
+            pl.col("_overseas_visitor").alias("OSV Status Classification At CDS Activity Date"),
+            pl.col(QUERY_DATE),
+            _id=ids,
+            _episodes=1 + uniform(rng, len(records)) % (3 if is_spell else 1),
+            **({} if is_spell else {name: pl.col(f"_{name}") for name in _OF_CLINICS}),
+        )
+        frame = frame.filter(ids.str.strip_chars() != "").unique("_id", maintain_order=True)
+        frame = frame.with_columns(
+            _episode=pl.int_ranges(1, pl.col("_episodes").cast(pl.Int64) + 1)
+        ).explode("_episode")
+        episode = pl.col("_episode").cast(pl.String)
+        delivered = {
+            "CDS Record Type": pl.lit("130" if is_spell else "020"),
+            "Generated Record ID": pl.col("_id") + episode if is_spell else pl.col("_id"),
+            **({"Episode Number": episode, "Spell ID": pl.col("_id")} if is_spell else {}),
+            "CDS Schema Version": pl.lit("6-2-3"),
+        }
+        frame = frame.with_columns(text.alias(name) for name, text in delivered.items())
+        return frame.select(
+            pl.col(name) if name in frame.columns else pl.lit(None, dtype=pl.String).alias(name)
+            for name in self.world.columns["supplement"]
+        )
 
 
-_PENNIES = pl.Series([f".{pence:02d}" for pence in range(100)])
-
-
-def _pounds_texts(pence: pl.Series) -> pl.Series:
-    return (pence // 100).cast(pl.String) + _PENNIES.gather(pence % 100)
+_OF_CLINICS = (
+    "Multi-Professional Or Multi-Disciplinary Indication Code",
+    "Consultation Medium Used",
+)

@@ -5,13 +5,15 @@ what is drawn from them (`pools`, `templates`), or how the product itself reads 
 """
 
 import csv
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
 MILLION = 1_000_000
+BEST_PRACTICE_PRICES = ("combined", "day_case", "ordinary_elective", "non_elective")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,25 @@ class Price:
     non_elective_trim: int | None
     per_day: int | None
     short_stay: int | None
+    is_combined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BestPractice:
+    """A best practice tariff of an HRG: its name, the flag for it, and pence by price."""
+
+    name: str
+    flag: str
+    by_name: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherBook:
+    """The prices of another price book: those of another year, or published at another time."""
+
+    is_same_year: bool
+    prices: Mapping[str, Price]
+    attendance_prices: Mapping[tuple[str, str], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +66,15 @@ class Reference:
     prices: Mapping[str, Price]
     attendance_prices: Mapping[tuple[str, str], int | None]
     low_volume_pairs: tuple[tuple[str, str], ...]
+    unbundled: Mapping[str, int]
+    best_practice: Mapping[str, Sequence[BestPractice]]
+    specialised_services: tuple[str, ...]
+    top_ups: Mapping[str, int]
+    other_books: tuple[OtherBook, ...]
 
     @classmethod
     def read(cls, organisations: Path, price_book: Path) -> Self:
-        """Read the folder of organisations and the folder of a price book."""
+        """Read the folder of organisations, that of a price book, and those beside it."""
         factors = {
             code: _scaled(text, MILLION)
             for code, text in _table(price_book / "market_forces_factor.csv")
@@ -71,6 +97,13 @@ class Reference:
             low_volume_pairs=tuple(
                 sorted((row[0], row[1]) for row in _table(price_book / "lva_payments_schedule.csv"))
             ),
+            unbundled=_unbundled(price_book),
+            best_practice=_best_practice(price_book),
+            specialised_services=tuple(
+                row[0] for row in _table_if_any(price_book / "specialist_top_ups.csv")
+            ),
+            top_ups=_top_ups(price_book),
+            other_books=tuple(_other_books(price_book)),
         )
 
 
@@ -82,6 +115,54 @@ def _open(path: Path) -> list[list[str]]:
 def _table(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.reader(file))[1:]
+
+
+def _table_if_any(path: Path) -> list[list[str]]:
+    """The rows of a table that not every price book has."""
+    return _table(path) if path.exists() else []
+
+
+def _unbundled(price_book: Path) -> dict[str, int]:
+    prices = {
+        row[0]: _scaled(row[2]) for row in _table_if_any(price_book / "unbundled_services.csv")
+    }
+    return {hrg: pence for hrg, pence in prices.items() if pence is not None}
+
+
+def _best_practice(price_book: Path) -> dict[str, list[BestPractice]]:
+    tariffs: dict[str, list[BestPractice]] = {}
+    for name, flag, hrg, _, *prices in _table_if_any(price_book / "best_practice_tariffs.csv"):
+        by_name = dict(zip(BEST_PRACTICE_PRICES, map(_scaled, prices), strict=True))
+        tariffs.setdefault(hrg, []).append(BestPractice(name, flag, by_name))
+    return tariffs
+
+
+def _top_ups(price_book: Path) -> dict[str, int]:
+    """Millionths by provider and specialised service, of those that are eligible."""
+    rates = {
+        row[0]: int(Decimal(row[2].removesuffix("%")) * (MILLION // 100))
+        for row in _table_if_any(price_book / "specialist_top_ups.csv")
+    }
+    providers = _table_if_any(price_book / "specialist_top_up_providers.csv")
+    return {f"{provider}/{service}": rates[service] for service, provider in providers}
+
+
+def _other_books(price_book: Path) -> Iterator[OtherBook]:
+    """The books in the folders beside, by name."""
+    own_year = _scheme_year(price_book)
+    for manifest in sorted(price_book.parent.glob("*/manifest.toml")):
+        folder = manifest.parent
+        if folder != price_book:
+            yield OtherBook(
+                _scheme_year(folder) == own_year,
+                _hrg_prices(folder),
+                _attendance_prices(folder / "outpatient_attendances.csv"),
+            )
+
+
+def _scheme_year(price_book: Path) -> str:
+    manifest = tomllib.loads((price_book / "manifest.toml").read_text(encoding="utf-8"))
+    return str(manifest["scheme_year"])
 
 
 def _hrg_prices(price_book: Path) -> dict[str, Price]:
@@ -101,6 +182,7 @@ def _hrg_prices(price_book: Path) -> dict[str, Price]:
             non_elective_trim=_scaled(row[8], 1),
             per_day=_scaled(row[9]),
             short_stay=_scaled(row[12]) if row[10] == "Yes" else None,
+            is_combined=combined is not None,
         )
     return prices
 

@@ -1,4 +1,4 @@
-"""The files of a run: extracts in bounded memory, the user's own lists, and what to expect.
+"""The files of a run: extracts in bounded memory, the users' lists, and what to expect.
 
 Belongs here: the order of a run, writing each file whole or not at all, and the prior
 approvals and exceptions that users would bring. Does not belong here: what stands in an
@@ -8,7 +8,7 @@ extract (`records`) or is wrong with it (`faults`).
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ import polars as pl
 
 from pipelines.synth.extracts import APC, DATASETS, DAY_0, EBI_CATEGORY, EBI_TYPE, Mix, Month, Row
 from pipelines.synth.faults import MOST_DIRTY_PPM, DatasetExpectations, Expectations, Faults, Tally
+from pipelines.synth.lists import OfRecords, lists
 from pipelines.synth.pools import is_mental_health, stable
 from pipelines.synth.records import Extract, World
 from pipelines.synth.reference import Reference
@@ -43,8 +44,9 @@ def write_extracts(
     dirty_ppm: int = DEFAULT_DIRTY_PPM,
     progress: Callable[[int], None] | None = None,
 ) -> Expectations:
-    """Write the freeze extracts of `months`, the user's own lists, and what to expect of them.
+    """Write the freeze extracts of `months`, the users' lists, and what to expect of them.
 
+    Beside each extract goes its CDS 6.2 supplement.
     `spells` and `attendances` are rows over all months; `dirty_ppm` of them carry one planted
     fault each. `progress` is told the rows written since it was last told.
     """
@@ -54,6 +56,7 @@ def write_extracts(
     expectations = Expectations(seed, list(months), dirty_ppm, datasets)
     (out / "freeze").mkdir(parents=True, exist_ok=True)
     of_months = "_".join(dict.fromkeys([months[0], months[-1]]))
+    of_records = OfRecords()
     with _renamed_when_whole(out / f"prior_approvals_{of_months}.csv") as file:
         approvals = Approvals(file, expectations)
         for dataset, rows in zip(DATASETS, (spells, attendances), strict=True):
@@ -61,7 +64,7 @@ def write_extracts(
             for month, month_rows in zip(months, _spread(rows, len(months)), strict=True):
                 extract = Extract(world, dataset, Month(month), seed)
                 tally = _write_extract(
-                    extract, month_rows, out / "freeze", faults, approvals, progress
+                    extract, month_rows, out / "freeze", faults, approvals, of_records, progress
                 )
                 datasets[dataset.name].months[month] = tally
                 datasets[dataset.name].total.add(tally)
@@ -69,6 +72,9 @@ def write_extracts(
     expectations.lva_exceptions = len(exceptions)
     with _renamed_when_whole(out / f"lva_exceptions_{of_months}.csv") as file:
         _write_lines(file, [EXCEPTION_COLUMNS, *exceptions])
+    for name, columns, rows_of_list in lists(months, reference, world.mix, of_records):
+        with _renamed_when_whole(out / f"{name}_{of_months}.csv") as file:
+            _write_lines(file, [columns, *rows_of_list])
     with _renamed_when_whole(out / f"expectations_{of_months}.json") as file:
         file.write((json.dumps(asdict(expectations), indent=2, sort_keys=True) + "\n").encode())
     return expectations
@@ -92,23 +98,35 @@ def _write_extract(
     folder: Path,
     faults: Faults,
     approvals: "Approvals",
+    of_records: OfRecords,
     progress: Callable[[int], None] | None,
 ) -> Tally:
-    """Write it in chunks; no file where there are no rows."""
+    """Write it and its supplement in chunks; no file where there are no rows."""
     tally = Tally()
     if not rows:
         return tally
     dataset, month = extract.dataset, extract.month.text
     rng = Random(f"{extract.seed}/{dataset.name}/{month}")
-    with _renamed_when_whole(folder / f"{dataset.file_stem}_{month}.csv") as file:
+    of_supplement = Random(f"{extract.seed}/{dataset.name}/{month}/supplement")
+    with ExitStack() as files:
+        file, supplement = (
+            files.enter_context(_renamed_when_whole(folder / f"{stem}_{month}.csv"))
+            for stem in (dataset.file_stem, f"{dataset.name}_supplement")
+        )
         _write_lines(file, [extract.world.columns[dataset.name]])
+        _write_lines(supplement, [extract.world.columns["supplement"]])
         for size in _spread(rows, -(-rows // CHUNK_ROWS)):
             chunk, counted = faults.plant(extract.good_records(tally.rows, size, rng), rng)
-            extract.as_delivered(chunk).write_csv(
-                file, include_header=False, line_terminator="\r\n", batch_size=4096
-            )
+            for delivered, to in (
+                (extract.as_delivered(chunk), file),
+                (extract.supplement_of(chunk, of_supplement), supplement),
+            ):
+                delivered.write_csv(
+                    to, include_header=False, line_terminator="\r\n", batch_size=4096
+                )
             tally.add(counted)
-            approvals.decide(chunk)
+            approvals.decide(chunk, tally)
+            of_records.gather(chunk, dataset, month)
             if progress:
                 progress(size)
     return tally
@@ -152,11 +170,15 @@ class Approvals:
         self._weeks: set[tuple[str, ...]] = set()
         _write_lines(file, [APPROVAL_COLUMNS])
 
-    def decide(self, records: pl.DataFrame) -> None:
-        """Decide for the good spells among these records that need an approval."""
+    def decide(self, records: pl.DataFrame, tally: Tally) -> None:
+        """Decide for the good spells among these records that need an approval.
+
+        Those without one that SUS+ gives a price are counted among the differences.
+        """
         if EBI_TYPE not in records.columns:
             return
-        columns = (APC.record_id, EBI_CATEGORY, EBI_TYPE, "_start", "_provider", "_payer", "_fault")
+        own = ("_start", "_provider", "_payer", "_fault", "_final")
+        columns = (APC.record_id, EBI_CATEGORY, EBI_TYPE, *own)
         typed = records.select(columns).filter(pl.col(EBI_TYPE).is_not_null())
         in_scope = pl.col(EBI_CATEGORY).is_in(("1", "01")) & pl.col(EBI_TYPE).str.contains(
             "^[A-D]_"
@@ -164,6 +186,8 @@ class Approvals:
         for row in typed.filter(in_scope, pl.col("_fault").is_null()).iter_rows(named=True):
             approved = self._by_week(row) or self._by_record(row)
             self._found.ebi_spells["approved" if approved else "not_approved"] += 1
+            if row["_final"] and not approved:
+                tally.add(Tally(differences={"ebi_approval": 1}))
 
     def _by_week(self, row: Row) -> bool:
         start = DAY_0 + timedelta(days=row["_start"])

@@ -44,6 +44,7 @@ POINTS = [
     ("ebi_challenges", "lake/statements/ebi_challenges/", "after"),
     ("excluded_items", "lake/statements/excluded_items/", "before"),
     ("excluded_drugs_baseline", "lake/statements/excluded_drugs_baseline/", "after"),
+    ("reconciliation", "lake/statements/reconciliation/", "before"),
     ("month_account", "lake/accounting/", "before"),
     ("outputs_duckdb", "pipelines.publishing:_refuse_unless_it_ties", "called"),
 ]

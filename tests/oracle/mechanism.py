@@ -56,11 +56,12 @@ def terms_of(pair: Pair, serial_number: str | None, books: Books, year: Year) ->
     rows = [row for row in (agreement, contract) if row is not None]
     covers = next((row.covers for row in rows if row.covers), None)
     agreed = next((row.agreed_mechanism for row in rows if row.agreed_mechanism), None)
+    whole = None if contract is None else contract.covers
     annual_value = None if contract is None else contract.expected_annual_pence
     is_same_system = contract is not None and contract.is_same_system is True
 
     # 2021/22 ¶15: "All NHS England Specialised Commissioning contracts ..., irrespective of value".
-    is_exempt = pair.payer.commissioner_kind == "nhs_england" and covers == "specialised"
+    is_exempt = pair.payer.commissioner_kind == "nhs_england" and whole == "specialised"
     has_threshold = year.api_threshold_pence is not None and not is_same_system and not is_exempt
     return Terms(
         agreed_mechanism=None if agreed == "api" else agreed,
@@ -74,7 +75,7 @@ def terms_of(pair: Pair, serial_number: str | None, books: Books, year: Year) ->
         is_below_threshold=has_threshold
         and annual_value is not None
         and annual_value < (year.api_threshold_pence or 0),
-        is_small_armed_forces_contract=covers == "armed_forces"
+        is_small_armed_forces_contract=whole == "armed_forces"
         and annual_value is not None
         and annual_value < (year.armed_forces_fixed_below_pence or 0),
     )

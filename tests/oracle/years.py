@@ -213,9 +213,8 @@ BELOW_THRESHOLD = Row(
 OUTSIDE_API = Row(
     "outside_api",
     lambda of: (
-        of.is_under_framework
-        or of.is_subcontracted
-        or (of.is_nhs_provider and of.is_below_threshold)
+        of.is_nhs_provider
+        and (of.is_under_framework or of.is_subcontracted or of.is_below_threshold)
     ),
     "local_agreement",
 )

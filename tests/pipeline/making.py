@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 from support import BOOK
 
-from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines import accounting, deliveries, pricing_run, publishing, reconciling, validation
 from pipelines.deliveries import Delivery
 from pipelines.validation import Validated
 from pipelines.workspace import PROJECT, Workspace
@@ -272,13 +272,15 @@ def refusals(
 
 
 def price(workspace: Workspace, dataset: str = "apc", month: str = MONTH) -> dict[str, Line]:
-    """Takes a month in, validates and prices it; every priced line by its record."""
+    """Takes a month in, validates and prices it; the line of each core HRG by its record."""
     sort_out(workspace, dataset, month)
     made = pricing_run.price(workspace, dataset, month)
     lines = pl.read_parquet(pricing_run.priced_path(workspace, dataset, month, made.cut))
-    assert made.valid == made.lines + made.refused
-    assert lines["record_id"].is_unique().all()
-    return {line["record_id"]: line for line in lines.iter_rows(named=True)}
+    assert made.lines == lines.height
+    core = lines.filter(line_number=0)
+    assert made.valid == core.height + made.refused
+    assert core["record_id"].is_unique().all()
+    return {line["record_id"]: line for line in core.iter_rows(named=True)}
 
 
 def price_records(root: Path, *records: Record, lists: Mapping[str, str] | None = None) -> Any:
@@ -299,6 +301,7 @@ def publish(workspace: Workspace, month: str = MONTH) -> accounting.Account:
     pricing_run.make_ebi_challenges(workspace, month)
     pricing_run.make_excluded_items(workspace, month)
     pricing_run.make_excluded_drugs_baseline(workspace, month)
+    reconciling.make_reconciliation(workspace, month)
     account = accounting.account(workspace, month)
     assert account.faults == []
     publishing.publish(workspace, account, "run")

@@ -35,7 +35,7 @@ from support import SHARED_REFERENCE
 
 from pipelines import accounting, cli, explaining, pricing_run
 from pipelines.basis import PricingBasis
-from pipelines.explaining import explain_record
+from pipelines.explaining import ExplainedReason, explain_record
 from pipelines.organisation_imports import import_organisations
 from pipelines.organisations import (
     COMMISSIONERS,
@@ -46,7 +46,6 @@ from pipelines.organisations import (
     read_organisations,
 )
 from pipelines.pricing_run import rulebook_for
-from pipelines.reasons import reasons
 from pipelines.workspace import PROJECT, UserError, Workspace
 
 PUBLISHED = date(2026, 11, 1)
@@ -863,20 +862,20 @@ def test_a_record_that_came_down_to_a_successor_is_explained_so(workspace: Works
     )
     land(workspace, "freeze/op_2024-07.csv", [attendance()])
     publish(workspace)
-    said = {step.what: step.how for step in explain_record(workspace, "S1")[0][1]}
+    said = {step.what: step.how for step in explain_record(workspace, "S1").lines[0].who}
     assert said["RYC"] == "provider as on 2024-07-01: RYA → RYC"
     assert said["QHM"] == "payer as on 2024-07-01: 09Z → 00L → QHM"
-    said = {step.what: step.how for step in explain_record(workspace, "S2")[0][1]}
+    said = {step.what: step.how for step in explain_record(workspace, "S2").lines[0].who}
     assert (said["RGT"], said["QMJ"]) == ("provider", "payer")
 
 
 def test_a_bridge_is_explained(workspace: Workspace) -> None:
     land(workspace, "bridge.csv", f"{BRIDGE}{RETIRED},FE30Z,2024-25\n")
     line = reprice(workspace, of_2019("S1", {SPELL_HRG: RETIRED}))["S1"]
-    by_code = {row["reason_code"]: dict(row) for row in reasons()}
+    reason = ExplainedReason(line["reason_code"], "", "", "")
     published = {**line, "pricing_basis": UNDER_2024_25.name}
-    _, steps = explaining._explain_line(workspace.on(UNDER_2024_25), published, by_code, {})
-    said = {step.what: (step.how, step.citation) for step in steps}
+    made = explaining._explain_line(workspace.on(UNDER_2024_25), published, None, reason, None)
+    said = {step.what: (step.how, step.citation) for step in made.explanation.steps}
     assert said["FE30Z"] == (
         "prices ZZ99Z, which the book of 2024-25 does not hold",
         "HRG bridge bridge.csv, line 2",

@@ -149,9 +149,10 @@ def test_a_year_that_rests_on_assumptions_says_so(tmp_path: Path) -> None:
 def test_what_is_paid_by_contract_is_explained_so(tmp_path: Path) -> None:
     workspace = with_contracts(workspace_of(tmp_path, "2021-22", "2021-09-30"))
     published_month(workspace, "2021-07")
-    ((_, steps),) = explain_record(workspace, "day case")
-    found = {step.what: step for step in steps}
-    assert found["payable by contract"].citation == "2021/22 ¶55-56"
+    (line,) = explain_record(workspace, "day case").lines
+    found = {step.what: step for step in (*line.who, *line.explanation.steps)}
+    assert line.reason.citation == "2021/22 ¶55-56"
+    assert found["payable by contract"].citation == "2021/22 ¶56"
     assert found["api_variable"].citation == "2021/22 ¶56"
     assert "2021-22" in found["2021-07 (freeze)"].how
 

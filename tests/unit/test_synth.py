@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def rows_of(out: Path, dataset: str) -> list[Row]:
 
 def extracts(out: Path, dataset: str) -> list[Path]:
     stem = {"apc": "apc_spells", "op": "op"}[dataset]
-    return sorted((out / "freeze").glob(f"{stem}_*.csv"))
+    return sorted((out / "freeze").glob(f"{stem}_20*.csv"))
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -130,8 +131,7 @@ def test_columns_are_the_real_ones_in_the_real_order(
 
 def test_lines_end_as_windows_writes_them(written: tuple[Path, synth.Expectations]) -> None:
     out, _ = written
-    approvals = next(out.glob("prior_approvals_*.csv"))
-    for path in (*extracts(out, "apc"), *extracts(out, "op"), approvals):
+    for path in out.rglob("*.csv"):
         content = path.read_bytes()
         assert content.count(b"\n") == content.count(b"\r\n") > 1
         assert content.endswith(b"\r\n")
@@ -339,8 +339,6 @@ def test_warnings_of_good_rows_are_counted(written: tuple[Path, synth.Expectatio
     stayed = sum(row[CLASSIFICATION] in ("2", "02") and row[STAY] != "0" for row in rows)
     warnings = expected.datasets["apc"].total.warnings
     assert stayed == warnings["DAY_CASE_WITH_STAY"] > 0
-    unbundled = sum(bool(row["Unbundled HRG 1"]) for row in rows)
-    assert unbundled == warnings["UNBUNDLED_NOT_PRICED"] > 0
 
 
 @pytest.mark.parametrize("dataset", ["apc", "op"])
@@ -392,6 +390,151 @@ def test_approvals_are_of_good_spells_that_need_them(
     assert min(forms[True], forms[False]) > 5
     approved = expected.ebi_spells["approved"] / sum(expected.ebi_spells.values())
     assert 0.4 < approved < 0.8
+
+
+PARTS = {
+    "apc": (
+        *("Tariff Initial Amount National", "Tariff Service Adjustment National"),
+        *("Tariff Long Stay Payment National", "Aggregate UnBundled Adjustment National"),
+    ),
+    "op": ("Tariff Initial Amount National", "Aggregate UnBundled Adjustment National"),
+}
+
+
+def pence(text: str) -> int:
+    return int(Decimal(text or "0") * 100)
+
+
+@pytest.mark.parametrize("dataset", ["apc", "op"])
+def test_the_amounts_of_sus_add_up(written: tuple[Path, synth.Expectations], dataset: str) -> None:
+    """The parts give the amount before MFF, and that with what MFF adds the final price."""
+    out, _ = written
+    seen: Counter[str] = Counter()
+    for row in rows_of(out, dataset):
+        if is_none_of("PbR Final Tariff", r"\d+(\.\d{1,2})?")(row):
+            continue
+        final = row["PbR Final Tariff"]
+        before = pence(row["Tariff Pre MFF Adjusted National"])
+        assert sum(pence(row[part]) for part in PARTS[dataset]) == before
+        assert before + pence(row["MFF Adjustment"]) == pence(final)
+        assert final == row["Tariff Total Payment National"]
+        seen.update(part for part in PARTS[dataset] if pence(row[part]))
+        seen["blank"] += final == ""
+    assert all(seen[name] > 0 for name in (*PARTS[dataset], "blank"))
+
+
+def is_sound_stay(row: Row) -> bool:
+    return all(re.fullmatch(r"\d{1,3}", row[column]) for column in (STAY, ADJUSTED))
+
+
+def test_the_parts_of_a_price_are_those_of_the_record(
+    written: tuple[Path, synth.Expectations], reference: synth.Reference
+) -> None:
+    """An unbundled amount has unbundled HRGs, a best practice tariff is one of its HRG."""
+    out, _ = written
+    several = 0
+    for row in rows_of(out, "apc"):
+        unbundled = [row[f"Unbundled HRG {place}"] for place in range(1, 13)]
+        assert sorted(unbundled, key=lambda code: code == "") == unbundled
+        several += unbundled[1] != ""
+        if row["Aggregate UnBundled Adjustment National"]:
+            assert any(code in reference.unbundled for code in unbundled)
+        if row["BPT Indicator 1"] and re.fullmatch(HRG, row["Spell Core HRG"]):
+            tariffs = reference.best_practice[row["Spell Core HRG"]]
+            assert row["BPT Indicator 1"] in {tariff.flag for tariff in tariffs}
+        if row["Tariff Service Adjustment National"]:
+            assert row["Significant Specialised Service Code"]
+        critical = sum(int(row[f"Spell {kind} Length Of Stay"]) for kind in ("ACC", "NCC", "PCC"))
+        if critical and is_sound_stay(row):
+            assert int(row[ADJUSTED]) + critical <= int(row[STAY])
+    assert several > 0
+
+
+def test_differences_of_every_cause_are_planted(
+    written: tuple[Path, synth.Expectations], tmp_path: Path
+) -> None:
+    """Another publication of the same year's prices there is for 2025/26 alone."""
+    _, expected = written
+    spells = expected.datasets["apc"].total.differences
+    attendances = expected.datasets["op"].total.differences
+    anywhere = {"mff_value", "rounding", "rule_year", "exclusion"}
+    assert set(spells) >= anywhere | {"top_up", "best_practice_tariff", "long_stay", "ebi_approval"}
+    assert set(attendances) == anywhere | {"unbundled"}
+    assert sum(spells.values()) < SPELLS // 20
+    book = PRICE_BOOK.with_name("2025-26-illustrative")
+    known = synth.Reference.read(ROOT / "data" / "organisations", book)
+    later = synth.write_extracts(["2025-07"], 3_000, 0, 1, tmp_path, known)
+    assert later.datasets["apc"].total.differences["price_book_version"] > 0
+
+
+@pytest.mark.parametrize(("dataset", "stem"), [("apc", "apc_spells"), ("op", "op")])
+def test_every_record_has_its_supplement(
+    written: tuple[Path, synth.Expectations], dataset: str, stem: str
+) -> None:
+    out, _ = written
+    identifier = {"apc": "Spell Identifier", "op": "Generated Record ID"}[dataset]
+    for path in extracts(out, dataset):
+        supplement = path.with_name(path.name.replace(stem, f"{dataset}_supplement"))
+        rows = list(read(supplement))
+        names = Counter(
+            row["Spell ID" if dataset == "apc" else "Generated Record ID"] for row in rows
+        )
+        delivered = {row[identifier].strip() for row in read(path)} - {""}
+        assert set(names) == delivered
+        assert set(names.values()) == ({1, 2, 3} if dataset == "apc" else {1})
+        codes = {row["OSV Status Classification At CDS Activity Date"] for row in rows}
+        assert codes <= {"", "1", "2", "3", "4", "8"}
+        assert "4" in codes
+        if dataset == "op":
+            kinds = {
+                row["Multi-Professional Or Multi-Disciplinary Indication Code"] for row in rows
+            }
+            assert kinds == {"", "1"}
+            assert {row["Consultation Medium Used"] for row in rows} == {"01", "02"}
+        else:
+            assert len({row["Generated Record ID"] for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("dataset", ["apc", "op"])
+def test_the_columns_of_a_supplement_are_the_real_ones(
+    written: tuple[Path, synth.Expectations], dataset: str
+) -> None:
+    if not REAL_COLUMNS.exists():
+        pytest.skip("the real column names are not beside this repository")
+    out, _ = written
+    extract = f"{dataset}_supplementary_cds62"
+    real = [row["column"] for row in read(REAL_COLUMNS) if row["extract"] == extract]
+    assert header_of(next((out / "freeze").glob(f"{dataset}_supplement_*.csv"))) == real
+
+
+def test_the_users_lists_go_with_the_records(
+    written: tuple[Path, synth.Expectations], reference: synth.Reference
+) -> None:
+    out, _ = written
+    listed = {
+        name: list(read(next(out.glob(f"{name}_*.csv"))))
+        for name in ("contracts", "local_prices", "overseas_visitors", "excluded_items")
+    }
+    records = {row["Spell Identifier"] for row in rows_of(out, "apc")}
+    records |= {row["Generated Record ID"] for row in rows_of(out, "op")}
+    providers = {provider.code for provider in reference.providers}
+    for name in ("contracts", "local_prices", "excluded_items"):
+        assert {row["provider_code"] for row in listed[name]} <= providers
+        assert {row["commissioner_code"] for row in listed[name]} <= set(reference.payers)
+    parties = [(r["provider_code"], r["commissioner_code"]) for r in listed["contracts"]]
+    assert len(parties) == len(set(parties)) > 5
+    for row in listed["local_prices"]:
+        assert bool(row["hrg_code"]) != bool(row["treatment_function_code"])
+        assert row["hrg_code"] not in reference.unbundled
+        clinic = (row["treatment_function_code"], "WF01B")
+        assert row["hrg_code"] or reference.attendance_prices.get(clinic) is None
+    visitors = [row["record_id"] for row in listed["overseas_visitors"]]
+    assert len(visitors) == len(set(visitors)) > 3
+    assert set(visitors) <= records
+    items = listed["excluded_items"]
+    assert len({row["item_reference"] for row in items}) == len(items) > 10
+    assert {row["record_id"] for row in items} - {""} <= records
+    assert {row["activity_month"] for row in items} <= set(MONTHS)
 
 
 def test_exceptions_are_of_pairs_on_the_schedule(

@@ -1,0 +1,158 @@
+"""The lists that users would bring: contracts, local prices, overseas visitors, excluded items.
+
+Belongs here: rows of those lists, made up, that go with the records of a run. Does not belong
+here: prior approvals and LVA exceptions, which decide what is expected of a run (`writing`), or
+how a list is read.
+
+A list is short: it shows its form, and each thing that it can say.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from pipelines.synth.extracts import LOCAL_PRICE_HRG, Dataset, Mix, Month, Row
+from pipelines.synth.pools import stable
+from pipelines.synth.reference import Provider, Reference
+
+CONTRACT_COLUMNS = (
+    *("provider_code", "commissioner_code", "agreement_serial_number", "covers"),
+    *("agreed_mechanism", "approval_reference", "is_same_system", "expected_annual_value"),
+    *("excluded_drugs_baseline", "valid_from", "valid_to"),
+)
+LOCAL_PRICE_COLUMNS = (
+    *("provider_code", "commissioner_code", "hrg_code", "treatment_function_code"),
+    *("attendance", "price", "agreement_reference", "approval_reference"),
+    *("valid_from", "valid_to"),
+)
+VISITOR_COLUMNS = ("record_id", "charging_status", "source_reference")
+ITEM_COLUMNS = (
+    *("item_reference", "record_id", "provider_code", "commissioner_code", "activity_month"),
+    *("category", "item_name", "is_homecare", "quantity"),
+    *("actual_cost", "framework_price", "reference_price"),
+)
+_MOST_VISITORS = 40
+_MOST_ITEMS = 60
+_PAYS_ALL_FEES = "4"
+_STATUSES = ("exempt", "chargeable", "chargeable_settled_status")
+_ITEMS = (
+    ("drug", "Synthetic high cost drug", "yes"),
+    ("drug", "Synthetic chemotherapy drug", "no"),
+    ("device", "Synthetic implant", "no"),
+    ("listed_procedure", "Synthetic listed procedure", "no"),
+    ("medtech", "Synthetic MedTech product", "no"),
+)
+
+
+@dataclass(slots=True)
+class OfRecords:
+    """The rows of the lists that name records: a few of them, as they pass."""
+
+    visitors: list[Sequence[str]] = field(default_factory=list)
+    items: list[Sequence[str]] = field(default_factory=list)
+
+    def gather(self, records: pl.DataFrame, dataset: Dataset, month: str) -> None:
+        """Take what these records give, of the good ones."""
+        good = records.filter(pl.col("_fault").is_null())
+        own = (dataset.record_id, "_provider", "_payer", "_overseas_visitor")
+        if len(self.visitors) < _MOST_VISITORS:
+            liable = good.filter(pl.col("_overseas_visitor") == _PAYS_ALL_FEES)
+            for row in liable.head(_MOST_VISITORS // 2).select(own).iter_rows(named=True):
+                self._visit(row, dataset)
+        if dataset.name == "apc" and len(self.items) < _MOST_ITEMS:
+            for row in good.head(_MOST_ITEMS // 2).select(own).iter_rows(named=True):
+                self._item(row, dataset, month)
+
+    def _visit(self, row: Row, dataset: Dataset) -> None:
+        """Half of the visitors have been looked into; of the rest only their code is known."""
+        record_id = row[dataset.record_id]
+        if stable(record_id) % 2:
+            status = _STATUSES[len(self.visitors) % len(_STATUSES)]
+            reference = f"SYN-OV-{len(self.visitors) + 1:04d}"
+            self.visitors.append((record_id, status, reference))
+
+    def _item(self, row: Row, dataset: Dataset, month: str) -> None:
+        number = len(self.items)
+        category, name, is_homecare = _ITEMS[number % len(_ITEMS)]
+        cost = 40_000 + stable(row[dataset.record_id]) % 400_000
+        # An item may be known by its contract and month alone, and without a reference price.
+        record_id = "" if number % 4 == 3 else row[dataset.record_id]
+        framework, reference = _pounds(cost * 96 // 100), _pounds(cost * 92 // 100)
+        self.items.append(
+            (
+                *(f"SYN-ITEM-{number + 1:05d}", record_id, row["_provider"], row["_payer"], month),
+                *(category, name, is_homecare, ("1", "2", "0.5")[number % 3]),
+                *(_pounds(cost), framework, reference if number % 5 else ""),
+            )
+        )
+
+
+def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
+    """What each trust has with its near payers, and a few contracts of their own kind."""
+    valid = _valid(months)
+    near = mix["providers"]["near"]
+    rows: list[tuple[str, ...]] = []
+    for provider in _trusts(reference):
+        for place, payer in enumerate(
+            p for p in near.get(provider.code, ()) if p in reference.payers
+        ):
+            annual = 1_000_000 * (1 + stable(provider.code, payer) % 300) // (1 + 9 * place)
+            same = "yes" if place == 0 else "no"
+            rows.append((provider.code, payer, "", "", "api", "", same, str(annual), "", *valid))
+    hubs = reference.nhs_england[:2]
+    for provider, hub, covers in zip(
+        _trusts(reference), hubs, ("specialised", "armed_forces"), strict=False
+    ):
+        rows.append((provider.code, hub, "", covers, "api", "", "", "8000000", "2500000", *valid))
+    independents = [p for p in reference.providers if p.kind == "independent"]
+    boards = [payer for payer in reference.payers if payer not in reference.nhs_england]
+    for provider, payer, covers in zip(
+        independents, boards, ("increasing_capacity_framework", "subcontracted"), strict=False
+    ):
+        rows.append((provider.code, payer, "", covers, "", "", "", "", "", *valid))
+    return rows
+
+
+def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
+    """First attendances without a price, and chemotherapy of no national list, of some pairs."""
+    valid = _valid(months)
+    near = mix["providers"]["near"]
+    clinics = [f for f in mix["clinics"] if reference.attendance_prices.get((f, "WF01B")) is None]
+    rows: list[tuple[str, ...]] = []
+    for number, provider in enumerate(_trusts(reference)):
+        payers = [payer for payer in near.get(provider.code, ()) if payer in reference.payers]
+        for payer in payers[:1] if number % 2 == 0 else []:
+            agreement = f"SYN-LP-{number + 1:03d}"
+            chemotherapy = (LOCAL_PRICE_HRG, "", "", "540.00", agreement, "")
+            rows.append((provider.code, payer, *chemotherapy, *valid))
+            for clinic in clinics[number % 3 :: 3]:
+                price = _pounds(9_000 + stable(clinic) % 12_000)
+                rows.append(
+                    (provider.code, payer, "", clinic, "first", price, agreement, "", *valid)
+                )
+    return rows
+
+
+def _trusts(reference: Reference) -> list[Provider]:
+    return [p for p in reference.providers if p.kind == "nhs_trust" and p.mff_ppm is not None]
+
+
+def _valid(months: Sequence[str]) -> tuple[str, str]:
+    """From the first to the last day of the scheme years of these months."""
+    years = [Month(month).scheme_year_start for month in months]
+    return f"{min(years)}-04-01", f"{max(years) + 1}-03-31"
+
+
+def _pounds(pence: int) -> str:
+    return f"{pence // 100}.{pence % 100:02d}"
+
+
+def lists(
+    months: Sequence[str], reference: Reference, mix: Mix, of_records: OfRecords
+) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
+    """The name, the header and the rows of each list."""
+    yield "contracts", CONTRACT_COLUMNS, contracts(months, reference, mix)
+    yield "local_prices", LOCAL_PRICE_COLUMNS, local_prices(months, reference, mix)
+    yield "overseas_visitors", VISITOR_COLUMNS, of_records.visitors
+    yield "excluded_items", ITEM_COLUMNS, of_records.items
