@@ -59,12 +59,25 @@ BOOK = CASES / "book"
 ENGINES = ("polars", "duckdb")
 SHARED_REFERENCE = PROJECT.parent / "shared" / "reference"
 _DATASETS = {"spell": "apc", "attendance": "op"}
-_PENCE = ("unit_price", "long_stay", "top_up", "pre_mff", "value", "payable")
+_PENCE = (
+    "unit_price",
+    "best_practice",
+    "long_stay",
+    "top_up",
+    "pre_mff",
+    "value",
+    "payable",
+    "patient_charge",
+)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One case of `tests/cases/`: a record, and what is expected of it."""
+    """One case of `tests/cases/`: a record, and what is expected of it.
+
+    `lines` is what is expected of each of its lines, the core HRG's (0) among them; a refused
+    record has none.
+    """
 
     file: str
     name: str
@@ -73,7 +86,7 @@ class Case:
     scheme_year: str
     dataset: str
     record: dict[str, Any]
-    expect: dict[str, Any]
+    lines: dict[int, dict[str, Any]]
     refused: list[str]
 
 
@@ -89,6 +102,9 @@ def _cases_of(path: Path) -> Iterator[Case]:
         kind = next(key for key in _DATASETS if key in entry)
         record = {**document["defaults"][kind], **(entry[kind] or {})}
         record.setdefault("record_id", f"{path.stem}-{number}")
+        refused = sorted(entry.get("refused", []))
+        assert ("expect" in entry) is not bool(refused), f"{path.stem}: {entry['case']}"
+        lines = {} if refused else {0: entry["expect"], **entry.get("lines", {})}
         yield Case(
             file=path.stem,
             name=entry["case"],
@@ -97,14 +113,14 @@ def _cases_of(path: Path) -> Iterator[Case]:
             scheme_year=entry.get("scheme_year", document.get("scheme_year", SCHEME_YEAR)),
             dataset=_DATASETS[kind],
             record=record,
-            expect=expected(entry.get("expect", {})),
-            refused=sorted(entry.get("refused", entry.get("expect", {}).get("refused", []))),
+            lines={number: expected(amounts) for number, amounts in lines.items()},
+            refused=refused,
         )
 
 
 def expected(amounts: dict[str, Any]) -> dict[str, Any]:
     """Expectations with amounts in pounds as Int64 pence columns."""
-    named = {f"{k}_pence" if k in _PENCE else k: v for k, v in amounts.items() if k != "refused"}
+    named = {f"{k}_pence" if k in _PENCE else k: v for k, v in amounts.items()}
     return {k: pence_of(v) if k.endswith("_pence") else v for k, v in named.items()}
 
 
@@ -119,11 +135,7 @@ def pence_of(pounds: str | None) -> int | None:
 
 def records_frame(dataset: str, records: list[dict[str, Any]]) -> pl.DataFrame:
     """Valid records as the pricing functions take them."""
-    schema = {
-        **valid_schema(BY_DATASET[dataset]),
-        "activity_month": pl.String,
-        "cut": pl.String,
-    }
+    schema = {**valid_schema(BY_DATASET[dataset]), "activity_month": pl.String, "cut": pl.String}
     rows = [_row(dataset, record, place) for place, record in enumerate(records, 1)]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -132,7 +144,10 @@ def _row(dataset: str, record: dict[str, Any], place: int) -> dict[str, Any]:
     row = {**record, "delivery_id": "case", "row_number": place, "cut": "freeze"}
     if "sus_price" in row:
         row["sus_price_pence"] = pence_of(row.pop("sus_price"))
-    for name, kind in valid_schema(BY_DATASET[dataset]).items():
+    schema = valid_schema(BY_DATASET[dataset])
+    unknown = row.keys() - schema.keys() - {"cut"}
+    assert not unknown, f"{row.get('record_id')}: no such column: {sorted(unknown)}"
+    for name, kind in schema.items():
         if kind == pl.Date and isinstance(row.get(name), str):
             row[name] = date.fromisoformat(row[name])
     costing_date = row[BY_DATASET[dataset].costing_date]
@@ -192,10 +207,19 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
     }
 
 
+LineKey = tuple[str, int]
+
+
+def lines_of(engine: str, case: Case) -> dict[int, dict[str, Any]]:
+    """The lines of a case's record as an engine prices them, by number; refused, line 0 alone."""
+    record_id = case.record["record_id"]
+    return {number: line for (of, number), line in priced_cases(engine).items() if of == record_id}
+
+
 @cache
-def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
-    """Every case's record as an engine prices it under the case's year, by record."""
-    lines = {}
+def priced_cases(engine: str) -> dict[LineKey, dict[str, Any]]:
+    """Every case's record as an engine prices it under the case's year, by record and line."""
+    lines: dict[LineKey, dict[str, Any]] = {}
     for dataset, year in sorted({(case.dataset, case.scheme_year) for case in cases()}):
         records = [c.record for c in cases() if (c.dataset, c.scheme_year) == (dataset, year)]
         lines.update(price_by_month(engine, dataset, records_frame(dataset, records), year))
@@ -204,12 +228,14 @@ def priced_cases(engine: str) -> dict[str, dict[str, Any]]:
 
 def price_by_month(
     engine: str, dataset: str, records: pl.DataFrame, year: str
-) -> dict[str, dict[str, Any]]:
-    """Records as an engine prices them under a year, each with its month's tables, by record."""
-    lines = {}
+) -> dict[LineKey, dict[str, Any]]:
+    """Records as an engine prices them under a year with their month's tables, by line."""
+    lines: dict[LineKey, dict[str, Any]] = {}
     for (month,), of_month in records.group_by("activity_month"):
         priced = price_on(engine, dataset, of_month, case_tables(str(month), year), year)
-        lines.update({row["record_id"]: row for row in priced.to_dicts()})
+        by_line = {(row["record_id"], row["line_number"]): row for row in priced.to_dicts()}
+        assert len(by_line) == priced.height, "a line came out twice"
+        lines.update(by_line)
     return lines
 
 

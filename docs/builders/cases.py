@@ -18,7 +18,7 @@ from pipelines.workspace import PROJECT
 
 sys.path.insert(0, str(PROJECT / "tests"))
 
-from support import CASES, ENGINES, SCHEME_YEAR, Case, cases, priced_cases
+from support import CASES, ENGINES, SCHEME_YEAR, Case, cases, lines_of
 
 _KINDS = {"apc": "spell", "op": "attendance"}
 
@@ -31,7 +31,7 @@ def build() -> str:
         f"{len(every)} cases in {len({case.file for case in every})} subjects. Each is one record "
         "and what the scheme pays for it. The amounts below are not copied from the cases: each "
         "record was priced by Polars and by DuckDB when this page was made. ✓ says that the two "
-        "gave the same line, column for column, and that it is what the case expects; ✗ says that "
+        "gave the same lines, column for column, and that it is what the case expects; ✗ says that "
         f"they did not. **✓ {agreed}, ✗ {len(every) - agreed}.**\n\n"
         "*What differs* is what the record has that the plain record of its subject has not. A "
         "null is a blank, which is not the same as 0. 2023/25 ¶40 is a paragraph of the 2023/25 "
@@ -93,23 +93,37 @@ def _differs(case: Case, differs: dict[str, Any], document: dict[str, Any]) -> s
 
 
 def _given(case: Case) -> str:
-    """What the engines give, for the columns the case is about."""
-    line = priced_cases("polars")[case.record["record_id"]]
+    """What the engines give, for the columns the case is about; a part for each line."""
+    found = lines_of("polars", case)
     tick = "✓" if _agrees(case) else "✗"
-    if line["refusal_codes"]:
-        codes = ", ".join(sorted(line["refusal_codes"].split()))
+    if found[0]["refusal_codes"]:
+        codes = ", ".join(sorted(found[0]["refusal_codes"].split()))
         return f"{tick} refused: {codes}"
-    given = [f"{name.removesuffix('_pence')} {_shown(name, line[name])}" for name in case.expect]
+    given = [
+        said
+        for number, line in sorted(found.items())
+        for said in [
+            *([f"*line {number}*"] if len(found) > 1 else []),
+            *(
+                f"{name.removesuffix('_pence')} {_shown(name, line[name])}"
+                for name in case.lines.get(number, ())
+            ),
+        ]
+    ]
     return f"{tick} {lines(given)}"
 
 
 def _agrees(case: Case) -> bool:
-    found = [priced_cases(engine)[case.record["record_id"]] for engine in ENGINES]
-    line = found[0]
+    by_engine = [lines_of(engine, case) for engine in ENGINES]
+    found = by_engine[0]
     return (
-        all(other == line for other in found)
-        and sorted((line["refusal_codes"] or "").split()) == case.refused
-        and {name: line[name] for name in case.expect} == case.expect
+        all(other == found for other in by_engine)
+        and sorted((found[0]["refusal_codes"] or "").split()) == case.refused
+        and sorted(found) == (sorted(case.lines) or [0])
+        and all(
+            {name: found[number][name] for name in expect} == expect
+            for number, expect in case.lines.items()
+        )
     )
 
 

@@ -150,16 +150,16 @@ def test_a_price_that_is_not_of_a_spell_is_compared_and_a_list_is_said_not_to_be
 
 
 def test_best_practice_and_who_is_eligible_for_top_ups_are_compared(workspace: Workspace) -> None:
-    """FE30Z under BP01 costs £545, not £540; RTD is no more eligible, RX3 is; 0102 adds 21%."""
+    """FE30Z under BP01 costs £555, not £550; RTD is no more eligible, RX3 is; 0102 adds 21%."""
     reissue = workspace.data / "price_books" / "reissue"
-    edit(reissue / "best_practice_tariffs.csv", "540", "545")
+    edit(reissue / "best_practice_tariffs.csv", ",550,", ",555,")
     edit(reissue / "specialist_top_up_providers.csv", "0101,RTD", "0101,RX3")
     edit(reissue / "specialist_top_ups.csv", "20.5%", "21%")
     changes = differences(edition(workspace, "cases"), edition(workspace, "reissue"))
     assert [change for change in changes if change.table not in CHANGED_IN_REISSUE] == [
         Change(
             *("best practice tariffs", "FE30Z BP01 Endoscopy procedures"),
-            *("best_practice_combined_price_pence", 54_000, 54_500, "changed"),
+            *("best_practice_combined_price_pence", 55_000, 55_500, "changed"),
         ),
         Change(ELIGIBLE, "0101 RTD", "listed", True, None, "gone"),
         Change(ELIGIBLE, "0101 RX3", "listed", None, True, "new"),
@@ -192,6 +192,7 @@ def test_each_value_of_an_hrg_is_shown_with_its_line(workspace: Workspace) -> No
         ("non_elective_trim_point_days", 10, f"{HRGS}, line 4"),
         ("per_day_long_stay_pence", 20_000, f"{HRGS}, line 4"),
         ("is_short_stay_emergency_applicable", False, f"{HRGS}, line 4"),
+        ("best_practice_day_case_price_pence", 110_000, "best_practice_tariffs.csv, line 3"),
     ]
 
 
@@ -461,5 +462,10 @@ def test_any_code_of_a_book_is_shown_with_its_line(workspace: Workspace) -> None
         ("block_value, QHM", 21_200_000, "lva_payments_schedule.csv, line 4"),
         (f"{ELIGIBLE}, 0101", "listed", "specialist_top_up_providers.csv, line 2"),
         (f"{ELIGIBLE}, 0102", "listed", "specialist_top_up_providers.csv, line 4"),
+        (f"{ELIGIBLE}, NCBPS01", "listed", "specialist_top_up_providers.csv, line 5"),
+        (f"{ELIGIBLE}, NCBPS02", "listed", "specialist_top_up_providers.csv, line 6"),
+        (f"{ELIGIBLE}, NCBPS03", "listed", "specialist_top_up_providers.csv, line 7"),
+        (f"{ELIGIBLE}, NCBPS05", "listed", "specialist_top_up_providers.csv, line 10"),
+        (f"{ELIGIBLE}, NCBPS06", "listed", "specialist_top_up_providers.csv, line 11"),
     ]
     assert find_code(book, "XX99Z") == []

@@ -90,20 +90,45 @@ def without_files(workspace: Workspace, *names: str) -> Path:
 
 def test_the_book_of_the_cases_gives_its_round_prices() -> None:
     book = read_price_book(BOOK)
-    assert book.unbundled_prices.rows() == [
-        *(("RD01A", 10_000), ("RD20A", 6_000), ("RN01A", 30_000), ("SB12Z", 20_000))
-    ]
+    assert dict(book.unbundled_prices.rows()) == {
+        "LE01A": 25_000,
+        "RD01A": 10_000,
+        "RD20A": 8_000,
+        "RD40Z": 5_000,
+        "RN01A": 40_000,
+        "SB11Z": 0,
+        "SB12Z": 15_000,
+        "SB15Z": 20_000,
+        "SC31Z": 12_000,
+        "SC54Z": 70_000,
+    }
     hips = "primary_hip_and_knee_replacement_outcomes"
     assert book.best_practice_prices.rows() == [
-        ("FE30Z", "BP01", "endoscopy_procedures", 54_000, None, None, None),
-        ("FE32Z", "BP01", "endoscopy_procedures", 55_000, None, None, None),
+        ("AB16Z", "BP02", "spinal_surgery", None, 45_000, 56_000, None),
+        ("BZ34A", "BP50", "day_case", None, 110_000, None, None),
+        ("DZ11U", "BP30", "pleural_effusion", 110_000, None, None, None),
+        ("EB12C", "BP70", "same_day_emergency_care", None, None, None, 120_000),
+        ("FE30Z", "BP01", "endoscopy_procedures", 55_000, None, None, None),
+        ("FE30Z", "BP40", "rapid_colorectal_diagnostic_pathway", 58_000, None, None, None),
+        ("FE32Z", "BP01", "endoscopy_procedures", 46_000, None, None, None),
+        ("HC32G", "BP02", "spinal_surgery", 120_000, None, None, 170_000),
         ("HC64C", "BP02", "spinal_surgery", 220_000, None, None, 330_000),
         ("HE11H", "BP03", "fragility_hip_fracture", None, None, None, 500_000),
         ("HN12F", "BP04", hips, None, 550_000, 570_000, None),
         ("HN22E", "BP04", hips, 660_000, None, None, None),
+        ("HN24C", "BP03", "fragility_hip_fracture", None, None, None, 450_000),
     ]
     assert book.top_up_rates.rows() == [
-        *(("RRV", "0101", 120_000), ("RRV", "0102", 205_000), ("RTD", "0101", 120_000))
+        ("RRV", "0101", 120_000),
+        ("RRV", "0102", 205_000),
+        ("RRV", "NCBPS01", 200_000),
+        ("RRV", "NCBPS02", 300_000),
+        ("RRV", "NCBPS03", 100_000),
+        ("RRV", "NCBPS05", 123_410),
+        ("RRV", "NCBPS06", 123_409),
+        ("RTD", "0101", 120_000),
+        ("RTD", "NCBPS03", 100_000),
+        ("RTD", "NCBPS04", 250_000),
     ]
     assert lacking(book) == {}
 
@@ -401,8 +426,8 @@ def test_a_folder_of_csv_that_contradicts_itself_is_named_by_its_lines(
     with pytest.raises(UserError) as error:
         price_book_for(workspace, "2024-25", date(2024, 7, 1))
     assert (
-        "best_practice_tariffs.csv, line 8: FE32Z, BP01 is already in best_practice_tariffs.csv, "
-        "line 3"
+        "best_practice_tariffs.csv, line 15: FE32Z, BP01 is already in best_practice_tariffs.csv, "
+        "line 8"
     ) in str(error.value)
 
 

@@ -25,7 +25,7 @@ def test_the_data_explains_the_reasons_and_refusals_of_the_code() -> None:
 
 
 def test_every_reason_is_expected_of_some_case() -> None:
-    expected = {case.expect.get("reason_code") for case in cases()}
+    expected = {line.get("reason_code") for case in cases() for line in case.lines.values()}
     assert set(Reason) - expected == set()
 
 
