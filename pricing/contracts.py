@@ -78,7 +78,8 @@ def is_mechanism_agreed() -> nw.Expr:
 
 def is_agreed_to_be_under_api() -> nw.Expr:
     """Whether the parties moved an LVA relationship to API, as they may (2023/25 ¶85)."""
-    return (agreed_mechanism() == AGREED_API).fill_null(False)
+    either = [nw.col(name) == AGREED_API for name in ("agreement_mechanism", "agreed_mechanism")]
+    return nw.any_horizontal(*either, ignore_nulls=True)
 
 
 def _is_not_known(scheme: Scheme) -> nw.Expr:
@@ -86,7 +87,7 @@ def _is_not_known(scheme: Scheme) -> nw.Expr:
     is_known = nw.col("is_same_system").fill_null(False) | (
         ~nw.col("expected_annual_value_pence").is_null()
     )
-    return ~_is_exempt(scheme) & ~is_known & nw.col("agreed_mechanism").is_null()
+    return ~_is_exempt(scheme) & ~is_known
 
 
 def _is_below_threshold(scheme: Scheme) -> nw.Expr:
@@ -97,9 +98,15 @@ def _is_below_threshold(scheme: Scheme) -> nw.Expr:
 
 
 def _is_exempt(scheme: Scheme) -> nw.Expr:
-    """Contracts under API whatever their value: specialised commissioning (2021/22 ¶15-16)."""
+    """Contracts that the threshold does not concern.
+
+    Specialised commissioning is under API whatever the value (2021/22 ¶15-16); below it the
+    parties are free, so what they agreed on stands (2021/22 ¶14).
+    """
+    is_agreed = ~nw.col("agreed_mechanism").is_null()
     payer = nw.concat_str([nw.col("commissioner_kind"), nw.col("covers")], separator="_")
-    return payer.is_in(scheme.api_scope.commissioners_without_threshold).fill_null(False)
+    without_threshold = scheme.api_scope.commissioners_without_threshold
+    return is_agreed | payer.is_in(without_threshold).fill_null(False)
 
 
 def _is_small_armed_forces_contract(scheme: Scheme) -> nw.Expr:

@@ -62,7 +62,14 @@ def terms_of(pair: Pair, serial_number: str | None, books: Books, year: Year) ->
 
     # 2021/22 ¶15: "All NHS England Specialised Commissioning contracts ..., irrespective of value".
     is_exempt = pair.payer.commissioner_kind == "nhs_england" and whole == "specialised"
-    has_threshold = year.api_threshold_pence is not None and not is_same_system and not is_exempt
+    # 2021/22 ¶14: below it "contract partners are free to pursue other approaches".
+    is_settled = contract is not None and contract.agreed_mechanism is not None
+    has_threshold = (
+        year.api_threshold_pence is not None
+        and not is_same_system
+        and not is_exempt
+        and not is_settled
+    )
     return Terms(
         agreed_mechanism=None if agreed == "api" else agreed,
         # 2023/25 ¶85: "agree to move any LVA relationship to an API one".
