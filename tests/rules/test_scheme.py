@@ -562,8 +562,8 @@ DAY_CASE = "'spells.day_case_classification'"
         (
             with_parameter("services", "mechanism_by_service", {"chemotherapy": "variable"}),
             "'services.mechanism_by_service' must be one of api_variable, api_fixed, api_blended, "
-            "lva_block, activity_based, local_agreement, excluded_item, charged_to_patient, outside_scheme, not "
-            "'variable'",
+            "lva_block, activity_based, local_agreement, excluded_item, charged_to_patient, "
+            "outside_scheme, not 'variable'",
         ),
         (
             with_parameter("elective_scope", "points_of_delivery", ["DC", "DC"]),
