@@ -17,6 +17,7 @@ import polars as pl
 
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.excluded_items import categories_not_checked
+from pipelines.price_books import lacking
 from pipelines.pricing_run import (
     Rulebook,
     priced_path,
@@ -327,6 +328,13 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
         notices.append(
             f"ILLUSTRATIVE: the prices of '{rulebook.book.name}' are made up. "
             "Do not pay on these figures."
+        )
+    absent = lacking(rulebook.book)
+    if absent:
+        notices.append(
+            f"The price book '{rulebook.book.name}' has no table of {', '.join(absent.values())}: "
+            "lines that would take a price of it have none, or the base price alone. Import the "
+            "whole workbook: sus-pricing prices import."
         )
     lists = rulebook.organisations.lists.values()
     bundled = [one.name for one in lists if one.is_illustrative and one.rows.height]

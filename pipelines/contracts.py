@@ -95,6 +95,12 @@ def read_contracts(workspace: Workspace) -> UserList:
         "excluded_drugs_baseline blank: they are of the whole relationship, which is an entry "
         "without agreement_serial_number",
     )
+    refuse_rows(
+        contracts,
+        ~is_agreement & (pl.col("covers") == "advice_and_guidance").fill_null(False),
+        "of advice_and_guidance must name its agreement_serial_number: of a whole relationship it "
+        "would take in the elective activity too",
+    )
     refuse_overlapping(contracts, _AGREEMENT)
     _refuse_two_baselines(contracts)
     return contracts

@@ -67,6 +67,7 @@ from schemas.priced_line import (
 
 _PRICE = {"apc": price_spells, "op": price_attendances}
 _PRICED = "priced"
+_LINE = ("record_id", "line_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,12 +344,15 @@ def _revalue(
     def values(book: PriceBook, name: str) -> pl.LazyFrame:
         priced = _priced(valid, replace(rulebook, book=book), dataset, month, cut)
         is_line = pl.col("refusal_codes").is_null().alias(f"is_line_{name}")
-        return priced.select("record_id", is_line, pl.col("value_pence").alias(name))
+        return priced.select(*_LINE, is_line, pl.col("value_pence").alias(name))
 
-    both = values(before, "before").join(values(after, "after"), on="record_id")
+    # Full, since a record that one book refuses has its one row there, and no further lines.
+    both = values(before, "before").join(
+        values(after, "after"), on=list(_LINE), how="full", coalesce=True
+    )
     was, now = pl.col("before"), pl.col("after")
     counted = both.select(
-        lines=(pl.col("is_line_before") | pl.col("is_line_after")).sum(),
+        lines=pl.any_horizontal("is_line_before", "is_line_after").sum(),
         changed=(was != now).sum(),
         gain_price=(was.is_null() & now.is_not_null()).sum(),
         lose_price=(was.is_not_null() & now.is_null()).sum(),

@@ -22,10 +22,11 @@ _MOST_FLAGS = 5
 _PRICES = ("combined", "day_case", "ordinary_elective", "non_elective")
 
 
-def tariffs(spells: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
+def tariffs(spells: nw.LazyFrame[Any], reference: Reference, scheme: Scheme) -> nw.LazyFrame[Any]:
     """`record_id` of each spell flagged for a tariff that has a price for it.
 
-    With `best_practice_tariff_name` and `best_practice_price_pence`: of the first such flag.
+    With `best_practice_tariff_name` and `best_practice_price_pence`: of the first such flag, those
+    of activity tariffs before those of annual ones, which would hide a price that is paid.
     Takes spells with their `price_hrg_code` and `published_source`.
     """
     price = first_that_fits(
@@ -50,6 +51,11 @@ def tariffs(spells: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any
         .with_columns(best_practice_price_pence=price)
         .filter(~nw.col("best_practice_price_pence").is_null())
     )
+    if scheme.gives("best_practice_tariffs.activity_tariffs"):
+        of_activity = scheme.best_practice_tariffs.activity_tariffs
+        is_annual = ~nw.col("best_practice_tariff_name").is_in(of_activity)
+        after = nw.when(is_annual).then(nw.lit(_MOST_FLAGS)).otherwise(nw.lit(0))
+        priced = priced.with_columns(place=nw.col("place") + after)
     is_first = nw.col("place") == nw.col("place").min().over("record_id")
     return priced.filter(is_first).select(
         "record_id", "best_practice_tariff_name", "best_practice_price_pence"

@@ -17,6 +17,7 @@ from pricing.scheme import Scheme
 PAIR = ("provider_code", "commissioner_code")
 AGREED_API = "api"
 NHS_ENGLAND = "nhs_england"
+_OF_API = (AGREED_API, "api_fixed")
 
 
 def with_terms(
@@ -72,8 +73,14 @@ def agreed_mechanism() -> nw.Expr:
 
 
 def is_mechanism_agreed() -> nw.Expr:
-    """Whether the parties agreed on a mechanism; to agree on API is to leave it to the rules."""
-    return (agreed_mechanism() != AGREED_API).fill_null(False)
+    """Whether the parties agreed on a mechanism; to agree on API is to leave it to the rules.
+
+    API is for NHS providers only (2023/25 ¶1, 2026/27 ¶3), so others cannot agree on its fixed
+    element.
+    """
+    agreed = agreed_mechanism()
+    is_open_to_them = nw.col("is_nhs_provider") | ~agreed.is_in(_OF_API)
+    return ((agreed != AGREED_API) & is_open_to_them).fill_null(False)
 
 
 def is_agreed_to_be_under_api() -> nw.Expr:

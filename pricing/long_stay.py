@@ -24,10 +24,10 @@ def stay_for_payment_days() -> nw.Expr:
 
 
 def is_stay_unknown(rules: LongStay) -> nw.Expr:
-    """Whether a long stay would be paid for days that only SUS+ could have taken off.
+    """Whether the stay has days that only SUS+ could have taken off, and did not.
 
-    The extract does not give days of rehabilitation and specialist palliative care, so a spell
-    with either, long enough to count, needs the stay that SUS+ adjusted.
+    The extract does not give days of rehabilitation and specialist palliative care, so where the
+    price of a spell with either turns on its stay, it needs the stay that SUS+ adjusted.
     """
     hrgs = nw.col("unbundled_hrg_codes")
     has_such_days = [
@@ -36,7 +36,6 @@ def is_stay_unknown(rules: LongStay) -> nw.Expr:
     ]
     return (
         nw.col("adjusted_length_of_stay_days").is_null()
-        & (nw.col("excess_bed_days") > 0)
         & nw.any_horizontal(*has_such_days, ignore_nulls=False)
     ).fill_null(False)
 

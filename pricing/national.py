@@ -40,7 +40,7 @@ from pricing.money import is_too_large
 from pricing.reasons import Reason, Refusal
 from pricing.reference import Reference
 from pricing.scheme import Scheme
-from pricing.short_stay_emergency import is_short_stay_emergency
+from pricing.short_stay_emergency import could_be_short_stay, is_short_stay_emergency
 from schemas.priced_line import PRICED_LINE_COLUMNS
 
 _NO_TEXT = nw.lit(None, dtype=nw.String)
@@ -138,10 +138,14 @@ def price_spells(
     spells = spells.with_columns(published_source=unit_price.source_for_spells())
     spells = spells.with_columns(published_price_pence=unit_price.of_spells())
     spells = spells.join(
-        _joined([*marks, best_practice.tariffs(spells, reference)]), on="record_id", how="left"
+        _joined([*marks, best_practice.tariffs(spells, reference, scheme)]),
+        on="record_id",
+        how="left",
     )
     spells = _with_local_price(spells)
     spells = spells.with_columns(
+        # A price that was agreed for the HRG is one, whatever became of the HRG.
+        is_hrg_retired=nw.col("is_hrg_retired") & ~nw.col("is_local"),
         excess_bed_days=long_stay.excess_bed_days(),
         ebi_outcome=ebi.outcome(scheme.evidence_based_interventions),
         best_practice_tariff_name=best_practice.tariff_name(),
@@ -151,7 +155,14 @@ def price_spells(
         long_stay_pence=long_stay.long_stay_pence(),
         top_up_pence=top_ups.top_up_pence(scheme),
         is_elective_activity=elective_scope.is_elective_spell(scheme.elective_scope),
-        is_stay_unknown=long_stay.is_stay_unknown(scheme.long_stay),
+        is_stay_unknown=long_stay.is_stay_unknown(scheme.long_stay)
+        & (
+            (nw.col("excess_bed_days") > 0)
+            | (
+                could_be_short_stay(scheme.spells, scheme.short_stay_emergency)
+                & (nw.col("price_source") == "non_elective")
+            )
+        ),
     )
     is_out_of_area = low_volume.is_out_of_area_spell(scheme.low_volume, scheme.spells)
     return _lines(spells, reference, scheme, is_out_of_area, dataset="apc")
@@ -211,6 +222,7 @@ def price_attendances(
     attendances = attendances.join(_joined(marks), on="record_id", how="left")
     attendances = attendances.with_columns(**local_prices.of_procedure_or_attendance())
     attendances = _with_local_price(attendances).with_columns(
+        is_hrg_retired=nw.col("is_hrg_retired") & ~nw.col("is_local"),
         excess_bed_days=_NO_PENCE,
         long_stay_pence=_NO_PENCE,
         top_up_pence=_NO_PENCE,

@@ -31,7 +31,7 @@ from pricing.overseas_visitors import CHARGED_TO_PATIENT
 from pricing.reasons import Reason
 from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
-PAID_FOR_ACTIVITY = (API_VARIABLE, API_BLENDED, ACTIVITY_BASED)
+PAID_FOR_ACTIVITY = (API_VARIABLE, API_BLENDED, ACTIVITY_BASED, LOCAL_AGREEMENT)
 """Mechanisms that pay for activity: nothing where it needed prior approval and has none."""
 NOTHING_DONE = (
     unit_price.NOT_ATTENDED,
@@ -61,6 +61,7 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
         if scheme.variable_element.pays == PAYS_FOR_DIFFERENCE
         else apply_ppm(value, rate_ppm, quantum)
     )
+    is_not_ruled = is_by("overseas_visitor")
     return first_that_fits(
         [
             (mechanism.is_in(_PAID_OTHERWISE), 0),
@@ -71,7 +72,10 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
             ),
             (mechanism == API_VARIABLE, of_elective_activity),
             (mechanism == ACTIVITY_BASED, value),
-            ((mechanism == LOCAL_AGREEMENT) & (nw.col("price_source") == LOCAL), value),
+            (
+                (mechanism == LOCAL_AGREEMENT) & (nw.col("price_source") == LOCAL) & ~is_not_ruled,
+                value,
+            ),
         ],
         otherwise=None,
         dtype=nw.Int64,

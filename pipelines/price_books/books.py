@@ -262,7 +262,8 @@ def latest_of_each_table(books: Sequence[StoredBook]) -> dict[str, StoredBook]:
     chosen = {}
     for table in BY_NAME:
         holding = [book for book in books if table in book.tables]
-        if table in HRG_TABLES:
+        # A price of best practice is beside its base price, and reissued with it.
+        if table in (*HRG_TABLES, BEST_PRACTICE):
             holding = [book for book in holding if day(book) == last]
         best = [book for book in holding if day(book) == max(map(day, holding))]
         if len(best) > 1:

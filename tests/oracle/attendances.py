@@ -198,4 +198,5 @@ def core_line(record: AttendanceRecord, pair: Pair | None, books: Books, year: Y
             agreed = local_price(what, pair, record["appointment_date"], books)
         if agreed is not None and (published is None or agreed.takes_place_of_published):
             line.price_source, line.unit_price = "local", agreed.pence
+            line.is_hrg_retired = False
     return line

@@ -110,7 +110,9 @@ def facts_of(
         and is_covered_by_block(record, line, pair, costing_date, books, year),
         is_hrg_retired=line.is_hrg_retired,
         is_excluded_item=year.mechanism_by_service.get(str(line.service)) == "excluded_item",
-        is_another_mechanism_agreed=terms.agreed_mechanism is not None,
+        # 2023/25 ¶1, 2026/27 ¶3: API is for NHS providers only.
+        is_another_mechanism_agreed=terms.agreed_mechanism is not None
+        and (terms.agreed_mechanism != "api_fixed" or is_nhs_provider(pair.provider, books)),
         is_under_framework=terms.is_under_framework,
         is_subcontracted=terms.is_subcontracted,
         is_contract_not_known=terms.is_contract_not_known,
@@ -159,10 +161,13 @@ def is_unapproved(line: Priced, mechanism: str) -> bool:
         "api_variable",
         "api_blended",
         "activity_based",
+        "local_agreement",
     )
 
 
-def payable(line: Priced, mechanism: str, value_pence: int | None, year: Year) -> int | None:
+def payable(
+    line: Priced, rule: str, mechanism: str, value_pence: int | None, year: Year
+) -> int | None:
     """What the mechanism pays for the line itself; None where that is not for us to know.
 
     All of the unit price (2023/25 ¶72), unless a plan that we do not know stands against it
@@ -176,7 +181,7 @@ def payable(line: Priced, mechanism: str, value_pence: int | None, year: Year) -
     if mechanism == "activity_based":
         return value_pence
     if mechanism == "local_agreement":
-        return value_pence if line.is_local else None
+        return value_pence if line.is_local and rule != "overseas_visitor" else None
     if mechanism in ("api_blended", "excluded_item"):
         return None
     return 0

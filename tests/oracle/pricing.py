@@ -107,7 +107,7 @@ def refusal_codes(
     is_known = provider is not None and payer is not None
     if is_known and any((line.pre_mff or 0) > LARGEST_PRE_MFF_PENCE for line in lines):
         codes.append("AMOUNT_TOO_LARGE")
-    if record["dataset"] == "apc" and spells.is_stay_unknown(record, lines[0]):
+    if record["dataset"] == "apc" and spells.is_stay_unknown(record, lines[0], books):
         codes.append("ADJUSTED_STAY_MISSING")
     return sorted(codes)
 
@@ -197,7 +197,7 @@ def paid_line(
         "payment_mechanism": mechanism,
         "mechanism_rule": rule,
         "is_in_activity_target": is_in_activity_target(line, mechanism, year),
-        "payable_pence": payable(line, mechanism, value_pence, year),
+        "payable_pence": payable(line, rule, mechanism, value_pence, year),
         "patient_charge_pence": patient_charge(record, mechanism, value_pence, books, year),
         "reason_code": reason(record, line, rule, mechanism, books, year),
     }

@@ -53,12 +53,17 @@ def stay_for_payment(record: SpellRecord) -> int:
 
 def short_stay_price_applies(record: SpellRecord, prices: HrgPrices | None) -> bool:
     """An adult's emergency stay of 0 or 1 day, in an HRG that has a reduced price for it."""
+    is_short = stay_for_payment(record) <= LONGEST_SHORT_STAY_DAYS
+    return is_short and has_short_stay_price(record, prices)
+
+
+def has_short_stay_price(record: SpellRecord, prices: HrgPrices | None) -> bool:
+    """An adult's emergency in an HRG that has a reduced price, however long the stay."""
     return (
         prices is not None
         and prices.is_short_stay_flagged
         and prices.short_stay_emergency is not None
         and is_emergency(record)
-        and stay_for_payment(record) <= LONGEST_SHORT_STAY_DAYS
         and record["age_years"] >= ADULT_AGE_YEARS
     )
 
@@ -123,10 +128,12 @@ def long_stay(
     return excess_days, excess_days * prices.per_day_long_stay
 
 
-def is_stay_unknown(record: SpellRecord, line: Priced) -> bool:
-    """A long stay that may be shorter by days which only the adjusted stay would take off."""
+def is_stay_unknown(record: SpellRecord, line: Priced, books: Books) -> bool:
+    """A stay that may be shorter, and so priced otherwise, by days only the adjusted one omits."""
+    prices = books.hrg_prices.get(str(price_hrg(record, books)))
+    might_be_short = line.price_source == "non_elective" and has_short_stay_price(record, prices)
     return (
-        line.excess_days > 0
+        (line.excess_days > 0 or might_be_short)
         and record["adjusted_length_of_stay_days"] is None
         and any(
             hrg.startswith(SERVICES_WHOSE_DAYS_ARE_TAKEN_OFF)
@@ -135,14 +142,23 @@ def is_stay_unknown(record: SpellRecord, line: Priced) -> bool:
     )
 
 
-def best_practice_of(record: SpellRecord, price_source: str, books: Books) -> BestPractice | None:
-    """The tariff of the first flag that has a price instead of the one taken; None if none has."""
+def best_practice_of(
+    record: SpellRecord, price_source: str, books: Books, year: Year
+) -> BestPractice | None:
+    """The tariff of the first flag that has a price instead of the one taken; None if none has.
+
+    An annual tariff does not stand before one of elective activity, which is paid for each unit
+    (2023/25 ¶25-26).
+    """
     hrg = str(price_hrg(record, books))
-    for flag in (record["best_practice_flags"] or "").split():
-        tariff = books.best_practice.get((hrg, flag))
-        if tariff is not None and tariff.prices.get(price_source) is not None:
-            return tariff
-    return None
+    flagged = [
+        books.best_practice.get((hrg, f)) for f in (record["best_practice_flags"] or "").split()
+    ]
+    priced = [
+        one for one in flagged if one is not None and one.prices.get(price_source) is not None
+    ]
+    paid = [one for one in priced if year.activity_tariffs and one.name in year.activity_tariffs]
+    return next(iter([*paid, *priced]), None)
 
 
 def is_best_practice_paid(
@@ -269,6 +285,7 @@ def core_line(
         agreed = local_price(record["hrg_code"], pair, record["end_date"], books)
     if agreed is not None and (published is None or agreed.takes_place_of_published):
         line.price_source, line.unit_price = "local", agreed.pence
+        line.is_hrg_retired = False
     elif published is not None:
         line.excess_days, line.long_stay_pence = long_stay(record, point_of_delivery, prices)
         if pair is not None:
@@ -288,7 +305,7 @@ def add_best_practice(
     year: Year,
 ) -> None:
     """The tariff's name on the line and, where it is paid, its difference from the base price."""
-    tariff = best_practice_of(record, line.price_source, books)
+    tariff = best_practice_of(record, line.price_source, books, year)
     price = None if tariff is None else tariff.prices[line.price_source]
     if tariff is None or price is None or line.published is None:
         return
