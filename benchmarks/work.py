@@ -68,6 +68,8 @@ def month_steps() -> list[Step]:
         ("variable element", lambda w: pricing_run.make_variable_element(w, MONTH)),
         ("low volume", lambda w: pricing_run.make_low_volume(w, MONTH)),
         ("EBI challenges", lambda w: pricing_run.make_ebi_challenges(w, MONTH)),
+        ("excluded items", lambda w: pricing_run.make_excluded_items(w, MONTH)),
+        ("drugs baseline", lambda w: pricing_run.make_excluded_drugs_baseline(w, MONTH)),
         ("reconciliation", lambda w: reconciling.make_reconciliation(w, MONTH)),
         ("account", _account),
         ("publish", _publish),
