@@ -43,7 +43,7 @@ parties AS MATERIALIZED (
     LEFT JOIN contracts AS k USING (provider_code, commissioner_code)
     WHERE c.commissioner_code IS NOT NULL
 ),
-attended AS NOT MATERIALIZED (
+attended AS (
     SELECT
         *,
         coalesce(derived_commissioner_code, organisation_code_of_commissioner)
@@ -64,7 +64,7 @@ attended AS NOT MATERIALIZED (
         coalesce(multi_professional_code IN ('1', '2'), false) AS is_multi_professional
     FROM read_parquet('${valid}', hive_partitioning = false)
 ),
-classed AS NOT MATERIALIZED (
+classed AS (
     SELECT
         *,
         CASE first_attendance
@@ -75,7 +75,7 @@ classed AS NOT MATERIALIZED (
         END AS hrg_by_first_attendance
     FROM attended
 ),
-grouped AS NOT MATERIALIZED (
+grouped AS (
     SELECT
         *,
         CASE
@@ -87,7 +87,7 @@ grouped AS NOT MATERIALIZED (
         END AS attendance_hrg_code
     FROM classed
 ),
-counted AS NOT MATERIALIZED (
+counted AS (
     SELECT
         *,
         attendance_hrg_code IN ('WF01B', 'WF01D', 'WF02B', 'WF02D') AS is_first,
@@ -101,7 +101,7 @@ counted AS NOT MATERIALIZED (
         coalesce(attendance_hrg_code, hrg_by_first_attendance) AS kind
     FROM grouped
 ),
-found AS NOT MATERIALIZED (
+found AS (
     SELECT
         s.*,
         p.* EXCLUDE (organisation_code_of_provider, organisation_code),
@@ -150,7 +150,7 @@ found AS NOT MATERIALIZED (
         AND f.costing_date = s.appointment_date
     LEFT JOIN overseas_visitors AS v ON v.record_id = s.record_id
 ),
-sourced AS NOT MATERIALIZED (
+sourced AS (
     SELECT
         *,
         CASE
@@ -199,7 +199,7 @@ sourced AS NOT MATERIALIZED (
         ), false) AS is_locally_agreed_service
     FROM found
 ),
-agreed AS NOT MATERIALIZED (
+agreed AS (
     SELECT
         *,
         local_price_pence IS NOT NULL
@@ -224,7 +224,7 @@ agreed AS NOT MATERIALIZED (
         ) AS is_elective_activity
     FROM sourced
 ),
-attendances AS NOT MATERIALIZED (
+attendances AS (
     SELECT
         *,
         CASE WHEN is_local THEN 'local' ELSE published_source END AS price_source,

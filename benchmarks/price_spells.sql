@@ -86,7 +86,7 @@ top_ups AS (
     JOIN top_up_rates AS t USING (provider_code, specialised_service_code)
     GROUP BY s.record_id
 ),
-found AS NOT MATERIALIZED (
+found AS (
     SELECT
         s.*,
         p.* EXCLUDE (organisation_code_of_provider, organisation_code),
@@ -146,7 +146,7 @@ found AS NOT MATERIALIZED (
     LEFT JOIN overseas_visitors AS v ON v.record_id = s.record_id
     LEFT JOIN top_ups AS t ON t.record_id = s.record_id
 ),
-delivered AS NOT MATERIALIZED (
+delivered AS (
     SELECT
         *,
         CASE
@@ -201,7 +201,7 @@ delivered AS NOT MATERIALIZED (
         ), false) AS is_locally_agreed_service
     FROM found
 ),
-sourced AS NOT MATERIALIZED (
+sourced AS (
     SELECT
         *,
         CASE
@@ -219,7 +219,7 @@ sourced AS NOT MATERIALIZED (
         END AS published_source
     FROM delivered
 ),
-published AS NOT MATERIALIZED (
+published AS (
     SELECT
         s.*,
         b.best_practice_tariff_name AS tariff,
@@ -240,14 +240,14 @@ published AS NOT MATERIALIZED (
     LEFT JOIN best_practice AS b
         ON b.record_id = s.record_id AND b.published_source = s.published_source
 ),
-agreed AS NOT MATERIALIZED (
+agreed AS (
     SELECT
         *,
         local_price_pence IS NOT NULL AND exclusion IS DISTINCT FROM 'UNGROUPABLE'
             AND (published_price_pence IS NULL OR is_variation_approved) AS is_local
     FROM published
 ),
-parts AS NOT MATERIALIZED (
+parts AS (
     SELECT
         *,
         point_of_delivery_code IN ('DC', 'EL') AND coalesce(published_price_pence > 0, false)
@@ -279,7 +279,7 @@ parts AS NOT MATERIALIZED (
         END AS excess_bed_days
     FROM agreed
 ),
-added AS NOT MATERIALIZED (
+added AS (
     SELECT
         *,
         excess_bed_days * coalesce(per_day_long_stay_pence, 0) AS long_stay_pence,
@@ -292,7 +292,7 @@ added AS NOT MATERIALIZED (
     WHERE excess_bed_days = 0 OR adjusted_length_of_stay_days IS NOT NULL
         OR NOT coalesce(regexp_matches(unbundled_hrg_codes, '(^| )(VC|SD)'), false)
 ),
-spells AS NOT MATERIALIZED (
+spells AS (
     SELECT
         *,
         unit_price_pence + best_practice_pence + long_stay_pence + top_up_pence AS pre_mff_pence
