@@ -29,7 +29,7 @@ from pipelines.synth import Reference as SyntheticReference
 from pipelines.synth import write_extracts
 from pipelines.workspace import PROJECT, Workspace, discard
 from pricing.reference import Reference
-from schemas.extracts import EXTRACTS
+from schemas.extracts import EXTRACTS, LAYOUTS
 
 MONTH = "2024-07"
 SEED = 2_407
@@ -68,6 +68,8 @@ def month_steps() -> list[Step]:
         ("variable element", lambda w: pricing_run.make_variable_element(w, MONTH)),
         ("low volume", lambda w: pricing_run.make_low_volume(w, MONTH)),
         ("EBI challenges", lambda w: pricing_run.make_ebi_challenges(w, MONTH)),
+        ("excluded items", lambda w: pricing_run.make_excluded_items(w, MONTH)),
+        ("drugs baseline", lambda w: pricing_run.make_excluded_drugs_baseline(w, MONTH)),
         ("reconciliation", lambda w: reconciling.make_reconciliation(w, MONTH)),
         ("account", _account),
         ("publish", _publish),
@@ -76,8 +78,8 @@ def month_steps() -> list[Step]:
 
 def price_and_publish(workspace: Workspace) -> None:
     """Valid records of both datasets to the mart, on the workspace's basis."""
-    price(workspace)
-    for _, step in month_steps()[-6:]:
+    names = [name for name, _ in month_steps()]
+    for _, step in month_steps()[names.index(f"price {DATASETS[0]}") :]:
         step(workspace)
 
 
@@ -89,12 +91,11 @@ def take_in(workspace: Workspace) -> None:
 
 def copy_extracts(workspace: Workspace) -> None:
     """The reference for intake: a plain copy, as text, of the columns that we use."""
-    for extract in EXTRACTS:
-        wanted = [header for column in extract.columns for header in column.headers]
-        rows = pl.scan_csv(_landed(workspace, extract.dataset), infer_schema=False)
+    for path in sorted(workspace.landing.glob("freeze/*.csv")):
+        rows = pl.scan_csv(path, infer_schema=False)
         delivered = set(rows.collect_schema())
-        columns = rows.select(header for header in wanted if header in delivered)
-        columns.sink_parquet(_aside(workspace) / f"{extract.dataset}.extract.parquet")
+        columns = rows.select(header for header in _headers_used(delivered) if header in delivered)
+        columns.sink_parquet(_aside(workspace) / f"{path.stem}.parquet")
 
 
 def price(workspace: Workspace) -> None:
@@ -204,9 +205,10 @@ def _publish(workspace: Workspace) -> None:
     publishing.publish(workspace, accounting.read_account(workspace, MONTH), "benchmark")
 
 
-def _landed(workspace: Workspace, dataset: str) -> Path:
-    (path,) = workspace.landing.glob(f"freeze/{dataset}*.csv")
-    return path
+def _headers_used(delivered: set[str]) -> list[str]:
+    """The headers that we take of the file which delivered these."""
+    (layout,) = (one for one in LAYOUTS.values() if delivered.issuperset(one.recognised_by))
+    return [header for column in layout.columns for header in column.headers]
 
 
 def _aside(workspace: Workspace) -> Path:
