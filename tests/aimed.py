@@ -252,7 +252,7 @@ TERMS: dict[tuple[str, str], Row] = {
     # covers, agreed mechanism, same system, expected annual value
     ("RRV", "QHM"): ("", "", "yes", ""),
     ("RRV", "QMJ"): ("", "", "yes", "9,000,000"),
-    ("RRV", "QHL"): ("advice_and_guidance", "", "yes", ""),
+    ("RRV", "QHL"): ("health_and_justice", "", "yes", ""),
     ("RRV", "13Q"): ("specialised", "", "no", ""),
     ("RRV", "85J"): ("health_and_justice", "", "no", "12,000,000"),
     ("RTD", "QMJ"): ("", "", "yes", ""),
