@@ -91,12 +91,9 @@ class OfRecords:
 def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
     """What each trust has with its near payers, and a few contracts of their own kind."""
     valid = _valid(months)
-    near = mix["providers"]["near"]
     rows: list[tuple[str, ...]] = []
     for provider in _trusts(reference):
-        for place, payer in enumerate(
-            p for p in near.get(provider.code, ()) if p in reference.payers
-        ):
+        for place, payer in enumerate(_near_payers(provider, reference, mix)):
             annual = 1_000_000 * (1 + stable(provider.code, payer) % 300) // (1 + 9 * place)
             same = "yes" if place == 0 else "no"
             rows.append((provider.code, payer, "", "", "api", "", same, str(annual), "", *valid))
@@ -106,23 +103,23 @@ def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tup
     ):
         rows.append((provider.code, hub, "", covers, "api", "", "", "8000000", "2500000", *valid))
     independents = [p for p in reference.providers if p.kind == "independent"]
-    boards = [payer for payer in reference.payers if payer not in reference.nhs_england]
-    for provider, payer, covers in zip(
-        independents, boards, ("increasing_capacity_framework", "subcontracted"), strict=False
+    nearest = [(p.code, *_near_payers(p, reference, mix)[:1]) for p in independents]
+    for pair, covers in zip(
+        (pair for pair in nearest if len(pair) == 2),
+        ("increasing_capacity_framework", "subcontracted"),
+        strict=False,
     ):
-        rows.append((provider.code, payer, "", covers, "", "", "", "", "", *valid))
+        rows.append((*pair, "", covers, "", "", "", "", "", *valid))
     return rows
 
 
 def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
     """First attendances without a price, and chemotherapy of no national list, of some pairs."""
     valid = _valid(months)
-    near = mix["providers"]["near"]
     clinics = [f for f in mix["clinics"] if reference.attendance_prices.get((f, "WF01B")) is None]
     rows: list[tuple[str, ...]] = []
     for number, provider in enumerate(_trusts(reference)):
-        payers = [payer for payer in near.get(provider.code, ()) if payer in reference.payers]
-        for payer in payers[:1] if number % 2 == 0 else []:
+        for payer in _near_payers(provider, reference, mix)[:1] if number % 2 == 0 else []:
             agreement = f"SYN-LP-{number + 1:03d}"
             chemotherapy = (LOCAL_PRICE_HRG, "", "", "540.00", agreement, "")
             rows.append((provider.code, payer, *chemotherapy, *valid))
@@ -132,6 +129,12 @@ def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[
                     (provider.code, payer, "", clinic, "first", price, agreement, "", *valid)
                 )
     return rows
+
+
+def _near_payers(provider: Provider, reference: Reference, mix: Mix) -> list[str]:
+    """The payers that the mix names for a provider, nearest first."""
+    near = mix["providers"]["near"].get(provider.code, ())
+    return [payer for payer in near if payer in reference.payers]
 
 
 def _trusts(reference: Reference) -> list[Provider]:
