@@ -74,6 +74,7 @@ class OfRecords:
 
     def _item(self, row: Row, dataset: Dataset, month: str) -> None:
         number = len(self.items)
+        item = f"SYN-ITEM-{month}-{number + 1:05d}"
         category, name, is_homecare = _ITEMS[number % len(_ITEMS)]
         cost = 40_000 + stable(row[dataset.record_id]) % 400_000
         # An item may be known by its contract and month alone, and without a reference price.
@@ -81,7 +82,7 @@ class OfRecords:
         framework, reference = _pounds(cost * 96 // 100), _pounds(cost * 92 // 100)
         self.items.append(
             (
-                *(f"SYN-ITEM-{number + 1:05d}", record_id, row["_provider"], row["_payer"], month),
+                *(item, record_id, row["_provider"], row["_payer"], month),
                 *(category, name, is_homecare, ("1", "2", "0.5")[number % 3]),
                 *(_pounds(cost), framework, reference if number % 5 else ""),
             )
@@ -142,9 +143,9 @@ def _trusts(reference: Reference) -> list[Provider]:
 
 
 def _valid(months: Sequence[str]) -> tuple[str, str]:
-    """From the first to the last day of the scheme years of these months."""
-    years = [Month(month).scheme_year_start for month in months]
-    return f"{min(years)}-04-01", f"{max(years) + 1}-03-31"
+    """From the first to the last day of these months, so that lists of others may be beside it."""
+    last = Month(max(months))
+    return f"{Month(min(months)).first}", f"{last.first.replace(day=last.days)}"
 
 
 def _pounds(pence: int) -> str:
