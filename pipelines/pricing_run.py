@@ -338,14 +338,15 @@ def _revalue(
     path = valid_path(workspace, dataset, month, cut)
     if not path.is_file():
         raise UserError(f"{month} is not validated. Run it: sus-pricing run --month {month}.")
-    valid = pl.scan_parquet(path)
+    valid, line = pl.scan_parquet(path), ("record_id", "line_number")
 
     def values(book: PriceBook, name: str) -> pl.LazyFrame:
         priced = _priced(valid, replace(rulebook, book=book), dataset, month, cut)
         is_line = pl.col("refusal_codes").is_null().alias(f"is_line_{name}")
-        return priced.select("record_id", is_line, pl.col("value_pence").alias(name))
+        return priced.select(*line, is_line, pl.col("value_pence").alias(name))
 
-    both = values(before, "before").join(values(after, "after"), on="record_id")
+    # A record that one book refuses has its lines under the other alone.
+    both = values(before, "before").join(values(after, "after"), on=line, how="full", coalesce=True)
     was, now = pl.col("before"), pl.col("after")
     counted = both.select(
         lines=(pl.col("is_line_before") | pl.col("is_line_after")).sum(),
