@@ -376,7 +376,7 @@ def _unknown_contracts(workspace: Workspace, scheme: Scheme, month: str) -> list
     return [
         f"Of {pairs.height:,} pairs of provider and payer ({pairs['len'].sum():,} lines) it is not "
         "known whether the contract is under API, so nothing is said to be payable for them "
-        f"({scheme.citation('api_scope.has_contract_threshold')}). Name them in the contracts "
+        f"({scheme.citation('api_scope.minimum_contract_pence')}). Name them in the contracts "
         "list, with is_same_system or expected_annual_value, and run the month again."
     ]
 

@@ -74,7 +74,7 @@ def best_practice_pence(scheme: Scheme) -> nw.Expr:
 def _is_paid(scheme: Scheme) -> nw.Expr:
     """Whether the tariff's price is paid by the line, annual tariffs being not."""
     rules = scheme.best_practice_tariffs
-    if rules.pays == PAYS_FOR_DIFFERENCE:
+    if scheme.best_practice_tariffs.pays == PAYS_FOR_DIFFERENCE:
         return nw.lit(True)
     name, code = nw.col("best_practice_tariff_name"), nw.col("point_of_delivery_code")
     is_annual_here = nw.lit(False)

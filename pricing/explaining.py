@@ -470,11 +470,11 @@ def _under(name: str, line: Line, value: int | None, scheme: Scheme) -> UnderMec
 
 
 def _variable(of: _Valued) -> UnderMechanism:
-    value, rules = of.value, of.scheme.variable_element
+    value, variable = of.value, of.scheme.variable_element
     path = "variable_element.rate_ppm"
-    if rules.pays == PAYS_FOR_DIFFERENCE:
+    if variable.pays == PAYS_FOR_DIFFERENCE:
         return _of_difference(API_VARIABLE, path, of)
-    rate, citation = rules.rate_ppm, of.scheme.citation(path)
+    rate, citation = variable.rate_ppm, of.scheme.citation(path)
     if value is None:
         return UnderMechanism(API_VARIABLE, _NO_PRICE, citation, None)
     how = f"{_percent(rate)} of the value {pounds(value)}"

@@ -33,16 +33,18 @@ def patient_charge_pence(scheme: Scheme) -> nw.Expr:
     Null for whom nobody charges, and where the scheme does not give the share.
     """
     nothing_known = nw.lit(None, dtype=nw.Int64)
-    quantum, value = scheme.rounding.quantum_pence, nw.col("value_pence")
+    rules = scheme.overseas_visitors
+    if not scheme.gives("overseas_visitors.charge_ppm"):
+        return nothing_known
 
-    def share(name: str) -> nw.Expr:
-        if not scheme.gives(f"overseas_visitors.{name}"):
-            return nothing_known
-        return apply_ppm(value, getattr(scheme.overseas_visitors, name), quantum)
+    def share(ppm: int) -> nw.Expr:
+        return apply_ppm(nw.col("value_pence"), ppm, scheme.rounding.quantum_pence)
 
     is_settled = (nw.col("charging_status") == SETTLED_STATUS).fill_null(False)
     is_charged = nw.col("payment_mechanism") == CHARGED_TO_PATIENT
     charge = (
-        nw.when(is_settled).then(share("settled_status_charge_ppm")).otherwise(share("charge_ppm"))
+        nw.when(is_settled)
+        .then(share(rules.settled_status_charge_ppm))
+        .otherwise(share(rules.charge_ppm))
     )
     return nw.when(is_charged).then(charge).otherwise(nothing_known)

@@ -250,7 +250,6 @@ class OverseasVisitors(Section):
 class ApiScope(Section):
     """Which contracts are under API, by value and membership of a system."""
 
-    has_contract_threshold: bool
     minimum_contract_pence: int
     commissioners_without_threshold: tuple[str, ...]
     other_variable_rate_needs_approval: bool

@@ -229,10 +229,18 @@ def priced_cases(engine: str) -> dict[LineKey, dict[str, Any]]:
 def price_by_month(
     engine: str, dataset: str, records: pl.DataFrame, year: str
 ) -> dict[LineKey, dict[str, Any]]:
-    """Records as an engine prices them under a year with their month's tables, by line."""
+    """Records as an engine prices them under a year with their month's tables, by line.
+
+    Months whose tables are the same are priced at once: most of an engine's time is planning.
+    """
+    months: dict[tuple[int, ...], list[str]] = {}
+    for month in records["activity_month"].unique().sort():
+        of_month = tuple(int(t.hash_rows().sum()) for t in case_tables(month, year).values())
+        months.setdefault(of_month, []).append(month)
     lines: dict[LineKey, dict[str, Any]] = {}
-    for (month,), of_month in records.group_by("activity_month"):
-        priced = price_on(engine, dataset, of_month, case_tables(str(month), year), year)
+    for alike in months.values():
+        of_months = records.filter(pl.col("activity_month").is_in(alike))
+        priced = price_on(engine, dataset, of_months, case_tables(alike[0], year), year)
         by_line = {(row["record_id"], row["line_number"]): row for row in priced.to_dicts()}
         assert len(by_line) == priced.height, "a line came out twice"
         lines.update(by_line)

@@ -35,8 +35,8 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.json"
 JOB = "monthly_pricing"
 MONTH = "2024-07"
 JOBS = (JOB, "taking_in", "repricing")
-ASSETS = 15
-REPRICED_ASSETS = 9
+ASSETS = 16
+REPRICED_ASSETS = 10
 CHECKS = 4
 
 # The preview of partitioned checks is silenced where the assets are made, which pytest undoes.
@@ -204,6 +204,7 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
         "ebi_challenges": 0,
         "excluded_items": 0,
         "excluded_drugs_baseline": 0,
+        "reconciliation": 14,
     }
     account = made["month_account"]
     assert (account["records_delivered"], account["records_priced"]) == (3, 3)

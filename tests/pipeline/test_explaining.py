@@ -150,7 +150,7 @@ def test_a_record_that_was_delivered_again_since_is_said_to_have_been(
 
 
 def test_a_price_is_cited_by_its_cell(tmp_path: Path) -> None:
-    """FE32Z is on line 12 of the prices; best practice is £550.00 in place of £500.00."""
+    """FE32Z is on line 12 of the prices; best practice is £460.00 in place of £500.00."""
     made = new_workspace(tmp_path / "workspace")
     land(made, f"freeze/apc_{MONTH}.csv", [spell(RECORD, {"BPT Indicator 2": "BP01"})])
     land(made, f"freeze/op_{MONTH}.csv", [attendance()])
@@ -160,10 +160,10 @@ def test_a_price_is_cited_by_its_cell(tmp_path: Path) -> None:
         "cases/apc_and_outpatient_procedures.csv, line 12, column 'Combined day case / ordinary "
         "elective spell price (£)' (illustrative book, made up)"
     )
-    best_practice = steps["best practice £50.00"]
-    assert "its price £550.00 in place of the base £500.00" in best_practice.how
-    assert "price of cases/best_practice_tariffs.csv, line 3, column" in best_practice.citation
-    assert "factor of cases/market_forces_factor.csv, line" in steps["value £617.90"].citation
+    best_practice = steps["best practice -£40.00"]
+    assert "its price £460.00 in place of the base £500.00" in best_practice.how
+    assert "price of cases/best_practice_tariffs.csv, line 8, column" in best_practice.citation
+    assert "factor of cases/market_forces_factor.csv, line" in steps["value £516.79"].citation
 
 
 # --- As delivered ----------------------------------------------------------------------------

@@ -631,7 +631,9 @@ def shipped(request: pytest.FixtureRequest) -> PriceBook:
 def test_what_ships_prices_the_unbundled_hrgs_of_the_demonstration(shipped: PriceBook) -> None:
     """But for chemotherapy off the national list, radiotherapy and an HRG that is no service."""
     mix = tomllib.loads((PROJECT / "pipelines" / "synth" / "mix.toml").read_text("utf-8"))
-    drawn = {hrg for hrg in mix["paperwork"]["unbundled_hrg"] if hrg[:2] in ("RD", "RN")}
+    of_kinds = [kind.get("unbundled", {}) for name in ("apc", "op") for kind in mix[name]]
+    drawings = [mix["unbundled"][name]["hrgs"] for name in ("apc", "op")] + of_kinds
+    drawn = {hrg for drawing in drawings for hrg in drawing if hrg[:2] in ("RD", "RN")}
     priced = set(shipped.unbundled_prices["hrg_code"])
     assert drawn
     assert drawn <= priced

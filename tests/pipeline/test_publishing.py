@@ -228,6 +228,9 @@ def test_the_rows_of_each_table_are_told(workspace: Workspace) -> None:
         "ebi_challenges": 1,
         "excluded_items": 0,
         "excluded_drugs_baseline": 0,
+        "reconciliation": 32,
+        "reconciliation_differences": 4,
+        "sus_rounding": 0,
         "refused_records": 2,
         "accounting": 3,
     }

@@ -743,6 +743,8 @@ def some_records(dataset: str, count: int, seed: int) -> pl.DataFrame:
     for place in range(count):
         record = {**chance.choice(pool), "record_id": f"R{place}"}
         for column, values in more.items():
+            if column not in schema:
+                continue
             value = chance.choice(values)
             record[column] = value or (record.get(column) if column == "hrg_code" else None)
         made = support._row(dataset, record, place)

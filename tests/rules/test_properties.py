@@ -7,7 +7,6 @@ their answers (`tests/cases/`), or the comparison with the oracle (`test_oracle.
 from datetime import date, timedelta
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,6 @@ from polars.testing import assert_frame_equal
 from support import ENGINES, case_tables, price_on, records_frame
 
 from pricing.ebi import APPROVED, NOT_APPLICABLE, ZERO_PRICE
-from pricing.national import priced_lines, refusals
 from pricing.reasons import Reason, Refusal
 from schemas.extracts import ADMITTED_PATIENT_CARE, OUTPATIENTS
 from schemas.priced_line import PRICED_LINE_COLUMNS
@@ -141,10 +139,12 @@ def test_what_holds_of_any_records(batch: Batch) -> None:
 
 
 def each_record_comes_out_once(records: pl.DataFrame, priced: pl.DataFrame) -> None:
-    lines = priced_lines(nw.from_native(priced.lazy())).to_native().collect()
-    refused = refusals(nw.from_native(priced.lazy())).to_native().collect()
-    assert sorted([*lines["record_id"], *refused["record_id"]]) == sorted(records["record_id"])
-    assert lines.columns == list(PRICED_LINE_COLUMNS)
+    lines = lines_of(priced)
+    refused = priced.filter(pl.col("refusal_codes").is_not_null())
+    core = lines.filter(line_number=0)
+    assert sorted([*core["record_id"], *refused["record_id"]]) == sorted(records["record_id"])
+    assert not lines.select("record_id", "line_number").is_duplicated().any()
+    assert priced.columns == [*PRICED_LINE_COLUMNS, "refusal_codes"]
     for codes in refused["refusal_codes"]:
         assert set(codes.split(" ")) <= set(Refusal)
 
