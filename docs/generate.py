@@ -2,13 +2,14 @@
 
     make docs
 
-Belongs here: which pages there are. Does not belong here: what makes each
-(`docs.builders`). The tests hold the pages in the repository to what this writes.
+Belongs here: which pages there are, and which of them share a workspace. Does not belong
+here: what makes each (`docs.builders`). The tests hold the pages in the repository to what
+this writes.
 """
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,8 +26,16 @@ from docs.builders import (
 )
 from pipelines.workspace import PROJECT
 
-EXAMPLES = (PROJECT / "README.md", PROJECT / "docs" / "other-years.md")
-"""Pages whose examples are run; each in a workspace of its own."""
+DOCS = PROJECT / "docs"
+EXAMPLES = {
+    "the demonstration": (PROJECT / "README.md", DOCS / "explaining.md", DOCS / "reconciling.md"),
+    "other years": (DOCS / "other-years.md",),
+}
+"""Pages whose examples are run: those of one name after another, in one workspace."""
+OF_MARTS: dict[str, tuple[Path, Callable[[Path], str]]] = {
+    "the demonstration": (DOCS / "reasons.md", reasons.build),
+}
+"""The page made of what is in a workspace once its examples have run."""
 PAGES: dict[str, Callable[[], str]] = {
     "docs/annex-a.md": annex_a.build,
     "docs/asset-graph.svg": asset_graph.build,
@@ -34,7 +43,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands.build,
     "docs/coverage.md": coverage.build,
     "docs/data-dictionary.md": data_dictionary.build,
-    "docs/reasons.md": reasons.build,
     **{f"docs/scheme-{year}.md": partial(scheme.build, year) for year in scheme.packs()},
 }
 
@@ -43,9 +51,19 @@ def main() -> None:
     """Writes what has changed, and says what it was."""
     for name, build in PAGES.items():
         _write(PROJECT / name, build())
-    for page in EXAMPLES:
+    for name in EXAMPLES:
         with tempfile.TemporaryDirectory() as folder:
-            _write(page, examples.renewed(page.read_text("utf-8"), Path(folder)))
+            for page, text in renewed(name, Path(folder)):
+                _write(page, text)
+
+
+def renewed(name: str, workspace: Path) -> Iterator[tuple[Path, str]]:
+    """The pages that share a workspace, each with what its examples show there, in order."""
+    for page in EXAMPLES[name]:
+        yield page, examples.renewed(page.read_text("utf-8"), workspace)
+    if name in OF_MARTS:
+        page, build = OF_MARTS[name]
+        yield page, build(workspace)
 
 
 def _write(path: Path, text: str) -> None:

@@ -404,7 +404,7 @@ def _bridge_steps(line: dict[str, Any], sources: _Sources) -> list[Step]:
 
 def _bridged(line: Mapping[str, Any], rulebook: Rulebook) -> dict[str, Any] | None:
     """The row of the bridge that leads a line's HRG to one that the book holds."""
-    rows = rulebook.bridge.rows.filter(pl.col("activity_hrg_code") == line["hrg_code"])
+    rows = rulebook.bridge.rows.filter(pl.col("activity_hrg_code").eq_missing(line["hrg_code"]))
     if rows.is_empty() or line["hrg_code"] in rulebook.book.hrg_prices["hrg_code"]:
         return None
     return rows.row(0, named=True)

@@ -1,10 +1,10 @@
 """Best practice tariffs: the price of a spell that met the criteria, in place of the base price.
 
 Belongs here: which tariff a flag of SUS+ is, and whether its price is paid for the spell: that
-of elective activity (2023/25 ¶26, ¶75, 2026/27 ¶15, ¶79), of a blended payment (2026/27 ¶85), and
-wherever unit prices are paid without API (2023/25 ¶20-22, 2026/27 ¶11-12). Annual ones are not:
-they inform the next fixed element (2023/25 ¶24-25, 2026/27 ¶15). Does not belong here: the prices
-and flags (price books), the criteria, or the difference from a plan (2021/22 ¶57).
+of elective activity (2023/25 ¶26, ¶74-75, 2026/27 ¶15, ¶78-79), of a blended payment (2026/27
+¶85), and wherever unit prices are paid without API (2023/25 ¶20-22, 2026/27 ¶11-12). Annual ones
+are not: they inform the next fixed element (2023/25 ¶24-25, 2026/27 ¶15). Does not belong here:
+the prices and flags (price books), the criteria, or the difference from a plan (2021/22 ¶57).
 """
 
 from typing import Any

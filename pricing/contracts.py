@@ -1,9 +1,9 @@
 """Contracts: what the parties agreed, and which relationships are under API at all.
 
-Belongs here: what a contract covers (2023/25 ¶21-22, ¶27, 2026/27 ¶9, ¶12, ¶17), the mechanism
-that its parties agreed on (2023/25 ¶85, 2026/27 ¶42-43), and the threshold of 2021/22 ¶11-16.
-Does not belong here: what follows for a line, which the scheme's decision table says
-(`pricing.mechanism`), or the contracts, which are the user's own list.
+Belongs here: what a contract covers (2023/25 ¶21-22, ¶27, ¶76, 2026/27 ¶9, ¶12, ¶17, ¶80), the
+mechanism that its parties agreed on (2023/25 ¶85, 2026/27 ¶42-43), and the threshold of 2021/22
+¶11-16, Figure 1. Does not belong here: what follows for a line, which the scheme's decision table
+says (`pricing.mechanism`), or the contracts, which are the user's own list.
 """
 
 from collections.abc import Set

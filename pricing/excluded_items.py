@@ -1,8 +1,9 @@
 """Excluded items: high cost drugs, devices, listed procedures and innovative products.
 
 Belongs here: what is paid for an item outside unit prices, and the drugs of NHS England against
-their baseline (2023/25 ¶28-34, ¶100-102, 2026/27 ¶18-23, ¶116, 2021/22 ¶18-23). Does not belong
-here: the items, which are the user's own list, or the lists of what is excluded (price books).
+their baseline (2023/25 ¶28-34, ¶100-102, 2026/27 ¶18-23, ¶116, 2021/22 ¶18, ¶20-23). Does not
+belong here: the items, which are the user's own list, or the lists of what is excluded (price
+books).
 
 Items are passed through: outside the fixed and the variable element, and without a market forces
 factor (2023/25 ¶28-29, ¶101). An item that parties agreed to have in the fixed element (2023/25
@@ -200,7 +201,7 @@ def _outcomes(scheme: Scheme) -> list[_Outcome]:
 def _under_block(scheme: Scheme) -> _Outcome:
     """Items that an LVA block pays for: all but those that the year pays beside it.
 
-    MedTech in 2023/25 (¶100), every excluded item in 2026/27 (¶116), nothing else (2023/25 ¶87).
+    MedTech (2023/25 ¶100), every excluded item (2026/27 ¶116), nothing else (2023/25 ¶87).
     A record of the pair that is outside the block (2023/25 ¶79) has its items outside too.
     """
     rules = scheme.low_volume

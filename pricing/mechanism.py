@@ -2,7 +2,7 @@
 
 Belongs here: reading the scheme's decision table of mechanisms, top to bottom, and the facts
 that its rows ask of a line: private patients and others not funded by the NHS (2023/25 ¶59,
-2026/27 ¶53, 2021/22 ¶34), overseas visitors (2023/25 ¶46-47, 2026/27 ¶35-38), LVA blocks (2023/25
+2026/27 ¶53, 2021/22 ¶34), overseas visitors (2023/25 ¶46-47, 2026/27 ¶35, ¶38), LVA blocks (2023/25
 ¶80, 2026/27 ¶109), what the parties agreed (2026/27 ¶42-43), the Increasing Capacity Framework and
 subcontracting (2023/25 ¶20-22, 2026/27 ¶11-12, 2021/22 ¶12, ¶17), the threshold of 2021/22
 ¶11-16, NHS England's services (2023/25 ¶18, 2026/27 ¶8-9), API (2023/25 ¶1, ¶16-17, ¶49, ¶71, ¶93,

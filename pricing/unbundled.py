@@ -1,7 +1,7 @@
 """Unbundled services: the lines of a record beside that of its core HRG.
 
 Belongs here: which service an unbundled HRG is of, its price, and that it is variable or not
-(2023/25 ¶18, ¶71, ¶116, ¶119, Table 3, 2026/27 ¶46, ¶74, ¶82, ¶94, 2021/22 ¶10, ¶33). Does not
+(2023/25 ¶18, ¶71, ¶116, ¶119, Table 3, 2026/27 ¶46, ¶74, ¶82, ¶94-95, 2021/22 ¶10, ¶33). Does not
 belong here: who pays (the scheme's decision table), or what is the same for every line
 (`pricing.national`).
 """

@@ -28,6 +28,8 @@ _USED = {
     "variable_element": "Statement to settle the API variable element of a month.",
     "low_volume": "Statement of each LVA block, and of what was paid outside it.",
     "ebi_challenges": "List for commissioners to raise with providers.",
+    "excluded_items": "List of what is paid for each item of the user's list, and why.",
+    "excluded_drugs_baseline": "Statement of NHS England's drugs above what the fixed element has.",
     "reconciliation": "`sus-pricing reconcile` prints it: where SUS+ prices otherwise, and why.",
     "reconciliation_differences": "List to go through with providers, a cause at a time.",
     "sus_rounding": "To choose the rounding of a scheme pack by what SUS+ does.",

@@ -74,6 +74,7 @@ class OfRecords:
 
     def _item(self, row: Row, dataset: Dataset, month: str) -> None:
         number = len(self.items)
+        item = f"SYN-ITEM-{month}-{number + 1:05d}"
         category, name, is_homecare = _ITEMS[number % len(_ITEMS)]
         cost = 40_000 + stable(row[dataset.record_id]) % 400_000
         # An item may be known by its contract and month alone, and without a reference price.
@@ -81,7 +82,7 @@ class OfRecords:
         framework, reference = _pounds(cost * 96 // 100), _pounds(cost * 92 // 100)
         self.items.append(
             (
-                *(f"SYN-ITEM-{number + 1:05d}", record_id, row["_provider"], row["_payer"], month),
+                *(item, record_id, row["_provider"], row["_payer"], month),
                 *(category, name, is_homecare, ("1", "2", "0.5")[number % 3]),
                 *(_pounds(cost), framework, reference if number % 5 else ""),
             )
@@ -91,12 +92,9 @@ class OfRecords:
 def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
     """What each trust has with its near payers, and a few contracts of their own kind."""
     valid = _valid(months)
-    near = mix["providers"]["near"]
     rows: list[tuple[str, ...]] = []
     for provider in _trusts(reference):
-        for place, payer in enumerate(
-            p for p in near.get(provider.code, ()) if p in reference.payers
-        ):
+        for place, payer in enumerate(_near_payers(provider, reference, mix)):
             annual = 1_000_000 * (1 + stable(provider.code, payer) % 300) // (1 + 9 * place)
             same = "yes" if place == 0 else "no"
             rows.append((provider.code, payer, "", "", "api", "", same, str(annual), "", *valid))
@@ -106,23 +104,23 @@ def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tup
     ):
         rows.append((provider.code, hub, "", covers, "api", "", "", "8000000", "2500000", *valid))
     independents = [p for p in reference.providers if p.kind == "independent"]
-    boards = [payer for payer in reference.payers if payer not in reference.nhs_england]
-    for provider, payer, covers in zip(
-        independents, boards, ("increasing_capacity_framework", "subcontracted"), strict=False
+    nearest = [(p.code, *_near_payers(p, reference, mix)[:1]) for p in independents]
+    for pair, covers in zip(
+        (pair for pair in nearest if len(pair) == 2),
+        ("increasing_capacity_framework", "subcontracted"),
+        strict=False,
     ):
-        rows.append((provider.code, payer, "", covers, "", "", "", "", "", *valid))
+        rows.append((*pair, "", covers, "", "", "", "", "", *valid))
     return rows
 
 
 def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
     """First attendances without a price, and chemotherapy of no national list, of some pairs."""
     valid = _valid(months)
-    near = mix["providers"]["near"]
     clinics = [f for f in mix["clinics"] if reference.attendance_prices.get((f, "WF01B")) is None]
     rows: list[tuple[str, ...]] = []
     for number, provider in enumerate(_trusts(reference)):
-        payers = [payer for payer in near.get(provider.code, ()) if payer in reference.payers]
-        for payer in payers[:1] if number % 2 == 0 else []:
+        for payer in _near_payers(provider, reference, mix)[:1] if number % 2 == 0 else []:
             agreement = f"SYN-LP-{number + 1:03d}"
             chemotherapy = (LOCAL_PRICE_HRG, "", "", "540.00", agreement, "")
             rows.append((provider.code, payer, *chemotherapy, *valid))
@@ -134,14 +132,20 @@ def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[
     return rows
 
 
+def _near_payers(provider: Provider, reference: Reference, mix: Mix) -> list[str]:
+    """The payers that the mix names for a provider, nearest first."""
+    near = mix["providers"]["near"].get(provider.code, ())
+    return [payer for payer in near if payer in reference.payers]
+
+
 def _trusts(reference: Reference) -> list[Provider]:
     return [p for p in reference.providers if p.kind == "nhs_trust" and p.mff_ppm is not None]
 
 
 def _valid(months: Sequence[str]) -> tuple[str, str]:
-    """From the first to the last day of the scheme years of these months."""
-    years = [Month(month).scheme_year_start for month in months]
-    return f"{min(years)}-04-01", f"{max(years) + 1}-03-31"
+    """From the first to the last day of these months, so that lists of others may be beside it."""
+    last = Month(max(months))
+    return f"{Month(min(months)).first}", f"{last.first.replace(day=last.days)}"
 
 
 def _pounds(pence: int) -> str:
