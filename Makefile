@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO_MONTH := 2024-07
 
-.PHONY: demo test test-fast lint ui bench docs lock clean
+.PHONY: demo test test-fast test-long lint ui bench docs lock clean
 
 demo: export SUS_PRICING_HOME := $(CURDIR)
 demo: export DAGSTER_HOME := $(CURDIR)
@@ -15,10 +15,13 @@ demo: $(READY)
 	$(BIN)/sus-pricing run --month $(DEMO_MONTH)
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long"
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not long"
+
+test-long: $(READY)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m long
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -13,11 +13,11 @@ Does not belong here: the table, which is the scheme pack's, what each mechanism
 subject).
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 
 import narwhals.stable.v2 as nw
 
-from pricing import contracts, overseas_visitors, unbundled
+from pricing import contracts, overseas_visitors
 from pricing.decision import first_that_fits
 from pricing.scheme import AS_AGREED, BY_SERVICE, MECHANISM_RULES, DecisionRow, Scheme
 
@@ -45,7 +45,6 @@ def facts(scheme: Scheme) -> dict[str, nw.Expr]:
         "is_not_nhs_funded": category.is_in(rules.other_categories_outside_scheme),
         "is_chargeable_overseas_visitor": overseas_visitors.is_chargeable(scheme),
         "is_mechanism_agreed": contracts.is_mechanism_agreed(),
-        "is_excluded_item": unbundled.is_paid_by(scheme.services, EXCLUDED_ITEM),
         "is_under_framework": contracts.covers("increasing_capacity_framework"),
         "is_subcontracted": contracts.covers("subcontracted"),
         "is_outside_api": contracts.is_outside_api(asked),
@@ -58,10 +57,15 @@ def facts(scheme: Scheme) -> dict[str, nw.Expr]:
     return {name: fact for name, fact in found.items() if name in asked}
 
 
-def rule_number(scheme: Scheme) -> nw.Expr:
-    """Which rule decides, by its place among `MECHANISM_RULES`; needs every fact asked."""
+def rule_number(scheme: Scheme, never: Sequence[str] = ()) -> nw.Expr:
+    """Which rule decides, by its place among `MECHANISM_RULES`; needs every fact asked.
+
+    Facts that `never` hold of the lines need no column, and their rows are passed over.
+    """
     table = scheme.mechanism.decision_table
-    rows = [(_holds(row), _number(row.rule)) for row in table[:-1]]
+    rows = [
+        (_holds(row), _number(row.rule)) for row in table[:-1] if not set(row.when) & set(never)
+    ]
     return first_that_fits(rows, otherwise=_number(table[-1].rule), dtype=nw.Int16)
 
 
@@ -76,17 +80,12 @@ def mechanism_rule() -> nw.Expr:
 
 
 def payment_mechanism(scheme: Scheme) -> nw.Expr:
-    """The mechanism that the deciding row gives; needs `rule_number` and `service`.
-
-    A service that unit prices would pay for is by local agreement where none is published.
-    """
+    """The mechanism that the deciding row gives; needs `rule_number` and `service_mechanism`."""
     pays = {row.rule: row.pays for row in scheme.mechanism.decision_table}
     decided = _named([pays.get(rule, LOCAL_AGREEMENT) for rule in MECHANISM_RULES])
-    by_service = unbundled.mechanism_of_service(scheme.services)
-    is_unpriced = (by_service == ACTIVITY_BASED) & nw.col("published_price_pence").is_null()
     of_its_own = {
         AS_AGREED: contracts.agreed_mechanism(),
-        BY_SERVICE: nw.when(is_unpriced).then(nw.lit(LOCAL_AGREEMENT)).otherwise(by_service),
+        BY_SERVICE: nw.col("service_mechanism"),
     }
     for rule, how in pays.items():
         if how in of_its_own:

@@ -79,12 +79,14 @@ _OF_CORE_ALONE = (
     "is_hrg_retired",
     "is_elective_activity",
     "is_locally_agreed_service",
-    "is_unbundled",
-    "is_within_core_price",
+    "service_mechanism",
     "attendance_hrg_code",
     "price_hrg_code",
     "pre_mff_pence",
 )
+
+_OF_UNBUNDLED_ALONE = ("is_unbundled", "is_within_core_price", "is_excluded_item")
+"""Facts that hold of no core HRG."""
 
 
 def parties_of(
@@ -305,8 +307,7 @@ def _lines(
     core = records.with_columns(
         line_number=nw.lit(0, dtype=nw.Int64),
         service=_NO_TEXT,
-        is_unbundled=_NO,
-        is_within_core_price=_NO,
+        service_mechanism=_NO_TEXT,
         is_locally_agreed_service=_is_locally_agreed_service(scheme),
     )
     core = core.with_columns(pre_mff_pence=mff.pre_mff_pence())
@@ -327,13 +328,19 @@ def _lines(
         price_hrg_code=_NO_TEXT,
         is_hrg_retired=_NO,
         is_elective_activity=unbundled.is_paid_by(scheme.services, mechanism.API_VARIABLE),
+        service_mechanism=unbundled.mechanism_of_service(scheme.services),
+        is_excluded_item=unbundled.is_paid_by(scheme.services, mechanism.EXCLUDED_ITEM),
         is_unbundled=_YES,
         is_within_core_price=nw.col("published_source") == unbundled.WITHIN_CORE_PRICE,
         is_locally_agreed_service=_NO,
     )
     further = further.with_columns(pre_mff_pence=mff.pre_mff_pence())
-    paid = [_pay(lines, scheme, is_out_of_area, dataset) for lines in (core, further)]
-    return nw.concat(paid)
+    return nw.concat(
+        [
+            _pay(core, scheme, is_out_of_area, dataset, never=_OF_UNBUNDLED_ALONE),
+            _pay(further, scheme, is_out_of_area, dataset),
+        ]
+    )
 
 
 def _is_locally_agreed_service(scheme: Scheme) -> nw.Expr:
@@ -386,14 +393,18 @@ def _refusal_codes() -> nw.Expr:
 
 
 def _pay(
-    lines: nw.LazyFrame[Any], scheme: Scheme, is_out_of_area: nw.Expr, dataset: str
+    lines: nw.LazyFrame[Any],
+    scheme: Scheme,
+    is_out_of_area: nw.Expr,
+    dataset: str,
+    never: tuple[str, ...] = (),
 ) -> nw.LazyFrame[Any]:
     """Adds the mechanism, the value, what is paid, and the columns that name the line."""
     lines = lines.with_columns(
         is_covered_by_block=low_volume.is_covered(scheme.low_volume, is_out_of_area)
     )
     lines = lines.with_columns(**mechanism.facts(scheme))
-    lines = lines.with_columns(rule_number=mechanism.rule_number(scheme))
+    lines = lines.with_columns(rule_number=mechanism.rule_number(scheme, never))
     lines = lines.with_columns(
         mechanism_rule=mechanism.mechanism_rule(),
         payment_mechanism=mechanism.payment_mechanism(scheme),

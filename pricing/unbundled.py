@@ -70,8 +70,14 @@ def mechanism_of_service(services: Services) -> nw.Expr:
     """The mechanism of the service; the fixed element where the scheme names no other.
 
     So too where the record as a whole is excluded from national prices, as for its core HRG.
+    What unit prices would pay for is by local agreement where none is published.
     """
-    rows: list[Row] = [(~nw.col("national_price_exclusion").is_null(), "api_fixed")]
+    is_unpriced = nw.col("published_price_pence").is_null()
+    by_unit_price = is_unpriced & is_paid_by(services, "activity_based")
+    rows: list[Row] = [
+        (~nw.col("national_price_exclusion").is_null(), "api_fixed"),
+        (by_unit_price, "local_agreement"),
+    ]
     rows += [
         (nw.col("service") == name, mechanism)
         for name, mechanism in services.mechanism_by_service.items()

@@ -7,7 +7,7 @@ belong here: importing (`test_importing_prices`).
 import csv
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipeline.making import (
     PROVIDER,
     SPELL_HRG,
     TREATMENT_FUNCTION,
+    Record,
     attendance,
     land,
     new_workspace,
@@ -196,7 +197,7 @@ def test_each_value_of_an_hrg_is_shown_with_its_line(workspace: Workspace) -> No
     ]
 
 
-def price_month(workspace: Workspace) -> None:
+def price_month(workspace: Workspace, more: Sequence[Record] = ()) -> None:
     """Two cataracts and a headache as day cases, and three attendances of general surgery."""
     land(
         workspace,
@@ -215,6 +216,7 @@ def price_month(workspace: Workspace) -> None:
             attendance("A1", {PROVIDER: "NT313"}),
             attendance("A2", {PROVIDER: "NT313", "Core HRG": "WF02B"}),
             attendance("A3", {PROVIDER: "NT313", "Core HRG": "WF01A"}),
+            *more,
         ],
     )
     shutil.move(workspace.data / "price_books" / "reissue", workspace.root)
@@ -256,6 +258,17 @@ def test_a_month_is_valued_with_the_whole_of_each_book(workspace: Workspace) -> 
     back = effect_on_month(workspace, MONTH, after, before)
     assert [one.difference_pence for one in back.values()] == [-2_325, 31_200]
     assert (back["apc"].gain_price, back["apc"].lose_price) == (1, 1)
+
+
+def test_each_line_of_a_record_is_valued_once(workspace: Workspace) -> None:
+    """£80.00 for imaging and £200.00 twice for chemotherapy, x 1.2, beside a £100.00 follow-up."""
+    unbundled = {f"Unbundled HRG {n}": hrg for n, hrg in enumerate(("RD20A", "SB15Z", "SB15Z"), 1)}
+    more = [attendance("A4", {PROVIDER: "NT313", "Core HRG": "WF01A", **unbundled})]
+    price_month(workspace, more)
+    cases = edition(workspace, "cases")
+    op = effect_on_month(workspace, MONTH, cases, cases)["op"]
+    pence = 24_000 + 30_000 + 12_000 + 12_000 + 9_600 + 24_000 + 24_000
+    assert (op.lines, op.changed, op.before_pence, op.after_pence) == (7, 0, pence, pence)
 
 
 def test_the_first_book_makes_of_a_month_what_was_priced_with_it(workspace: Workspace) -> None:

@@ -274,6 +274,7 @@ def assert_aimed_well(found: Counter[tuple[str, Any]], year: str, least: int) ->
         assert not rare, f"{year}, {column}: fewer than {least}: {rare}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("year", YEARS)
 def test_aimed_records_have_the_same_answers(year: str, tmp_path: Path) -> None:
     found = compare(tmp_path, year, FEW)
@@ -281,7 +282,7 @@ def test_aimed_records_have_the_same_answers(year: str, tmp_path: Path) -> None:
     assert_aimed_well(found, year, least=5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("year", YEARS)
 def test_a_hundred_thousand_aimed_records_have_the_same_answers(year: str, tmp_path: Path) -> None:
     with without_collecting():
