@@ -64,6 +64,7 @@ SOURCES = {
 }
 """Every price source in words."""
 
+_NOT_RULED = ("overseas_visitor", "hrg_retired")
 _AGREED = (API_FIXED, ACTIVITY_BASED, LOCAL_AGREEMENT)
 _OWN_RULE = {
     API_FIXED: "fixed_element",
@@ -456,6 +457,9 @@ def _under(name: str, line: Line, value: int | None, scheme: Scheme) -> UnderMec
         of = replace(of, value=None if pre_mff is None else _rounded(pre_mff, PPM, scheme))
     if line["price_source"] in NOTHING_DONE and name != CHARGED_TO_PATIENT:
         under = UnderMechanism(name, SOURCES[line["price_source"]], _own_citation(name, scheme))
+    elif name == own and line["mechanism_rule"] in _NOT_RULED and name == LOCAL_AGREEMENT:
+        how = "nothing is said of it: it is for the parties to settle"
+        under = UnderMechanism(name, how, _own_citation(name, scheme), None)
     elif name in PAID_FOR_ACTIVITY and line["ebi_outcome"] == ebi.ZERO_PRICE:
         citation = scheme.citation("evidence_based_interventions.category")
         under = UnderMechanism(name, "nothing without prior approval", citation)

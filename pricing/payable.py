@@ -61,13 +61,16 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
         if scheme.variable_element.pays == PAYS_FOR_DIFFERENCE
         else apply_ppm(value, rate_ppm, quantum)
     )
-    is_not_ruled = is_by("overseas_visitor")
+    # Nothing is said of these, not even that nothing is paid.
+    is_not_ruled = is_by("overseas_visitor") | is_by("hrg_retired")
     return first_that_fits(
         [
             (mechanism.is_in(_PAID_OTHERWISE), 0),
             (nw.col("price_source").is_in(NOTHING_DONE), 0),
             (
-                mechanism.is_in(PAID_FOR_ACTIVITY) & (nw.col("ebi_outcome") == ebi.ZERO_PRICE),
+                mechanism.is_in(PAID_FOR_ACTIVITY)
+                & (nw.col("ebi_outcome") == ebi.ZERO_PRICE)
+                & ~is_not_ruled,
                 0,
             ),
             (mechanism == API_VARIABLE, of_elective_activity),

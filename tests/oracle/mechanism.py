@@ -174,7 +174,9 @@ def payable(
     (2021/22 ¶56, 2026/27 ¶84); the unit price to others (2023/25 ¶20); what was agreed, where it is
     a price; nothing where something else has paid, or the patient does.
     """
-    if is_unapproved(line, mechanism) or line.price_source in NOTHING_DONE:
+    if line.price_source in NOTHING_DONE:
+        return 0
+    if is_unapproved(line, mechanism) and rule not in ("overseas_visitor", "hrg_retired"):
         return 0
     if mechanism == "api_variable":
         return None if year.is_paid_against_plan else value_pence

@@ -151,7 +151,7 @@ def each_record_comes_out_once(records: pl.DataFrame, priced: pl.DataFrame) -> N
 
 def nothing_is_payable_twice(line: Record) -> None:
     """A block or the fixed element has paid for the line, or it is paid its value, or nothing."""
-    has_zero_price = line["ebi_outcome"] == ZERO_PRICE and line["value_pence"] is not None
+    has_zero_price = line["ebi_outcome"] == ZERO_PRICE
     if has_zero_price or line["payment_mechanism"] in PAID_FOR_ELSEWHERE:
         assert line["payable_pence"] == 0, line
     else:
@@ -160,9 +160,8 @@ def nothing_is_payable_twice(line: Record) -> None:
 
 def only_a_local_price_leaves_the_payable_open(line: Record) -> None:
     is_local = (
-        line["payment_mechanism"] == "local_agreement"
-        or line["reason_code"] == Reason.FIRST_ATTENDANCE_LOCAL_PRICE
-    )
+        line["payment_mechanism"] == "local_agreement" and line["ebi_outcome"] != ZERO_PRICE
+    ) or line["reason_code"] == Reason.FIRST_ATTENDANCE_LOCAL_PRICE
     assert (line["payable_pence"] is None) == is_local, line
     assert line["reason_code"] in set(Reason), line
 
