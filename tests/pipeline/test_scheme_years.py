@@ -120,7 +120,11 @@ def test_contracts_that_nobody_named_are_told_in_a_year_with_a_threshold(tmp_pat
     assert {m.payment_mechanism: m.lines for m in account.mechanisms if m.dataset == "apc"} == {
         "local_agreement": 3
     }
-    assert {line[1:] for line in lines_of(workspace).values()} == {(None, "CONTRACT_NOT_KNOWN")}
+    # An intervention without approval has a zero price under API and at unit prices alike.
+    assert {line[1:] for line in lines_of(workspace).values()} == {
+        (None, "CONTRACT_NOT_KNOWN"),
+        (0, "UNAPPROVED_EBI"),
+    }
 
 
 def test_a_month_of_2026_27_leaves_emergencies_to_the_blend(tmp_path: Path) -> None:
