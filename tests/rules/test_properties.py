@@ -151,18 +151,28 @@ def each_record_comes_out_once(records: pl.DataFrame, priced: pl.DataFrame) -> N
 
 def nothing_is_payable_twice(line: Record) -> None:
     """A block or the fixed element has paid for the line, or it is paid its value, or nothing."""
-    has_zero_price = line["ebi_outcome"] == ZERO_PRICE
-    if has_zero_price or line["payment_mechanism"] in PAID_FOR_ELSEWHERE:
+    if is_worth_nothing(line) or line["payment_mechanism"] in PAID_FOR_ELSEWHERE:
         assert line["payable_pence"] == 0, line
+    elif line["payment_mechanism"] == "local_agreement" and line["price_source"] != "local":
+        assert line["payable_pence"] is None, line
     else:
         assert line["payable_pence"] == line["value_pence"], line
 
 
+def is_worth_nothing(line: Record) -> bool:
+    """An intervention without approval, or nothing was done for the line alone."""
+    nothing_done = ("not_attended", "administrative_event", "within_core_price")
+    return line["ebi_outcome"] == ZERO_PRICE or line["price_source"] in nothing_done
+
+
 def only_a_local_price_leaves_the_payable_open(line: Record) -> None:
-    is_local = (
-        line["payment_mechanism"] == "local_agreement" and line["ebi_outcome"] != ZERO_PRICE
-    ) or line["reason_code"] == Reason.FIRST_ATTENDANCE_LOCAL_PRICE
-    assert (line["payable_pence"] is None) == is_local, line
+    needs_one = line["price_source"] != "local" and (
+        line["payment_mechanism"] == "local_agreement"
+        or line["reason_code"]
+        in (Reason.FIRST_ATTENDANCE_LOCAL_PRICE, Reason.UNBUNDLED_LOCAL_PRICE)
+    )
+    is_open = line["payable_pence"] is None
+    assert is_open == (needs_one and not is_worth_nothing(line)), line
     assert line["reason_code"] in set(Reason), line
 
 
