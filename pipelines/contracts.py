@@ -31,18 +31,8 @@ from pipelines.user_lists import (
     refuse_rows,
 )
 from pipelines.workspace import Workspace
+from pricing.contracts import AGREED_API, AGREED_MECHANISMS, COVERS, PAIR
 from pricing.scheme import Scheme
-
-API = "api"
-COVERS = (
-    "specialised",
-    "armed_forces",
-    "health_and_justice",
-    "increasing_capacity_framework",
-    "subcontracted",
-    "advice_and_guidance",
-)
-AGREED_MECHANISMS = (API, "api_fixed", "activity_based", "local_agreement")
 
 
 def _first_of_month(value: str) -> date:
@@ -64,7 +54,12 @@ CONTRACT_CELLS = (
     Cell("commissioner_code", "commissioner_code", pl.String, code),
     Cell("agreement_serial_number", "agreement_serial_number", pl.String, optional_text),
     Cell("covers", "covers", pl.String, optional_one_of(*COVERS)),
-    Cell("agreed_mechanism", "agreed_mechanism", pl.String, optional_one_of(*AGREED_MECHANISMS)),
+    Cell(
+        "agreed_mechanism",
+        "agreed_mechanism",
+        pl.String,
+        optional_one_of(AGREED_API, *AGREED_MECHANISMS),
+    ),
     Cell("approval_reference", "approval_reference", pl.String, optional_text),
     Cell("is_same_system", "is_same_system", pl.Boolean, optional_flag),
     Cell("expected_annual_value", "expected_annual_value_pence", pl.Int64, pence),
@@ -72,8 +67,7 @@ CONTRACT_CELLS = (
     Cell("valid_from", "valid_from", pl.Date, _first_of_month),
     Cell("valid_to", "valid_to", pl.Date, _last_of_month),
 )
-_PAIR = ("provider_code", "commissioner_code")
-_AGREEMENT = (*_PAIR, "agreement_serial_number")
+_AGREEMENT = (*PAIR, "agreement_serial_number")
 _OF_THE_WHOLE = ("is_same_system", "expected_annual_value_pence", "excluded_drugs_baseline_pence")
 _SAYS = ("covers", "agreed_mechanism", *_OF_THE_WHOLE)
 
@@ -116,7 +110,7 @@ def _refuse_two_baselines(contracts: UserList) -> None:
     )
     refuse_disagreeing(
         by_year.unique(["file", "line", "year"]),
-        [*_PAIR, "year"],
+        [*PAIR, "year"],
         ["excluded_drugs_baseline_pence"],
         "excluded_drugs_baseline for the whole of a scheme year",
     )
@@ -130,12 +124,12 @@ def refuse_unapproved(contracts: UserList, month: date, scheme: Scheme) -> None:
     """
     if not scheme.api_scope.other_mechanism_needs_approval:
         return
-    other = pl.col("agreed_mechanism").is_not_null() & (pl.col("agreed_mechanism") != API)
+    other = pl.col("agreed_mechanism").is_not_null() & (pl.col("agreed_mechanism") != AGREED_API)
     refuse_rows(
         contracts,
         _is_in_force(month) & other & pl.col("approval_reference").is_null(),
-        f"with another mechanism than {API} must name its approval under approval_reference in "
-        f"{scheme.scheme_year} ({scheme.citation('api_scope.other_mechanism_needs_approval')})",
+        f"with another mechanism than {AGREED_API} must name its approval under approval_reference "
+        f"in {scheme.scheme_year} ({scheme.citation('api_scope.other_mechanism_needs_approval')})",
     )
 
 
@@ -153,7 +147,7 @@ def contracts_in_force(contracts: pl.DataFrame, month: date) -> pl.DataFrame:
 def whole_contracts(in_force: pl.DataFrame) -> pl.DataFrame:
     """The table `contracts` of `pricing.reference`: what is known of whole relationships."""
     return in_force.filter(pl.col("agreement_serial_number").is_null()).select(
-        *_PAIR, "covers", "agreed_mechanism", "is_same_system", "expected_annual_value_pence"
+        *PAIR, "covers", "agreed_mechanism", "is_same_system", "expected_annual_value_pence"
     )
 
 
@@ -167,7 +161,7 @@ def single_agreements(in_force: pl.DataFrame) -> pl.DataFrame:
 def drug_baselines(in_force: pl.DataFrame) -> pl.DataFrame:
     """The baseline of excluded drugs of each pair that has one, in pence a scheme year."""
     return in_force.filter(pl.col("excluded_drugs_baseline_pence").is_not_null()).select(
-        *_PAIR, "excluded_drugs_baseline_pence"
+        *PAIR, "excluded_drugs_baseline_pence"
     )
 
 

@@ -1,7 +1,7 @@
 """The users' list of local prices: what a provider and a payer agreed for an HRG or attendance.
 
 Belongs here: reading the list, and laying out each price by the days it is in force. Does not
-belong here: where a local price is paid (`pricing.unit_price`), or published prices
+belong here: where a local price is taken (`pricing.local_prices`), or published prices
 (`pipelines.price_books`).
 """
 
@@ -31,6 +31,7 @@ from pipelines.user_lists import (
     refuse_rows,
 )
 from pipelines.workspace import Workspace
+from pricing.contracts import PAIR
 
 FIRST, FOLLOW_UP = "first", "follow_up"
 PRICE_CELLS = (
@@ -45,8 +46,7 @@ PRICE_CELLS = (
     Cell("valid_from", "valid_from", pl.Date, required_day),
     Cell("valid_to", "valid_to", pl.Date, required_day),
 )
-_PAIR = ("provider_code", "commissioner_code")
-_KEY = (*_PAIR, "hrg_code", "treatment_function_code", "attendance")
+_KEY = (*PAIR, "hrg_code", "treatment_function_code", "attendance")
 _SAYS = ("local_price_pence", "is_variation_approved")
 
 
@@ -88,7 +88,7 @@ def local_hrg_price_days(prices: pl.DataFrame, first: date, last: date) -> pl.Da
     lines where two that come down to one pair disagree.
     """
     of_hrgs = prices.filter(pl.col("hrg_code").is_not_null())
-    return _days(of_hrgs, [*_PAIR, "hrg_code", "costing_date"], first, last)
+    return _days(of_hrgs, [*PAIR, "hrg_code", "costing_date"], first, last)
 
 
 def local_attendance_price_days(prices: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
@@ -96,7 +96,7 @@ def local_attendance_price_days(prices: pl.DataFrame, first: date, last: date) -
     of_attendances = prices.filter(pl.col("hrg_code").is_null()).with_columns(
         is_first=pl.col("attendance") == FIRST
     )
-    keys = [*_PAIR, "treatment_function_code", "is_first", "costing_date"]
+    keys = [*PAIR, "treatment_function_code", "is_first", "costing_date"]
     return _days(of_attendances, keys, first, last)
 
 

@@ -37,6 +37,7 @@ from pipelines.lists import (
 )
 from pipelines.workspace import UserError, Workspace
 from pricing.low_volume import EXCEPTION_FLAGS
+from pricing.overseas_visitors import CHARGING_STATUSES
 
 APPROVALS = (
     Cell("record_id", "record_id", pl.String, optional_text),
@@ -64,7 +65,6 @@ BRIDGE = (
     Cell("price_hrg_code", "price_hrg_code", pl.String, hrg),
     Cell("price_scheme_year", "price_scheme_year", pl.String, scheme_year),
 )
-CHARGING_STATUSES = ("chargeable", "chargeable_settled_status", "exempt")
 VISITORS = (
     Cell("record_id", "record_id", pl.String, text),
     Cell("charging_status", "charging_status", pl.String, one_of(*CHARGING_STATUSES)),

@@ -15,7 +15,18 @@ from pricing.reference import Reference
 from pricing.scheme import Scheme
 
 PAIR = ("provider_code", "commissioner_code")
+COVERS = (
+    "specialised",
+    "armed_forces",
+    "health_and_justice",
+    "increasing_capacity_framework",
+    "subcontracted",
+    "advice_and_guidance",
+)
+"""What a contract, or an agreement within one, may say that it covers."""
 AGREED_API = "api"
+AGREED_MECHANISMS = ("api_fixed", "activity_based", "local_agreement")
+"""What parties may agree on in place of what the rules give; `AGREED_API` leaves it to them."""
 NHS_ENGLAND = "nhs_england"
 _OF_API = (AGREED_API, "api_fixed")
 

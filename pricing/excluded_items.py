@@ -22,7 +22,7 @@ import narwhals.stable.v2 as nw
 
 from pricing.contracts import AGREED_API, NHS_ENGLAND, PAIR, with_terms
 from pricing.decision import first_that_fits
-from pricing.low_volume import LVA_BLOCK, OUTSIDE_SCHEME
+from pricing.low_volume import LVA_BLOCK, OUTSIDE_SCHEME, is_block_pair
 from pricing.mechanism import (
     ACTIVITY_BASED,
     API_FIXED,
@@ -207,13 +207,8 @@ def _under_block(scheme: Scheme) -> _Outcome:
     rules = scheme.low_volume
     if not rules.has_payments_schedule:
         return _Outcome(nw.lit(False), LVA_BLOCK, 0, ItemReason.ITEM_COVERED_BY_LVA_BLOCK)
-    is_pair_covered = (
-        ~nw.col("block_value_pence").is_null()
-        & nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds)
-        & ~nw.col("provider_kind").is_in(rules.provider_kinds_outside)
-        & nw.col("commissioner_kind").is_in(rules.commissioner_kinds)
-        & (nw.col("agreed_mechanism").fill_null("") != AGREED_API)
-    )
+    is_moved_to_api = nw.col("agreed_mechanism").fill_null("") == AGREED_API
+    is_pair_covered = is_block_pair(scheme.mechanism, rules) & ~is_moved_to_api
     of_record = nw.col("record_mechanism")
     is_covered = (
         nw.when(of_record.is_null()).then(is_pair_covered).otherwise(of_record == LVA_BLOCK)

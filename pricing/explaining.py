@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from pricing import ebi, unbundled, unit_price
+from pricing import ebi, unit_price
+from pricing.contracts import AGREED_MECHANISMS
 from pricing.local_prices import LOCAL
 from pricing.low_volume import LVA_BLOCK, OUTSIDE_SCHEME
 from pricing.mechanism import (
@@ -25,7 +26,7 @@ from pricing.mechanism import (
 )
 from pricing.money import PPM, times_ppm
 from pricing.overseas_visitors import CHARGED_TO_PATIENT
-from pricing.payable import NOTHING_DONE, PAID_FOR_ACTIVITY
+from pricing.payable import PAID_FOR_ACTIVITY
 from pricing.scheme import AS_AGREED, BY_SERVICE, PAYS_FOR_DIFFERENCE, DecisionRow, Scheme
 from schemas.priced_line import PAYMENT_MECHANISMS
 
@@ -57,15 +58,14 @@ SOURCES = {
     unit_price.ATTENDANCE: "the outpatient attendance price of the treatment function",
     unit_price.NOT_ATTENDED: "not attended, so it is worth nothing",
     unit_price.ADMINISTRATIVE_EVENT: "an administrative event, which is worth nothing",
-    unbundled.UNBUNDLED: "the price of the unbundled HRG",
-    unbundled.WITHIN_CORE_PRICE: "the price of the core HRG holds it",
+    unit_price.UNBUNDLED: "the price of the unbundled HRG",
+    unit_price.WITHIN_CORE_PRICE: "the price of the core HRG holds it",
     LOCAL: "the price that the parties agreed, from the list of local prices",
     unit_price.NONE: "none is published for it, or none applies",
 }
 """Every price source in words."""
 
 _NOT_RULED = ("overseas_visitor", "hrg_retired")
-_AGREED = (API_FIXED, ACTIVITY_BASED, LOCAL_AGREEMENT)
 _OWN_RULE = {
     API_FIXED: "fixed_element",
     LVA_BLOCK: "low_volume_block",
@@ -268,7 +268,7 @@ def _unit_price_step(line: Line, scheme: Scheme) -> Step:
     paths = {
         unit_price.NOT_ATTENDED: "attendances.attended_codes",
         unit_price.ADMINISTRATIVE_EVENT: "attendances.administrative_event_code",
-        unbundled.WITHIN_CORE_PRICE: "services.within_admitted_price",
+        unit_price.WITHIN_CORE_PRICE: "services.within_admitted_price",
     }
     if source in paths:
         citation = scheme.citation(paths[source])
@@ -282,9 +282,9 @@ def _unit_price_step(line: Line, scheme: Scheme) -> Step:
 def _published_price(line: Line, scheme: Scheme) -> Published | None:
     """Where the unit price stands; None for one that is not published, or not told by the row."""
     source, of_hrg = line["price_source"], {"hrg_code": line["hrg_code"]}
-    if source in (LOCAL, unit_price.NONE, *NOTHING_DONE):
+    if source in (LOCAL, unit_price.NONE, *unit_price.NOTHING_DONE):
         return None
-    if source == unbundled.UNBUNDLED:
+    if source == unit_price.UNBUNDLED:
         return Published("unbundled_prices", of_hrg, "unbundled_price_pence")
     if source != unit_price.ATTENDANCE:
         return Published("hrg_prices", of_hrg, f"{source}_price_pence")
@@ -438,7 +438,7 @@ def _may_pay(line: Line, scheme: Scheme) -> list[str]:
     """The mechanisms that the year has for such a line, and the one that was taken."""
     possible = {row.pays for row in scheme.mechanism.decision_table}
     if AS_AGREED in possible:
-        possible.update(_AGREED)
+        possible.update(AGREED_MECHANISMS)
     if BY_SERVICE in possible:
         by_service = scheme.services.mechanism_by_service
         possible.update(by_service.values())
@@ -455,7 +455,7 @@ def _under(name: str, line: Line, value: int | None, scheme: Scheme) -> UnderMec
     if _takes_factor(line, own, scheme) and not _takes_factor(line, name, scheme):
         pre_mff = _pre_mff_pence(line)
         of = replace(of, value=None if pre_mff is None else _rounded(pre_mff, PPM, scheme))
-    if line["price_source"] in NOTHING_DONE and name != CHARGED_TO_PATIENT:
+    if line["price_source"] in unit_price.NOTHING_DONE and name != CHARGED_TO_PATIENT:
         under = UnderMechanism(name, SOURCES[line["price_source"]], _own_citation(name, scheme))
     elif name == own and line["mechanism_rule"] in _NOT_RULED and name == LOCAL_AGREEMENT:
         how = "nothing is said of it: it is for the parties to settle"
@@ -593,7 +593,7 @@ def _differences_of_price(line: Line, scheme: Scheme) -> Iterator[str]:
     source, pence = line["price_source"], line["unit_price_pence"]
     if (source == unit_price.NONE) != (pence is None):
         yield f"unit_price_pence is {_shown(pence)} with the price source {source}"
-    if source in NOTHING_DONE and pence:
+    if source in unit_price.NOTHING_DONE and pence:
         yield f"unit_price_pence is {_shown(pence)} of what is worth nothing: {source}"
     if pence is None:
         for name in _ADDED:
@@ -619,11 +619,11 @@ def _differences_of_mechanism(line: Line, scheme: Scheme) -> Iterator[str]:
 def _given_by(row: DecisionRow, line: Line, scheme: Scheme) -> tuple[str, ...]:
     """The mechanisms that a row of the decision table may give such a line."""
     if row.pays == AS_AGREED:
-        return _AGREED
+        return AGREED_MECHANISMS
     if row.pays != BY_SERVICE:
         return (row.pays,)
     of_service = scheme.services.mechanism_by_service.get(_service(line, scheme) or "", API_FIXED)
-    if line["price_source"] == unbundled.UNBUNDLED:
+    if line["price_source"] == unit_price.UNBUNDLED:
         return (of_service,)
     # Without a published price the row does not say whether the whole record is excluded from
     # them, nor beside a local price whether there is one.

@@ -9,10 +9,11 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from pricing import unit_price
 from pricing.contracts import PAIR
-from pricing.money import PPM
+from pricing.reasons import Reason
 from pricing.reference import Reference
-from pricing.scheme import Attendances, MarketForcesFactor
+from pricing.scheme import Attendances
 
 LOCAL = "local"
 _AGREED = ("local_price_pence", "is_variation_approved")
@@ -74,20 +75,14 @@ def of_procedure_or_attendance() -> dict[str, nw.Expr]:
     }
 
 
-def is_taken(published_pence: str) -> nw.Expr:
-    """Whether the local price is taken, beside what is published or in its place."""
-    is_open = nw.col(published_pence).is_null() | nw.col("is_variation_approved")
-    return (~nw.col("local_price_pence").is_null() & is_open).fill_null(False)
+def is_taken() -> nw.Expr:
+    """Whether the local price is taken, where nothing is published or in place of what is.
 
-
-def factor_ppm(rules: MarketForcesFactor) -> nw.Expr:
-    """The factor of a line: the provider's, but for local prices outside the variable element.
-
-    It is applied to unit prices, and to the local prices used for the variable element (2023/25
-    ¶73, 2026/27 ¶77); 2021/22 ¶56 speaks of unit prices alone. Any other local price is paid as
-    it was agreed.
+    Not for what was not done, or is in another line's price; nor without a group, for then there
+    is nothing that a price could have been agreed for.
     """
-    is_as_agreed = nw.col("price_source") == LOCAL
-    if "local_price" in rules.applies_to:
-        is_as_agreed = is_as_agreed & (nw.col("payment_mechanism") != "api_variable")
-    return nw.when(is_as_agreed).then(nw.lit(PPM)).otherwise(nw.col("provider_mff_ppm"))
+    is_open = nw.col("published_price_pence").is_null() | nw.col("is_variation_approved")
+    is_done = ~nw.col("published_source").is_in(unit_price.NOTHING_DONE)
+    is_group = (nw.col("national_price_exclusion") != Reason.UNGROUPABLE).fill_null(True)
+    is_agreed = ~nw.col("local_price_pence").is_null()
+    return (is_agreed & is_open).fill_null(False) & is_done & is_group

@@ -7,7 +7,8 @@ points and per day payments (price books).
 import narwhals.stable.v2 as nw
 
 from pricing.decision import first_that_fits
-from pricing.scheme import LongStay
+from pricing.scheme import Scheme
+from pricing.short_stay_emergency import could_be_short_stay
 
 _CRITICAL_CARE_DAYS = (
     "adult_critical_care_days",
@@ -23,7 +24,7 @@ def stay_for_payment_days() -> nw.Expr:
     return nw.coalesce(nw.col("adjusted_length_of_stay_days"), left)
 
 
-def is_stay_unknown(rules: LongStay) -> nw.Expr:
+def is_stay_unknown(scheme: Scheme) -> nw.Expr:
     """Whether the stay has days that only SUS+ could have taken off, and did not.
 
     The extract does not give days of rehabilitation and specialist palliative care, so where the
@@ -32,10 +33,15 @@ def is_stay_unknown(rules: LongStay) -> nw.Expr:
     hrgs = nw.col("unbundled_hrg_codes")
     has_such_days = [
         hrgs.str.starts_with(prefix) | hrgs.str.contains(f" {prefix}", literal=True)
-        for prefix in rules.stay_adjusted_by_sus_hrg_prefixes
+        for prefix in scheme.long_stay.stay_adjusted_by_sus_hrg_prefixes
     ]
+    could_be_short = could_be_short_stay(scheme.spells, scheme.short_stay_emergency)
+    turns_on_stay = (nw.col("excess_bed_days") > 0) | (
+        could_be_short & (nw.col("price_source") == "non_elective")
+    )
     return (
-        nw.col("adjusted_length_of_stay_days").is_null()
+        turns_on_stay
+        & nw.col("adjusted_length_of_stay_days").is_null()
         & nw.any_horizontal(*has_such_days, ignore_nulls=False)
     ).fill_null(False)
 

@@ -48,6 +48,7 @@ def facts(scheme: Scheme) -> dict[str, nw.Expr]:
         "is_under_framework": contracts.covers("increasing_capacity_framework"),
         "is_subcontracted": contracts.covers("subcontracted"),
         "is_outside_api": contracts.is_outside_api(asked),
+        "is_locally_agreed_service": _is_locally_agreed_service(scheme),
         "is_advice_and_guidance": contracts.covers("advice_and_guidance"),
         "is_blended_activity": nw.col("point_of_delivery_code").is_in(
             rules.blended_points_of_delivery
@@ -91,6 +92,16 @@ def payment_mechanism(scheme: Scheme) -> nw.Expr:
         if how in of_its_own:
             decided = nw.when(is_by(rule)).then(of_its_own[how]).otherwise(decided)
     return decided
+
+
+def _is_locally_agreed_service(scheme: Scheme) -> nw.Expr:
+    """Transplants of NHS England, whose payment the parties agree (2023/25 ¶18).
+
+    The list is of the price year's HRGs, so a bridged record is looked up as what prices it.
+    """
+    hrg = nw.coalesce("price_hrg_code", "hrg_code")
+    is_nhs_england = nw.col("commissioner_kind") == contracts.NHS_ENGLAND
+    return hrg.is_in(scheme.services.locally_agreed_core_hrgs) & is_nhs_england
 
 
 def _holds(row: DecisionRow) -> nw.Expr:

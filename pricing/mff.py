@@ -10,14 +10,29 @@ refused by `pricing.national`: there is no default.
 
 import narwhals.stable.v2 as nw
 
-from pricing.money import apply_ppm
-from pricing.scheme import Rounding
+from pricing.local_prices import LOCAL
+from pricing.mechanism import API_VARIABLE
+from pricing.money import PPM, apply_ppm
+from pricing.scheme import MarketForcesFactor, Rounding
 
 
 def pre_mff_pence() -> nw.Expr:
     """Unit price, best practice, long stay and top-up together; null without a unit price."""
     added = ("best_practice_pence", "long_stay_pence", "top_up_pence")
     return sum((nw.col(name) for name in added), nw.col("unit_price_pence"))
+
+
+def factor_ppm(rules: MarketForcesFactor) -> nw.Expr:
+    """The factor of a line: the provider's, but for local prices outside the variable element.
+
+    It is applied to unit prices, and to the local prices used for the variable element (2023/25
+    ¶73, 2026/27 ¶77); 2021/22 ¶56 speaks of unit prices alone. Any other local price is paid as
+    it was agreed.
+    """
+    is_as_agreed = nw.col("price_source") == LOCAL
+    if "local_price" in rules.applies_to:
+        is_as_agreed = is_as_agreed & (nw.col("payment_mechanism") != API_VARIABLE)
+    return nw.when(is_as_agreed).then(nw.lit(PPM)).otherwise(nw.col("provider_mff_ppm"))
 
 
 def value_pence(rounding: Rounding) -> nw.Expr:

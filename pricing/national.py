@@ -37,10 +37,10 @@ from pricing import (
 )
 from pricing.decision import first_that_fits
 from pricing.money import is_too_large
-from pricing.reasons import Reason, Refusal
+from pricing.reasons import Refusal
 from pricing.reference import Reference
 from pricing.scheme import Scheme
-from pricing.short_stay_emergency import could_be_short_stay, is_short_stay_emergency
+from pricing.short_stay_emergency import is_short_stay_emergency
 from schemas.priced_line import PRICED_LINE_COLUMNS
 
 _NO_TEXT = nw.lit(None, dtype=nw.String)
@@ -78,7 +78,6 @@ _OF_CORE_ALONE = (
     "ebi_outcome",
     "is_hrg_retired",
     "is_elective_activity",
-    "is_locally_agreed_service",
     "service_mechanism",
     "attendance_hrg_code",
     "price_hrg_code",
@@ -157,14 +156,7 @@ def price_spells(
         long_stay_pence=long_stay.long_stay_pence(),
         top_up_pence=top_ups.top_up_pence(scheme),
         is_elective_activity=elective_scope.is_elective_spell(scheme.elective_scope),
-        is_stay_unknown=long_stay.is_stay_unknown(scheme.long_stay)
-        & (
-            (nw.col("excess_bed_days") > 0)
-            | (
-                could_be_short_stay(scheme.spells, scheme.short_stay_emergency)
-                & (nw.col("price_source") == "non_elective")
-            )
-        ),
+        is_stay_unknown=long_stay.is_stay_unknown(scheme),
     )
     is_out_of_area = low_volume.is_out_of_area_spell(scheme.low_volume, scheme.spells)
     return _lines(spells, reference, scheme, is_out_of_area, dataset="apc")
@@ -281,12 +273,7 @@ def _joined(marks: list[nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
 
 def _with_local_price(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Adds `price_source` and `unit_price_pence`: the published price, or the local one."""
-    is_local = local_prices.is_taken("published_price_pence") & ~nw.col("published_source").is_in(
-        [unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT, unbundled.WITHIN_CORE_PRICE]
-    )
-    # Without a group there is nothing that a price could have been agreed for.
-    is_group = (nw.col("national_price_exclusion") != Reason.UNGROUPABLE).fill_null(True)
-    return lines.with_columns(is_local=is_local & is_group).with_columns(
+    return lines.with_columns(is_local=local_prices.is_taken()).with_columns(
         price_source=nw.when(nw.col("is_local"))
         .then(nw.lit(local_prices.LOCAL))
         .otherwise(nw.col("published_source")),
@@ -308,7 +295,6 @@ def _lines(
         line_number=nw.lit(0, dtype=nw.Int64),
         service=_NO_TEXT,
         service_mechanism=_NO_TEXT,
-        is_locally_agreed_service=_is_locally_agreed_service(scheme),
     )
     core = core.with_columns(pre_mff_pence=mff.pre_mff_pence())
     core = core.with_columns(refusal_codes=_refusal_codes())
@@ -331,8 +317,7 @@ def _lines(
         service_mechanism=unbundled.mechanism_of_service(scheme.services),
         is_excluded_item=unbundled.is_paid_by(scheme.services, mechanism.EXCLUDED_ITEM),
         is_unbundled=_YES,
-        is_within_core_price=nw.col("published_source") == unbundled.WITHIN_CORE_PRICE,
-        is_locally_agreed_service=_NO,
+        is_within_core_price=nw.col("published_source") == unit_price.WITHIN_CORE_PRICE,
     )
     further = further.with_columns(pre_mff_pence=mff.pre_mff_pence())
     return nw.concat(
@@ -341,14 +326,6 @@ def _lines(
             _pay(further, scheme, is_out_of_area, dataset),
         ]
     )
-
-
-def _is_locally_agreed_service(scheme: Scheme) -> nw.Expr:
-    """Services of NHS England whose payment the parties agree (2023/25 ¶18)."""
-    hrgs = scheme.services.locally_agreed_core_hrgs
-    is_nhs_england = nw.col("commissioner_kind") == contracts.NHS_ENGLAND
-    hrg = nw.coalesce("price_hrg_code", "hrg_code")
-    return (hrg.is_in(hrgs) & is_nhs_england).fill_null(False)
 
 
 def _refusal_codes() -> nw.Expr:
@@ -409,7 +386,7 @@ def _pay(
         mechanism_rule=mechanism.mechanism_rule(),
         payment_mechanism=mechanism.payment_mechanism(scheme),
     )
-    lines = lines.with_columns(mff_ppm=local_prices.factor_ppm(scheme.market_forces_factor))
+    lines = lines.with_columns(mff_ppm=mff.factor_ppm(scheme.market_forces_factor))
     lines = lines.with_columns(
         value_pence=nw.when(nw.col("refusal_codes").is_null()).then(
             mff.value_pence(scheme.rounding)

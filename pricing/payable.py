@@ -7,7 +7,7 @@ here: what a line is worth (`pricing.mff`), or which mechanism it has
 
 import narwhals.stable.v2 as nw
 
-from pricing import ebi, point_of_delivery, unbundled, unit_price
+from pricing import ebi, point_of_delivery, unit_price
 from pricing.decision import Row, first_that_fits
 from pricing.elective_scope import (
     is_excluded_treatment_function,
@@ -33,11 +33,6 @@ from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
 PAID_FOR_ACTIVITY = (API_VARIABLE, API_BLENDED, ACTIVITY_BASED, LOCAL_AGREEMENT)
 """Mechanisms that pay for activity: nothing where it needed prior approval and has none."""
-NOTHING_DONE = (
-    unit_price.NOT_ATTENDED,
-    unit_price.ADMINISTRATIVE_EVENT,
-    unbundled.WITHIN_CORE_PRICE,
-)
 """Price sources of what is worth nothing, and pays nothing by any mechanism."""
 _PAID_OTHERWISE = (OUTSIDE_SCHEME, LVA_BLOCK, API_FIXED, CHARGED_TO_PATIENT)
 
@@ -66,7 +61,7 @@ def payable_pence(scheme: Scheme) -> nw.Expr:
     return first_that_fits(
         [
             (mechanism.is_in(_PAID_OTHERWISE), 0),
-            (nw.col("price_source").is_in(NOTHING_DONE), 0),
+            (nw.col("price_source").is_in(unit_price.NOTHING_DONE), 0),
             (
                 mechanism.is_in(PAID_FOR_ACTIVITY)
                 & (nw.col("ebi_outcome") == ebi.ZERO_PRICE)
@@ -124,7 +119,7 @@ def _reasons_whoever_pays() -> list[Row]:
         (source == unit_price.ADMINISTRATIVE_EVENT, Reason.ADMINISTRATIVE_EVENT),
         (nw.col("is_hrg_retired"), Reason.HRG_RETIRED),
         (mechanism.is_in(PAID_FOR_ACTIVITY) & is_unapproved, Reason.UNAPPROVED_EBI),
-        (source == unbundled.WITHIN_CORE_PRICE, Reason.WITHIN_CORE_PRICE),
+        (source == unit_price.WITHIN_CORE_PRICE, Reason.WITHIN_CORE_PRICE),
     ]
 
 

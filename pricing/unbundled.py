@@ -15,12 +15,11 @@ from pricing import unit_price
 from pricing.codes import each_code
 from pricing.contracts import PAIR
 from pricing.decision import Row, first_that_fits
+from pricing.mechanism import ACTIVITY_BASED, API_FIXED, LOCAL_AGREEMENT
 from pricing.reasons import Reason
 from pricing.reference import Reference
 from pricing.scheme import Scheme, Services
 
-UNBUNDLED = "unbundled"
-WITHIN_CORE_PRICE = "within_core_price"
 _MOST_HRGS = 12
 _OTHER = "UNBOTHER"
 
@@ -73,17 +72,17 @@ def mechanism_of_service(services: Services) -> nw.Expr:
     What unit prices would pay for is by local agreement where none is published.
     """
     is_unpriced = nw.col("published_price_pence").is_null()
-    by_unit_price = is_unpriced & is_paid_by(services, "activity_based")
+    by_unit_price = is_unpriced & is_paid_by(services, ACTIVITY_BASED)
     rows: list[Row] = [
-        (~nw.col("national_price_exclusion").is_null(), "api_fixed"),
-        (by_unit_price, "local_agreement"),
+        (~nw.col("national_price_exclusion").is_null(), API_FIXED),
+        (by_unit_price, LOCAL_AGREEMENT),
     ]
     rows += [
         (nw.col("service") == name, mechanism)
         for name, mechanism in services.mechanism_by_service.items()
         if name in services.service_by_hrg_prefix.values()
     ]
-    return first_that_fits(rows, otherwise="api_fixed")
+    return first_that_fits(rows, otherwise=API_FIXED)
 
 
 def _by_prefix(named: Mapping[str, str], otherwise: str | None) -> nw.Expr:
@@ -107,9 +106,9 @@ def _source(services: Services, dataset: str) -> nw.Expr:
                 (core == source, source)
                 for source in (unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT)
             ),
-            (nw.col("service").is_in(within), WITHIN_CORE_PRICE),
+            (nw.col("service").is_in(within), unit_price.WITHIN_CORE_PRICE),
             (~nw.col("national_price_exclusion").is_null(), unit_price.NONE),
-            (~nw.col("unbundled_price_pence").is_null(), UNBUNDLED),
+            (~nw.col("unbundled_price_pence").is_null(), unit_price.UNBUNDLED),
         ],
         otherwise=unit_price.NONE,
     )
@@ -117,9 +116,11 @@ def _source(services: Services, dataset: str) -> nw.Expr:
 
 def _published_price_pence() -> nw.Expr:
     source = nw.col("published_source")
-    paid_nothing = [unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT, WITHIN_CORE_PRICE]
     return first_that_fits(
-        [(source.is_in(paid_nothing), 0), (source == UNBUNDLED, nw.col("unbundled_price_pence"))],
+        [
+            (source.is_in(unit_price.NOTHING_DONE), 0),
+            (source == unit_price.UNBUNDLED, nw.col("unbundled_price_pence")),
+        ],
         otherwise=None,
         dtype=nw.Int64,
     )

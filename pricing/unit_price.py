@@ -16,6 +16,10 @@ PROCEDURE = "outpatient_procedure"
 ATTENDANCE = "outpatient_attendance"
 NOT_ATTENDED = "not_attended"
 ADMINISTRATIVE_EVENT = "administrative_event"
+UNBUNDLED = "unbundled"
+WITHIN_CORE_PRICE = "within_core_price"
+NOTHING_DONE = (NOT_ATTENDED, ADMINISTRATIVE_EVENT, WITHIN_CORE_PRICE)
+"""Sources of a price of nothing: it did not take place, or another line's price holds it."""
 
 _SPELL_PRICES = {
     "combined": "combined_price_pence",
