@@ -67,6 +67,7 @@ ROW_GROUP_ROWS = 100_000
 
 _SUFFIXES = (".csv", ".zip", ".gz")
 _SNIFF_BYTES = 1 << 20
+_LINE_END = re.compile(rb"[\r\n]")
 _UNPACKED = ".unpacked-"
 _ABANDONED_SECONDS = 3_600
 _BLOCK_BYTES = 8 << 20
@@ -600,7 +601,7 @@ def _read_header(path: Path, name: str) -> list[str]:
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
         detail = "it is not UTF-8 text (it looks like UTF-16). Export it again as UTF-8."
         raise _fault(name, "FILE_ENCODING", detail)
-    first_line = start.decode("utf-8-sig", errors="replace").splitlines()[0]
+    first_line = _LINE_END.split(start, maxsplit=1)[0].decode("utf-8-sig", errors="replace")
     try:
         header = next(csv.reader([first_line]))
     except csv.Error:

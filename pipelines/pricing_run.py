@@ -53,7 +53,14 @@ from pipelines.user_lists import (
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
 from pricing import ebi, excluded_items, low_volume, variable_element
-from pricing.national import parties_of, price_attendances, price_spells
+from pricing.hrg_bridge import with_bridged
+from pricing.national import (
+    marks_of_attendances,
+    marks_of_spells,
+    parties_of,
+    price_attendances,
+    price_spells,
+)
 from pricing.reference import Reference
 from schemas.extracts import DELIVERY_COLUMNS, EXTRACTS
 from schemas.priced_line import (
@@ -65,8 +72,10 @@ from schemas.priced_line import (
     Field,
 )
 
-_PRICE = {"apc": price_spells, "op": price_attendances}
+_PRICE = {"apc": (marks_of_spells, price_spells), "op": (marks_of_attendances, price_attendances)}
 _PRICED = "priced"
+_APART = pl.QueryOptFlags(comm_subplan_elim=False)
+"""Shared between branches of a query, the records would be held in memory for the later one."""
 _LINE = ("record_id", "line_number")
 
 
@@ -125,8 +134,7 @@ class Rulebook:
         in_force = contracts_in_force(contracts, first)
         tables: dict[str, Any] = {
             **parties,
-            "hrg_prices": self.book.hrg_prices,
-            "hrg_bridge": self.bridge.rows.select("price_hrg_code", hrg_code="activity_hrg_code"),
+            "hrg_prices": self._hrg_prices(),
             "attendance_prices": self.book.attendance_prices,
             "unbundled_prices": self.book.unbundled_prices,
             "best_practice_prices": self.book.best_practice_prices,
@@ -149,6 +157,12 @@ class Rulebook:
         first, _ = month_days(month)
         contracts = in_price_year(self.contracts.rows, *_codes(self._parties(month)))
         return drug_baselines(contracts_in_force(contracts, first))
+
+    def _hrg_prices(self) -> pl.DataFrame:
+        bridge = self.bridge.rows.select("price_hrg_code", hrg_code="activity_hrg_code")
+        book, bridged = (nw.from_native(t.lazy()) for t in (self.book.hrg_prices, bridge))
+        prices: pl.DataFrame = with_bridged(book, bridged).collect().to_native()
+        return prices
 
     def _parties(self, month: str) -> dict[str, pl.DataFrame]:
         first, _ = month_days(month)
@@ -288,8 +302,7 @@ def price(workspace: Workspace, dataset: str, month: str) -> Priced:
         by_refusal,
         mkdir=True,
         row_group_size=ROW_GROUP_ROWS,
-        # Shared, the records would be held in memory between their readers.
-        optimizations=pl.QueryOptFlags(comm_subplan_elim=False),
+        optimizations=_APART,
     )
     parts = {path.stem: path for path in sorted(holding.glob("*.parquet"))}
     with replacing(lines_here) as writing:
@@ -360,8 +373,7 @@ def _revalue(
         after_pence=now.sum(),
     ).collect(
         engine="streaming",
-        # Shared, the records would be held in memory between their readers.
-        optimizations=pl.QueryOptFlags(comm_subplan_elim=False),
+        optimizations=_APART,
     )
     return Revalued(**counted.row(0, named=True))
 
@@ -373,10 +385,18 @@ def _priced(
     reference = rulebook.reference(month, _earliest_admission(valid))
     records = valid.with_columns(activity_month=pl.lit(month), cut=pl.lit(cut))
     frame, scheme = nw.from_native(records), rulebook.pack.scheme
-    parties = parties_of(frame, reference, scheme).collect().lazy()
-    priced = _PRICE[dataset](frame, parties, reference, scheme)
+    marks_of, price_records = _PRICE[dataset]
+    parties = _materialised(parties_of(frame, reference, scheme))
+    marks = _materialised(marks_of(frame, parties, reference, scheme))
+    priced = price_records(frame, parties, marks, reference, scheme)
     native: pl.LazyFrame = priced.to_native()
     return native
+
+
+def _materialised(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    native: pl.LazyFrame = frame.to_native()
+    found = native.collect(engine="streaming", optimizations=_APART)
+    return nw.from_native(found.lazy())
 
 
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:

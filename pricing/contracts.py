@@ -52,14 +52,14 @@ def with_terms(
     )
 
 
-def agreements(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
-    """`record_id` of each record under an agreement of its own terms, and the terms."""
-    return (
-        records.filter(~nw.col("agreement_serial_number").is_null())
-        .select("record_id", *PAIR, "agreement_serial_number")
-        .join(reference.agreements, on=[*PAIR, "agreement_serial_number"], how="inner")
-        .select("record_id", agreement_covers="covers", agreement_mechanism="agreed_mechanism")
-    )
+def with_agreements(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
+    """Records with their parties, and the terms of the agreement they are under, if it has any.
+
+    Adds `agreement_covers` and `agreement_mechanism`.
+    """
+    terms = {"covers": "agreement_covers", "agreed_mechanism": "agreement_mechanism"}
+    agreements = reference.agreements.rename(terms)
+    return records.join(agreements, on=[*PAIR, "agreement_serial_number"], how="left")
 
 
 def covers(what: str) -> nw.Expr:

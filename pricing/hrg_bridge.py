@@ -12,25 +12,19 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from pricing.reference import Reference
 from pricing.scheme import Scheme
 
 
-def hrg_prices(reference: Reference) -> nw.LazyFrame[Any]:
+def with_bridged(book_prices: nw.LazyFrame[Any], bridge: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """The prices of every HRG of the book, and of each bridged HRG that the book lacks.
 
-    With `price_hrg_code`, the HRG whose prices they are. Unique by `hrg_code`.
+    Takes the book's prices by `hrg_code`, and for HRGs by theirs the `price_hrg_code` of the
+    price year. Gives the table `hrg_prices` of `pricing.reference`.
     """
-    of_book = reference.hrg_prices.with_columns(price_hrg_code=nw.col("hrg_code"))
+    of_book = book_prices.with_columns(price_hrg_code=nw.col("hrg_code"))
     bridged = (
-        reference.hrg_bridge.join(
-            reference.hrg_prices.select("hrg_code"), on="hrg_code", how="anti"
-        )
-        .join(
-            reference.hrg_prices.rename({"hrg_code": "price_hrg_code"}),
-            on="price_hrg_code",
-            how="inner",
-        )
+        bridge.join(book_prices.select("hrg_code"), on="hrg_code", how="anti")
+        .join(book_prices.rename({"hrg_code": "price_hrg_code"}), on="price_hrg_code", how="inner")
         .select(*of_book.collect_schema().names())
     )
     return nw.concat([of_book, bridged])
@@ -40,7 +34,7 @@ def is_retired(scheme: Scheme) -> nw.Expr:
     """Whether a record's price is unknown for its HRG is not of the year it is priced under.
 
     Only of a record of another year: within its own, an HRG that the book lacks has no
-    unit price. Needs `hrg_prices`, `costing_date` and `national_price_exclusion`.
+    unit price. Needs the prices of its HRG, `costing_date` and `national_price_exclusion`.
     """
     day, hrg = nw.col("costing_date"), nw.col("hrg_code")
     is_of_another_year = (day < scheme.effective_from) | (day > scheme.effective_to)

@@ -16,44 +16,38 @@ from pricing.reference import Reference
 from pricing.scheme import Attendances
 
 LOCAL = "local"
-_AGREED = ("local_price_pence", "is_variation_approved")
 
 
-def of_hrgs(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
-    """`record_id` and local price of each record with one for its HRG on its costing date.
+def with_price_of_hrg(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
+    """Records with their parties, and the local price of their HRG on their costing date.
 
-    Of attendance HRGs and of groups that are none there is no such price: an attendance has
-    that of its treatment function.
+    Adds `local_price_pence` and `is_variation_approved`. Of attendance HRGs and of groups that
+    are none there is no such price: an attendance has that of its treatment function.
     """
+    priced = reference.local_hrg_price_days
     groups = nw.col("hrg_code").str
-    return (
-        records.filter(~(groups.starts_with("WF") | groups.starts_with("UZ")))
-        .select("record_id", *PAIR, "hrg_code", "costing_date")
-        .join(reference.local_hrg_price_days, on=[*PAIR, "hrg_code", "costing_date"], how="inner")
-        .select("record_id", *_AGREED)
-    )
+    priced = priced.filter(~(groups.starts_with("WF") | groups.starts_with("UZ")))
+    return records.join(priced, on=[*PAIR, "hrg_code", "costing_date"], how="left")
 
 
-def of_attendances(
+def with_price_of_attendance(
     records: nw.LazyFrame[Any], reference: Reference, rules: Attendances
 ) -> nw.LazyFrame[Any]:
-    """`record_id` and local price of each record with one for its treatment function.
+    """Records with their parties, and the local price of their treatment function.
 
-    Takes records with their `attendance_hrg_code`: first attendances and follow-ups apart.
+    First attendances and follow-ups apart, by their `attendance_hrg_code`. Adds
+    `local_attendance_price_pence` and `is_attendance_variation_approved`.
     """
-    key = [*PAIR, "treatment_function_code", "is_first", "costing_date"]
-    is_first = nw.col("attendance_hrg_code").is_in(rules.first_attendance_hrgs)
-    return (
-        records.filter(~nw.col("attendance_hrg_code").is_null())
-        .with_columns(is_first=is_first)
-        .select("record_id", *key)
-        .join(reference.local_attendance_price_days, on=key, how="inner")
-        .select(
-            "record_id",
-            local_attendance_price_pence="local_price_pence",
-            is_attendance_variation_approved="is_variation_approved",
-        )
+    hrg = nw.col("attendance_hrg_code")
+    is_first = nw.when(~hrg.is_null()).then(hrg.is_in(rules.first_attendance_hrgs))
+    priced = reference.local_attendance_price_days.rename(
+        {
+            "local_price_pence": "local_attendance_price_pence",
+            "is_variation_approved": "is_attendance_variation_approved",
+        }
     )
+    key = [*PAIR, "treatment_function_code", "is_first", "costing_date"]
+    return records.with_columns(is_first=is_first).join(priced, on=key, how="left")
 
 
 def of_procedure_or_attendance() -> dict[str, nw.Expr]:

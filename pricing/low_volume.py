@@ -29,16 +29,12 @@ EXCEPTION_FLAGS = {
 """The column that says of a record that its pair has an exception, by kind of exception."""
 
 
-def exceptions(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
-    """The `record_id` of each record whose pair has an exception on its costing date.
+def with_exceptions(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
+    """Records with their parties, and whether their pair has an exception on the costing date.
 
-    With `EXCEPTION_FLAGS`. Takes records with their parties.
+    Adds `EXCEPTION_FLAGS`, null where there is none.
     """
-    return (
-        records.select("record_id", "costing_date", *PAIR)
-        .join(reference.lva_exception_days, on=[*PAIR, "costing_date"], how="inner")
-        .select("record_id", *EXCEPTION_FLAGS.values())
-    )
+    return records.join(reference.lva_exception_days, on=[*PAIR, "costing_date"], how="left")
 
 
 def is_block_pair(mechanism: Mechanism, rules: LowVolume) -> nw.Expr:
@@ -59,7 +55,7 @@ def is_block_pair(mechanism: Mechanism, rules: LowVolume) -> nw.Expr:
 
 
 def is_covered(rules: LowVolume, is_out_of_area: nw.Expr) -> nw.Expr:
-    """Whether the pair's block pays for the line; needs `exceptions` and the parties.
+    """Whether the pair's block pays for the line; needs `with_exceptions` and the parties.
 
     Outside it is what the parties moved to API (2023/25 ¶85), and of the kinds of exception that
     the year has (2023/25 ¶79, 2026/27 ¶108) out-of-area mental health placements that the

@@ -18,7 +18,7 @@ from collections.abc import Sequence, Set
 import narwhals.stable.v2 as nw
 
 from pricing import contracts, overseas_visitors
-from pricing.decision import first_that_fits
+from pricing.decision import Row, first_that_fits
 from pricing.scheme import AS_AGREED, BY_SERVICE, MECHANISM_RULES, DecisionRow, Scheme
 
 API_VARIABLE = "api_variable"
@@ -75,23 +75,26 @@ def is_by(rule: str) -> nw.Expr:
     return nw.col("rule_number") == _number(rule)
 
 
-def mechanism_rule() -> nw.Expr:
+def mechanism_rule(scheme: Scheme) -> nw.Expr:
     """The name of the rule that decided."""
-    return _named(MECHANISM_RULES)
+    rules = [row.rule for row in scheme.mechanism.decision_table]
+    return first_that_fits([(is_by(rule), rule) for rule in rules], otherwise=None)
 
 
 def payment_mechanism(scheme: Scheme) -> nw.Expr:
     """The mechanism that the deciding row gives; needs `rule_number` and `service_mechanism`."""
-    pays = {row.rule: row.pays for row in scheme.mechanism.decision_table}
-    decided = _named([pays.get(rule, LOCAL_AGREEMENT) for rule in MECHANISM_RULES])
+    numbers: dict[str, list[int]] = {}
+    for row in scheme.mechanism.decision_table:
+        numbers.setdefault(row.pays, []).append(_number(row.rule))
     of_its_own = {
         AS_AGREED: contracts.agreed_mechanism(),
         BY_SERVICE: nw.col("service_mechanism"),
     }
-    for rule, how in pays.items():
-        if how in of_its_own:
-            decided = nw.when(is_by(rule)).then(of_its_own[how]).otherwise(decided)
-    return decided
+    rows: list[Row] = [
+        (nw.col("rule_number").is_in(of_rules), of_its_own.get(pays, pays))
+        for pays, of_rules in numbers.items()
+    ]
+    return first_that_fits(rows, otherwise=None)
 
 
 def _is_locally_agreed_service(scheme: Scheme) -> nw.Expr:
@@ -119,9 +122,3 @@ def _holds(row: DecisionRow) -> nw.Expr:
 
 def _number(rule: str) -> int:
     return MECHANISM_RULES.index(rule)
-
-
-def _named(names: list[str] | tuple[str, ...]) -> nw.Expr:
-    numbers = list(range(len(names)))
-    number = nw.col("rule_number")
-    return number.replace_strict(numbers, list(names), default=None, return_dtype=nw.String)

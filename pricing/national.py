@@ -4,10 +4,13 @@ Belongs here: the order of the steps and what comes out of them. Does not belong
 one step's rule, which has a module of its own.
 
     parties = parties_of(valid_spells, reference, scheme)
-    lines = price_spells(valid_spells, parties, reference, scheme)
+    marks = marks_of_spells(valid_spells, parties, reference, scheme)
+    lines = price_spells(valid_spells, parties, marks, reference, scheme)
 
-Every record comes out exactly once: as its lines, that of the core HRG (0) and one for each
-unbundled HRG, or as one row that is refused.
+Parties and marks are small beside the records and are joined to them: they must be
+materialised before, or an engine that streams holds every record until they are known. Every
+record comes out exactly once: as its lines, that of the core HRG (0) and one for each unbundled
+HRG, or as one row that is refused.
 """
 
 from itertools import product
@@ -61,6 +64,7 @@ _MARKS: dict[str, Any] = {
     "top_up_ppm": nw.Int64,
 }
 """What lists and flags say of single records: few of them have any of it."""
+_SAID_OF_PAIRS = (*low_volume.EXCEPTION_FLAGS.values(), "agreement_covers", "agreement_mechanism")
 
 _OF_CORE_ALONE = (
     "service",
@@ -93,56 +97,66 @@ def parties_of(
 ) -> nw.LazyFrame[Any]:
     """Who provided, who pays and on what terms: one row for each pair of delivered codes.
 
-    Takes valid records. Small beside them, and joined to them several times: materialise it.
+    Takes valid records.
     """
     delivered = records.with_columns(organisation_code=organisations.payer_as_delivered())
     pairs = organisations.find_parties(delivered, reference)
     asked = mechanism.facts_asked(scheme)
-    return contracts.with_terms(pairs, reference, scheme, asked).with_columns(
-        is_nhs_provider=nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds),
-        is_block_pair=low_volume.is_block_pair(scheme.mechanism, scheme.low_volume),
+    return (
+        contracts.with_terms(pairs, reference, scheme, asked)
+        .join(_pairs_of_lists(reference), on=list(contracts.PAIR), how="left")
+        .with_columns(
+            is_nhs_provider=nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds),
+            is_block_pair=low_volume.is_block_pair(scheme.mechanism, scheme.low_volume),
+            is_in_lists=nw.col("is_in_lists").fill_null(False),
+        )
+    )
+
+
+def marks_of_spells(
+    spells: nw.LazyFrame[Any],
+    parties: nw.LazyFrame[Any],
+    reference: Reference,
+    scheme: Scheme,
+) -> nw.LazyFrame[Any]:
+    """What lists and flags say of single spells: a row for each spell they say anything of.
+
+    Takes valid spells and their parties.
+    """
+    spells = _spells_with_parties(spells, parties)
+    approved = ebi.approvals(spells, reference, scheme.evidence_based_interventions)
+    of_pairs = _said_of_pairs(spells, reference)
+    return _joined(
+        [
+            local_prices.with_price_of_hrg(of_pairs, reference).select(
+                "record_id", *_SAID_OF_PAIRS, "local_price_pence", "is_variation_approved"
+            ),
+            approved.with_columns(is_approved=_YES),
+            reference.overseas_visitors,
+            top_ups.rates(spells, reference),
+            best_practice.tariffs(
+                _with_published_price(spells, reference, scheme), reference, scheme
+            ),
+        ]
     )
 
 
 def price_spells(
     spells: nw.LazyFrame[Any],
     parties: nw.LazyFrame[Any],
+    marks: nw.LazyFrame[Any],
     reference: Reference,
     scheme: Scheme,
 ) -> nw.LazyFrame[Any]:
     """Prices admitted patient care spells.
 
-    Takes valid spells (`schemas.contracts`) with their `activity_month` and `cut`, and their
-    parties; gives every column of the priced line and `refusal_codes`, one row for each line,
+    Takes valid spells (`schemas.contracts`) with their `activity_month` and `cut`, their parties
+    and marks; gives every column of the priced line and `refusal_codes`, one row for each line,
     or for a refused spell one row.
     """
-    spells = spells.with_columns(costing_date=nw.col("end_date"))
-    spells = _with_parties(spells, parties)
-    approved = ebi.approvals(spells, reference, scheme.evidence_based_interventions)
-    marks = [
-        *_marks_of_any(spells, reference),
-        approved.with_columns(is_approved=_YES),
-        local_prices.of_hrgs(spells, reference),
-        top_ups.rates(spells, reference),
-    ]
-    spells = spells.join(hrg_bridge.hrg_prices(reference), on="hrg_code", how="left")
-    spells = spells.with_columns(
-        stay_for_payment_days=long_stay.stay_for_payment_days(),
-        national_price_exclusion=national_price.exclusion(scheme.national_price),
-        attendance_hrg_code=_NO_TEXT,
-    )
-    spells = spells.with_columns(
-        is_hrg_retired=hrg_bridge.is_retired(scheme),
-        is_short_stay_emergency=is_short_stay_emergency(scheme.spells, scheme.short_stay_emergency),
-    )
-    spells = spells.with_columns(point_of_delivery_code=point_of_delivery.of_spells(scheme.spells))
-    spells = spells.with_columns(published_source=unit_price.source_for_spells())
-    spells = spells.with_columns(published_price_pence=unit_price.of_spells())
-    spells = spells.join(
-        _joined([*marks, best_practice.tariffs(spells, reference, scheme)]),
-        on="record_id",
-        how="left",
-    )
+    spells = _spells_with_parties(spells, parties)
+    spells = _with_published_price(spells, reference, scheme)
+    spells = spells.join(marks, on="record_id", how="left")
     spells = _with_local_price(spells)
     spells = spells.with_columns(
         # A price that was agreed for the HRG is one, whatever became of the HRG.
@@ -162,31 +176,50 @@ def price_spells(
     return _lines(spells, reference, scheme, is_out_of_area, dataset="apc")
 
 
-def price_attendances(
+def marks_of_attendances(
     attendances: nw.LazyFrame[Any],
     parties: nw.LazyFrame[Any],
     reference: Reference,
     scheme: Scheme,
 ) -> nw.LazyFrame[Any]:
+    """What lists say of single attendances: a row for each attendance they say anything of.
+
+    Takes valid attendances and their parties.
+    """
+    attendances = _attendances_with_parties(attendances, parties, scheme)
+    of_pairs = local_prices.with_price_of_hrg(_said_of_pairs(attendances, reference), reference)
+    return _joined(
+        [
+            local_prices.with_price_of_attendance(of_pairs, reference, scheme.attendances).select(
+                "record_id",
+                *_SAID_OF_PAIRS,
+                "local_price_pence",
+                "is_variation_approved",
+                "local_attendance_price_pence",
+                "is_attendance_variation_approved",
+            ),
+            reference.overseas_visitors,
+        ]
+    )
+
+
+def price_attendances(
+    attendances: nw.LazyFrame[Any],
+    parties: nw.LazyFrame[Any],
+    marks: nw.LazyFrame[Any],
+    reference: Reference,
+    scheme: Scheme,
+) -> nw.LazyFrame[Any]:
     """Prices outpatient attendances and procedures.
 
-    Takes valid attendances (`schemas.contracts`) with their `activity_month` and `cut`, and
-    their parties; gives every column of the priced line and `refusal_codes`, one row for each
-    line, or for a refused attendance one row.
+    Takes valid attendances (`schemas.contracts`) with their `activity_month` and `cut`, their
+    parties and marks; gives every column of the priced line and `refusal_codes`, one row for
+    each line, or for a refused attendance one row.
     """
     rules = scheme.attendances
-    attendances = attendances.with_columns(
-        costing_date=nw.col("appointment_date"),
-        attendance_hrg_code=point_of_delivery.attendance_hrg(rules),
-    )
-    attendances = _with_parties(attendances, parties)
-    marks = [
-        *_marks_of_any(attendances, reference),
-        local_prices.of_hrgs(attendances, reference),
-        local_prices.of_attendances(attendances, reference, rules),
-    ]
+    attendances = _attendances_with_parties(attendances, parties, scheme)
     attendances = attendances.join(
-        hrg_bridge.hrg_prices(reference).select(
+        reference.hrg_prices.select(
             "hrg_code", "price_hrg_code", "outpatient_procedure_price_pence"
         ),
         on="hrg_code",
@@ -213,7 +246,7 @@ def price_attendances(
         point_of_delivery_code=point_of_delivery.of_attendances(rules),
         published_price_pence=unit_price.of_attendances(),
     )
-    attendances = attendances.join(_joined(marks), on="record_id", how="left")
+    attendances = attendances.join(marks, on="record_id", how="left")
     attendances = attendances.with_columns(**local_prices.of_procedure_or_attendance())
     attendances = _with_local_price(attendances).with_columns(
         is_hrg_retired=nw.col("is_hrg_retired") & ~nw.col("is_local"),
@@ -228,18 +261,63 @@ def price_attendances(
     return _lines(attendances, reference, scheme, _NO, dataset="op")
 
 
+def _spells_with_parties(
+    spells: nw.LazyFrame[Any], parties: nw.LazyFrame[Any]
+) -> nw.LazyFrame[Any]:
+    return _with_parties(spells.with_columns(costing_date=nw.col("end_date")), parties)
+
+
+def _attendances_with_parties(
+    attendances: nw.LazyFrame[Any], parties: nw.LazyFrame[Any], scheme: Scheme
+) -> nw.LazyFrame[Any]:
+    attendances = attendances.with_columns(
+        costing_date=nw.col("appointment_date"),
+        attendance_hrg_code=point_of_delivery.attendance_hrg(scheme.attendances),
+    )
+    return _with_parties(attendances, parties)
+
+
 def _with_parties(records: nw.LazyFrame[Any], parties: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     records = records.with_columns(organisation_code=organisations.payer_as_delivered())
     found = records.join(parties, on=list(organisations.DELIVERED_PARTIES), how="left")
     return found.with_columns(provider_mff_ppm=nw.col("mff_ppm"))
 
 
-def _marks_of_any(records: nw.LazyFrame[Any], reference: Reference) -> list[nw.LazyFrame[Any]]:
-    return [
-        low_volume.exceptions(records, reference),
-        contracts.agreements(records, reference),
-        reference.overseas_visitors,
-    ]
+def _with_published_price(
+    spells: nw.LazyFrame[Any], reference: Reference, scheme: Scheme
+) -> nw.LazyFrame[Any]:
+    """Spells with their parties, their point of delivery and the price published for it."""
+    spells = spells.join(reference.hrg_prices, on="hrg_code", how="left")
+    spells = spells.with_columns(
+        stay_for_payment_days=long_stay.stay_for_payment_days(),
+        national_price_exclusion=national_price.exclusion(scheme.national_price),
+        attendance_hrg_code=_NO_TEXT,
+    )
+    spells = spells.with_columns(
+        is_hrg_retired=hrg_bridge.is_retired(scheme),
+        is_short_stay_emergency=is_short_stay_emergency(scheme.spells, scheme.short_stay_emergency),
+    )
+    spells = spells.with_columns(point_of_delivery_code=point_of_delivery.of_spells(scheme.spells))
+    spells = spells.with_columns(published_source=unit_price.source_for_spells())
+    return spells.with_columns(published_price_pence=unit_price.of_spells())
+
+
+def _pairs_of_lists(reference: Reference) -> nw.LazyFrame[Any]:
+    """The pairs of which a list says anything by the day, the HRG or the agreement."""
+    lists = (
+        reference.lva_exception_days,
+        reference.agreements,
+        reference.local_hrg_price_days,
+        reference.local_attendance_price_days,
+    )
+    named = nw.concat([one.select(*contracts.PAIR) for one in lists]).unique()
+    return named.with_columns(is_in_lists=_YES)
+
+
+def _said_of_pairs(records: nw.LazyFrame[Any], reference: Reference) -> nw.LazyFrame[Any]:
+    """The records of pairs that the lists name, with their exceptions and agreements."""
+    named = records.filter(nw.col("is_in_lists"))
+    return contracts.with_agreements(low_volume.with_exceptions(named, reference), reference)
 
 
 def _joined(marks: list[nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
@@ -383,7 +461,7 @@ def _pay(
     lines = lines.with_columns(**mechanism.facts(scheme))
     lines = lines.with_columns(rule_number=mechanism.rule_number(scheme, never))
     lines = lines.with_columns(
-        mechanism_rule=mechanism.mechanism_rule(),
+        mechanism_rule=mechanism.mechanism_rule(scheme),
         payment_mechanism=mechanism.payment_mechanism(scheme),
     )
     lines = lines.with_columns(mff_ppm=mff.factor_ppm(scheme.market_forces_factor))

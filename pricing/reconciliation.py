@@ -18,7 +18,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from pricing import hrg_bridge, national_price
+from pricing import national_price
 from pricing.decision import first_that_fits
 from pricing.ebi import ZERO_PRICE
 from pricing.money import PPM, is_too_large
@@ -302,7 +302,7 @@ def _with_what_to_try(
         right_on=[*key, "best_practice_price_pence"],
         how="left",
     )
-    rates = hrg_bridge.hrg_prices(reference).select("hrg_code", "per_day_long_stay_pence")
+    rates = reference.hrg_prices.select("hrg_code", "per_day_long_stay_pence")
     return compared.join(rates, on="hrg_code", how="left")
 
 

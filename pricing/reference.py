@@ -22,6 +22,7 @@ REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
     },
     "hrg_prices": {
         "hrg_code": nw.String,
+        "price_hrg_code": nw.String,
         "outpatient_procedure_price_pence": nw.Int64,
         "combined_price_pence": nw.Int64,
         "day_case_price_pence": nw.Int64,
@@ -33,7 +34,6 @@ REFERENCE_COLUMNS: dict[str, dict[str, type]] = {
         "is_short_stay_emergency_applicable": nw.Boolean,
         "short_stay_emergency_price_pence": nw.Int64,
     },
-    "hrg_bridge": {"hrg_code": nw.String, "price_hrg_code": nw.String},
     "attendance_prices": {
         "treatment_function_code": nw.String,
         "price_column": nw.String,
@@ -115,8 +115,8 @@ the leading columns up to the first of another kind are unique together.
 `providers` and `commissioners` are laid out for one month: what each code that a record may
 carry (a provider's own, a site's, a predecessor's) comes down to in the price year. Both
 are unique by their first column, and the others are null where a code is of the lists but
-nobody stands for it in the price year. `hrg_bridge` holds, for HRGs by their first column,
-the HRG of the price year that prices them; it is empty for a month priced under its own year.
+nobody stands for it in the price year. `hrg_prices` are those of `hrg_bridge.with_bridged`,
+and `price_hrg_code` is the HRG of the price year whose prices they are.
 
 `contracts` holds what is known of each relationship in the month, `agreements` of single
 agreements within one; `covers` and `agreed_mechanism` are null where they say nothing.
@@ -133,7 +133,6 @@ class Reference:
     providers: nw.LazyFrame[Any]
     commissioners: nw.LazyFrame[Any]
     hrg_prices: nw.LazyFrame[Any]
-    hrg_bridge: nw.LazyFrame[Any]
     attendance_prices: nw.LazyFrame[Any]
     unbundled_prices: nw.LazyFrame[Any]
     best_practice_prices: nw.LazyFrame[Any]

@@ -47,7 +47,14 @@ from pipelines.user_lists import (
     of_price_year,
 )
 from pipelines.workspace import PROJECT, Workspace
-from pricing.national import parties_of, price_attendances, price_spells
+from pricing.hrg_bridge import with_bridged
+from pricing.national import (
+    marks_of_attendances,
+    marks_of_spells,
+    parties_of,
+    price_attendances,
+    price_spells,
+)
 from pricing.reference import Reference
 from pricing.scheme import Scheme
 from schemas.contracts import valid_schema
@@ -188,8 +195,12 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
     first, last = date(2018, 4, 1), date(2025, 12, 31)
     return {
         **parties,
-        "hrg_prices": book.hrg_prices,
-        "hrg_bridge": bridge.select("price_hrg_code", hrg_code="activity_hrg_code"),
+        "hrg_prices": with_bridged(
+            nw.from_native(book.hrg_prices.lazy()),
+            nw.from_native(bridge.lazy()).select("price_hrg_code", hrg_code="activity_hrg_code"),
+        )
+        .collect()
+        .to_native(),
         "attendance_prices": book.attendance_prices,
         "unbundled_prices": book.unbundled_prices,
         "best_practice_prices": book.best_practice_prices,
@@ -255,13 +266,18 @@ def price_on(
     year: str = SCHEME_YEAR,
 ) -> pl.DataFrame:
     """Prices records on an engine through the same functions; lines sorted by record."""
-    function = {"apc": price_spells, "op": price_attendances}[dataset]
+    marks_of, price_records = {
+        "apc": (marks_of_spells, price_spells),
+        "op": (marks_of_attendances, price_attendances),
+    }[dataset]
+    rules = scheme(year)
     order = ["record_id", "line_number"]
     if engine == "polars":
         reference = Reference.from_native({n: t.lazy() for n, t in tables.items()})
         frame = nw.from_native(records.lazy())
-        parties = parties_of(frame, reference, scheme(year)).collect().lazy()
-        priced = function(frame, parties, reference, scheme(year))
+        parties = parties_of(frame, reference, rules).collect().lazy()
+        marks = marks_of(frame, parties, reference, rules).collect().lazy()
+        priced = price_records(frame, parties, marks, reference, rules)
         return priced.to_native().collect().sort(order)
     with duckdb.connect() as connection:
         relations = {
@@ -269,7 +285,11 @@ def price_on(
         }
         reference = Reference.from_native(relations)
         frame = nw.from_native(connection.from_arrow(records.to_arrow()))
-        found = parties_of(frame, reference, scheme(year)).to_native().to_arrow_table()
-        parties = nw.from_native(connection.from_arrow(found))
-        priced = function(frame, parties, reference, scheme(year))
+
+        def materialised(found: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+            return nw.from_native(connection.from_arrow(found.to_native().to_arrow_table()))
+
+        parties = materialised(parties_of(frame, reference, rules))
+        marks = materialised(marks_of(frame, parties, reference, rules))
+        priced = price_records(frame, parties, marks, reference, rules)
         return pl.DataFrame(priced.to_native().to_arrow_table()).sort(order)
