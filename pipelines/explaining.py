@@ -3,11 +3,12 @@
 Belongs here: bringing to an explained line (`pricing.explain`) the record as delivered, who its
 parties are, the cell of the price book, the sentence of its reason, the run, and what has
 changed since. Does not belong here: any rule, or the words for one; nothing is priced again,
-so what is explained is what was published.
+so what is explained is what was published; or finding the entries of users' lists
+(`pipelines.list_entries`).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import PricingBasis
+from pipelines.list_entries import Entries, place
 from pipelines.organisations import COMMISSIONERS, PROVIDERS
 from pipelines.price_books import PriceBook, cell_of
 from pipelines.pricing_run import Rulebook, rulebook_for
@@ -23,10 +25,24 @@ from pipelines.scheme_packs import scheme_for
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace
 from pricing import Explanation, explain
-from pricing.explaining import PRICE, Published, Step, price_book_of
+from pricing.explaining import (
+    LOCAL_PRICES,
+    MECHANISM,
+    PRICE,
+    PRIOR_APPROVALS,
+    Published,
+    Step,
+    asked_of_lists,
+    pounds,
+    price_book_of,
+)
+from pricing.overseas_visitors import EXEMPT
 from pricing.scheme import Scheme
 from schemas.extracts import BY_DATASET, Column, supplement_columns
 from schemas.priced_line import PRICED_LINE_COLUMNS
+
+_Place = tuple[str, str, str]
+"""A dataset, month and cut."""
 
 WHO = "who"
 """The section of the steps that say whose a line is, before those of `pricing.explaining`."""
@@ -108,7 +124,7 @@ def explain_record(workspace: Workspace, record_id: str) -> ExplainedRecord:
     if not workspace.mart.exists():
         raise UserError(
             f"{workspace.shown(workspace.mart)} is not there yet. Run a month first: "
-            "sus-pricing run --month 2024-07"
+            "sus-pricing run --month 2024-07."
         )
     with duckdb.connect(str(workspace.mart), read_only=True) as connection:
         lines = _rows(connection, workspace.basis, "priced_lines", record_id)
@@ -123,18 +139,8 @@ def explain_record(workspace: Workspace, record_id: str) -> ExplainedRecord:
             (row["activity_month"], row["pricing_basis"]): row
             for row in _dicts(connection.sql("SELECT * FROM runs ORDER BY published_at"))
         }
-        others = _other_bases(connection, record_id)
-    if not lines and not refused:
-        raise UserError(
-            f"No published record has the identifier '{record_id}'"
-            + (
-                f" on the basis {workspace.basis.name}. It is published on: {', '.join(others)}. "
-                "Name the year with --scheme, the day with --as-of."
-                if others
-                else ". It is the Spell Identifier or the Generated Record ID that SUS+ gave; see "
-                "priced_lines and refused_records."
-            )
-        )
+        if not lines and not refused:
+            raise UserError(_not_published(connection, workspace.basis, record_id))
     _refuse_if_of_an_earlier_version(workspace, lines)
     valid = {place: _valid_record(workspace, record_id, place) for place in map(_place, lines)}
     return ExplainedRecord(
@@ -157,6 +163,35 @@ def explain_record(workspace: Workspace, record_id: str) -> ExplainedRecord:
     )
 
 
+def _not_published(
+    connection: duckdb.DuckDBPyConnection, basis: PricingBasis, record_id: str
+) -> str:
+    """Why there is nothing to explain, and what to do."""
+    others = _other_bases(connection, record_id)
+    if others:
+        published = "; ".join(f"{_rules_of(other)} ({_options(other)})" for other in others)
+        return (
+            f"Record '{record_id}' is not published under {_rules_of(basis)}. It is under: "
+            f"{published}. Explain it with those options, or run its month with the ones you gave."
+        )
+    record, _, number = record_id.rpartition(":")
+    if number.isdigit() and _other_bases(connection, record):
+        return (
+            f"'{record_id}' names a line. All lines of a record are explained together: "
+            f"sus-pricing explain {record}."
+        )
+    months = connection.execute(
+        "SELECT DISTINCT activity_month FROM runs WHERE is_current ORDER BY ALL"
+    ).fetchall()
+    return (
+        f"No record '{record_id}' is in what is published. Published months: "
+        f"{', '.join(month for (month,) in months) or 'none'}. A record is named by its Spell "
+        "Identifier (admitted patient care) or Generated Record ID (outpatients), which is "
+        "record_id in the tables priced_lines and refused_records. If it is of another month, "
+        "run that first: sus-pricing run --month CCYY-MM."
+    )
+
+
 def _refuse_if_of_an_earlier_version(
     workspace: Workspace, lines: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -166,10 +201,6 @@ def _refuse_if_of_an_earlier_version(
             f"{workspace.shown(workspace.mart)} was published by an earlier version, without "
             f"{', '.join(dict.fromkeys(missing))}. Run {lines[0]['activity_month']} again."
         )
-
-
-_Place = tuple[str, str, str]
-"""A dataset, month and cut."""
 
 
 def _place(row: Mapping[str, Any]) -> _Place:
@@ -237,14 +268,21 @@ def _explain_line(
 ) -> ExplainedLine:
     sources = _sources(workspace, line["activity_month"], run)
     explained = explain(line, sources.scheme)
-    first, *others = (_with_source(step, line, valid, sources) for step in explained.steps)
     warnings = list(sources.warnings)
+    priced = valid
     if run and valid and valid["delivery_id"] not in run["deliveries"]:
         warnings.append("the record was delivered again since this was published; run the month")
+        priced = None
+    steps = [_with_source(step, line, priced, sources) for step in explained.steps]
+    of_price, of_mechanism = _bridge_steps(line, sources), _list_steps(line, priced, sources)
+    decided = [step.section for step in steps].index(MECHANISM)
     return ExplainedLine(
         stored=line,
         who=(_rules_step(workspace, line, sources), *_party_steps(workspace, line, valid, sources)),
-        explanation=replace(explained, steps=(first, *_bridge_steps(line, sources), *others)),
+        explanation=replace(
+            explained,
+            steps=(*steps[:1], *of_price, *steps[1:decided], *of_mechanism, *steps[decided:]),
+        ),
         reason=reason,
         warnings=tuple(warnings),
         run=f"{run['run_id']}, published {run['published_at']} UTC" if run else None,
@@ -263,13 +301,74 @@ def _with_source(
     valid: Mapping[str, Any] | None,
     sources: "_Sources",
 ) -> Step:
-    """The step with the price book of the run by its name, and the cell where it is known."""
+    """The step with the price book and lists of the run by name, and the cell or line if known."""
+    step = _with_entry(step, line, valid, sources)
     book = f"{sources.book} ({sources.book_is})"
     if step.published and sources.rulebook and not sources.has_changed(_BOOK):
         published = _of_price_year(step.published, line, sources.rulebook)
         cell = _cell(sources.rulebook.book, published, valid)
         book = f"{cell} ({sources.book_is})" if cell else book
     return replace(step, citation=step.citation.replace(price_book_of(line["scheme_year"]), book))
+
+
+def _with_entry(
+    step: Step, line: Mapping[str, Any], valid: Mapping[str, Any] | None, sources: "_Sources"
+) -> Step:
+    """The step with the file and line of its entry, where the lists are those of the run."""
+    entries = sources.entries(line, valid)
+    if entries is None:
+        return step
+    cited = step.citation
+    if cited == LOCAL_PRICES and not sources.has_changed(_LOCAL_PRICES):
+        found = entries.local_prices()
+        agreed = {row["agreement_reference"]: None for row in found}
+        approved = {row["approval_reference"]: None for row in found if row["approval_reference"]}
+        more = f", agreement {', '.join(agreed)}"
+        more += f", approval {', '.join(approved)}" if approved else ""
+        cited = f"{place(found)}{more}" if found else cited
+    elif cited.endswith(PRIOR_APPROVALS) and not sources.has_changed(_APPROVALS):
+        found = entries.approvals()
+        cited = cited.replace(PRIOR_APPROVALS, place(found) if found else PRIOR_APPROVALS)
+    return replace(step, citation=cited)
+
+
+def _list_steps(
+    line: Mapping[str, Any], valid: Mapping[str, Any] | None, sources: "_Sources"
+) -> Iterator[Step]:
+    """What users' lists say that was asked on the way to the mechanism, by file and line."""
+    entries = sources.entries(line, valid)
+    asked = asked_of_lists(line, sources.scheme) if entries else {}
+    if entries and "overseas_visitors" in asked and not sources.has_changed(_VISITORS):
+        for row in entries.visitors():
+            what = "exempt" if row["charging_status"] == EXEMPT else "liable to charges"
+            how = f"overseas visitor by the list: {_in_words(row['charging_status'])}"
+            yield Step(MECHANISM, what, how, place([row]))
+    if entries and "lva_exception_days" in asked and not sources.has_changed(_EXCEPTIONS):
+        for row in entries.exceptions():
+            how = f"to the LVA block of the pair, on the day: {_in_words(row['exception'])}"
+            yield Step(MECHANISM, "exception", how, place([row]))
+    if entries and "contracts" in asked and not sources.has_changed(_CONTRACTS):
+        for row in entries.contracts():
+            said = [_TERMS[name](row[name]) for name in asked["contracts"] if row[name] is not None]
+            number = row["agreement_serial_number"]
+            if said:
+                reference = row["approval_reference"]
+                said += [f"approval {reference}"] if reference else []
+                what = f"agreement {number}" if number else "contract"
+                yield Step(MECHANISM, what, "; ".join(said), place([row]))
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+_TERMS: dict[str, Callable[[Any], str]] = {
+    "covers": lambda covers: f"covers {_in_words(covers)}",
+    "agreed_mechanism": lambda agreed: f"the parties agreed on {agreed}",
+    "is_same_system": lambda is_same: f"parties of {'one system' if is_same else 'two systems'}",
+    "expected_annual_value_pence": lambda pence: f"expected to be worth {pounds(pence)} a year",
+}
+"""What an entry of the contracts list says, by its column."""
 
 
 def _of_price_year(published: Published, line: Mapping[str, Any], rulebook: Rulebook) -> Published:
@@ -287,8 +386,13 @@ def _cell(book: PriceBook, published: Published, valid: Mapping[str, Any] | None
         name, column = published.by_code
         codes = (valid or {}).get(column) or ""
         keys = [{**published.key, name: code} for code in codes.split()]
-    cells = (cell_of(book, published.table, key, published.column) for key in keys)
-    return next((cell for cell in cells if cell), None)
+    frame: pl.DataFrame = getattr(book, published.table)
+    rows = [frame.filter(**key, **published.beside)[published.column] for key in keys]
+    values = [(row[0], key) for row, key in zip(rows, keys, strict=True) if row.drop_nulls().len()]
+    if not values:
+        return None
+    _, key = max(values, key=lambda one: one[0])
+    return cell_of(book, published.table, key, published.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +413,12 @@ class _Sources:
         """Whether an input whose name begins so is no longer that of the run."""
         return self.rulebook is None or any(one.startswith(name) for one in self.changed)
 
+    def entries(self, line: Mapping[str, Any], valid: Mapping[str, Any] | None) -> Entries | None:
+        """The entries of users' lists that may be the line's; None where that cannot be told."""
+        if self.rulebook is None or self.has_changed(_ORGANISATIONS):
+            return None
+        return Entries(line, valid, self.rulebook)
+
     @property
     def book_is(self) -> str:
         """What kind of book priced the line."""
@@ -319,6 +429,8 @@ class _Sources:
 
 
 _BOOK, _ORGANISATIONS, _BRIDGE = "price book ", "organisations", "HRG bridge "
+_LOCAL_PRICES, _APPROVALS, _VISITORS = "local prices ", "prior approvals ", "overseas visitors "
+_EXCEPTIONS, _CONTRACTS = "LVA exceptions ", "contracts "
 
 
 def _sources(workspace: Workspace, month: str, run: dict[str, Any] | None) -> _Sources:
@@ -396,16 +508,20 @@ def _bridge_steps(line: dict[str, Any], sources: _Sources) -> list[Step]:
     row = _bridged(line, rulebook)
     if row is None:
         return []
-    how = f"prices {line['hrg_code']}, which the book of {row['price_scheme_year']} does not hold"
+    book = f"the book of {row['price_scheme_year']}"
+    how = f"stands for {line['hrg_code']}, which {book} does not hold"
     return [
         Step(PRICE, row["price_hrg_code"], how, f"HRG bridge {row['file']}, line {row['line']}")
     ]
 
 
 def _bridged(line: Mapping[str, Any], rulebook: Rulebook) -> dict[str, Any] | None:
-    """The row of the bridge that leads a line's HRG to one that the book holds."""
-    rows = rulebook.bridge.rows.filter(pl.col("activity_hrg_code").eq_missing(line["hrg_code"]))
-    if rows.is_empty() or line["hrg_code"] in rulebook.book.hrg_prices["hrg_code"]:
+    """The row of the bridge that leads a line's core HRG to one that the book holds."""
+    hrg = line["hrg_code"]
+    if hrg is None or line["line_number"] > 0:
+        return None
+    rows = rulebook.bridge.rows.filter(activity_hrg_code=hrg)
+    if rows.is_empty() or hrg in rulebook.book.hrg_prices["hrg_code"]:
         return None
     return rows.row(0, named=True)
 
@@ -435,15 +551,27 @@ def _rows(
     return [r for r in rows if r["pricing_basis"] == basis.for_month(r["activity_month"]).name]
 
 
-def _other_bases(connection: duckdb.DuckDBPyConnection, record_id: str) -> list[str]:
-    """The bases on which a record is published."""
-    found = connection.execute(
-        f"SELECT pricing_basis FROM {OWN_SCHEMA}.priced_lines WHERE record_id = $1 "
-        f"UNION SELECT pricing_basis FROM {REPRICED_SCHEMA}.priced_lines WHERE record_id = $1 "
-        "ORDER BY ALL",
-        [record_id],
-    ).fetchall()
-    return [row[0] for row in found]
+def _other_bases(connection: duckdb.DuckDBPyConnection, record_id: str) -> list[PricingBasis]:
+    """The bases on which a record is published, priced or refused."""
+    tables = [
+        f"SELECT pricing_basis FROM {schema}.{table} WHERE record_id = $1"
+        for schema in (OWN_SCHEMA, REPRICED_SCHEMA)
+        for table in ("priced_lines", "refused_records")
+    ]
+    found = connection.execute(f"{' UNION '.join(tables)} ORDER BY ALL", [record_id]).fetchall()
+    return [PricingBasis.named(name) for (name,) in found]
+
+
+def _rules_of(basis: PricingBasis) -> str:
+    year = f"the rules of {basis.scheme_year}" if basis.scheme_year else "its own year's rules"
+    return f"{year} as known on {basis.as_of}" if basis.as_of else year
+
+
+def _options(basis: PricingBasis) -> str:
+    """The options of a command that name a basis."""
+    year = [f"--scheme {basis.scheme_year}"] if basis.scheme_year else []
+    day = [f"--as-of {basis.as_of}"] if basis.as_of else []
+    return " ".join([*year, *day]) or "without --scheme and --as-of"
 
 
 def _rules(basis: PricingBasis, scheme: Scheme) -> str:

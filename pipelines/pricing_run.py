@@ -155,8 +155,11 @@ class Rulebook:
     def baselines(self, month: str) -> pl.DataFrame:
         """The baselines of excluded drugs that contracts of the month give, by pair."""
         first, _ = month_days(month)
-        contracts = in_price_year(self.contracts.rows, *_codes(self._parties(month)))
-        return drug_baselines(contracts_in_force(contracts, first))
+        return drug_baselines(contracts_in_force(self.entries(month, self.contracts), first))
+
+    def entries(self, month: str, of: UserList) -> pl.DataFrame:
+        """The entries of one of the lists by the parties of the month's lines, by file and line."""
+        return in_price_year(of.rows, *_codes(self._parties(month)))
 
     def _hrg_prices(self) -> pl.DataFrame:
         bridge = self.bridge.rows.select("price_hrg_code", hrg_code="activity_hrg_code")

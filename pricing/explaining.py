@@ -8,11 +8,11 @@ surrounds a line: the record, the price book, the lists, the run (`pipelines.exp
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from pricing import ebi, unit_price
+from pricing import ebi, point_of_delivery, unbundled, unit_price
 from pricing.contracts import AGREED_MECHANISMS
 from pricing.local_prices import LOCAL
 from pricing.low_volume import LVA_BLOCK, OUTSIDE_SCHEME
@@ -24,6 +24,7 @@ from pricing.mechanism import (
     EXCLUDED_ITEM,
     LOCAL_AGREEMENT,
 )
+from pricing.mff import local_price_mechanisms
 from pricing.money import PPM, times_ppm
 from pricing.overseas_visitors import CHARGED_TO_PATIENT
 from pricing.payable import PAID_FOR_ACTIVITY
@@ -85,20 +86,50 @@ _RATES = {
     "settled_status_charge_ppm": "with one",
 }
 _NO_PRICE = "there is no price: to be agreed by the parties"
+_BLENDED_BEST_PRACTICE = "best_practice_tariffs.blended_difference_rate_ppm"
+
+LOCAL_PRICES, PRIOR_APPROVALS = "the list of local prices", "the list of prior approvals"
+"""What citations call the users' lists that a price or an approval is from."""
+
+_ASKED_OF_LISTS: dict[str, dict[str, set[str]]] = {
+    "overseas_visitors": {"charging_status": {"is_chargeable_overseas_visitor"}},
+    "lva_exception_days": {"exception": {"is_covered_by_block"}},
+    "contracts": {
+        "covers": {
+            "is_under_framework",
+            "is_subcontracted",
+            "is_contract_not_known",
+            "is_below_contract_threshold",
+            "is_outside_api",
+            "is_small_armed_forces_contract",
+            "is_advice_and_guidance",
+        },
+        "agreed_mechanism": {"is_mechanism_agreed"},
+        "is_same_system": {"is_contract_not_known", "is_below_contract_threshold"},
+        "expected_annual_value_pence": {
+            "is_contract_not_known",
+            "is_below_contract_threshold",
+            "is_small_armed_forces_contract",
+        },
+    },
+}
+"""By list and column, the facts of the decision table that are worked out from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
     """Where a number was published: a value of one of the tables of `pricing.reference`.
 
-    `by_code` is a further column of the key, and the column of the record with the codes of
-    which the first that has a value counts: the row of a line does not hold which it was.
+    `by_code` is a further column of the key, and the column of the record with its codes: the
+    row of a line does not hold which it was. Of those with a value the highest counts, of equal
+    ones the first. `beside` is what else the row of the table says.
     """
 
     table: str
     key: Mapping[str, str]
     column: str
     by_code: tuple[str, str] | None = None
+    beside: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +152,9 @@ class UnderMechanism:
     """What a mechanism pays, or would have paid, for the line as it is valued.
 
     `payable_pence` is null where it is agreed, or worked out elsewhere. `beyond_plan_pence` is
-    what it pays if the activity is beyond the contract's plan; `patient_charge_pence` what the
-    patient is charged.
+    what it pays if the activity is beyond the contract's plan; `best_practice_pence` what it pays
+    in addition, within the plan or beyond it, for best practice that was achieved;
+    `patient_charge_pence` what the patient is charged.
     """
 
     mechanism: str
@@ -130,6 +162,7 @@ class UnderMechanism:
     citation: str
     payable_pence: int | None = 0
     beyond_plan_pence: int | None = None
+    best_practice_pence: int | None = None
     patient_charge_pence: int | None = None
     is_taken: bool = False
 
@@ -193,6 +226,21 @@ def explain(line: Line, scheme: Scheme) -> Explanation:
     )
 
 
+def asked_of_lists(line: Line, scheme: Scheme) -> dict[str, tuple[str, ...]]:
+    """What users' lists were asked on the way to the line's mechanism: columns by list.
+
+    The decision table is read from the top, so no row below the one that decided was asked.
+    """
+    row, table = _deciding_row(line, scheme), scheme.mechanism.decision_table
+    read = table[: table.index(row) + 1] if row else ()
+    asked = {fact.removeprefix("not ") for one in read for fact in one.when}
+    found = {
+        name: tuple(column for column, facts in columns.items() if facts & asked)
+        for name, columns in _ASKED_OF_LISTS.items()
+    }
+    return {name: columns for name, columns in found.items() if columns}
+
+
 def price_book_of(scheme_year: str) -> str:
     """What citations call the price book that a line was priced with."""
     return f"the price book of {scheme_year}"
@@ -227,12 +275,8 @@ def _is_unbundled(line: Line) -> bool:
 
 
 def _service(line: Line, scheme: Scheme) -> str | None:
-    """The service of an unbundled HRG: that of its longest beginning which is named."""
-    named = scheme.services.service_by_hrg_prefix
-    if not _is_unbundled(line):
-        return None
-    fitting = [prefix for prefix in named if line["hrg_code"].startswith(prefix)]
-    return named[max(fitting, key=len)] if fitting else None
+    """The service of an unbundled HRG; a core HRG has none."""
+    return unbundled.service_of(line["hrg_code"], scheme.services) if _is_unbundled(line) else None
 
 
 def _price_steps(line: Line, scheme: Scheme) -> Iterator[Step]:
@@ -273,7 +317,7 @@ def _unit_price_step(line: Line, scheme: Scheme) -> Step:
     if source in paths:
         citation = scheme.citation(paths[source])
     elif source == LOCAL:
-        citation = "the list of local prices"
+        citation = LOCAL_PRICES
     else:
         citation = price_book_of(line["scheme_year"])
     return Step(PRICE, what, SOURCES[source], citation, _published_price(line, scheme))
@@ -302,13 +346,18 @@ def _attendance_columns(line: Line, scheme: Scheme) -> set[str]:
     columns = rules.price_column_by_attendance_hrg
     if line["hrg_code"] in columns:
         return {columns[line["hrg_code"]]}
-    is_first, is_apart = code.startswith(("OPFA", "NF2FFA")), code.startswith("NF2F")
+    is_first = code in point_of_delivery.FIRST_ATTENDANCES
+    is_apart = code in point_of_delivery.NOT_FACE_TO_FACE
     return {
         column
         for hrg, column in columns.items()
         if (hrg in rules.first_attendance_hrgs) == is_first
         and (hrg in rules.not_face_to_face_hrgs) == is_apart
-        and (is_apart or (hrg in rules.multi_professional_hrgs) == ("MP" in code))
+        and (
+            is_apart
+            or (hrg in rules.multi_professional_hrgs)
+            == (code in point_of_delivery.MULTI_PROFESSIONAL)
+        )
     }
 
 
@@ -319,11 +368,19 @@ def _best_practice_step(line: Line, scheme: Scheme) -> Step:
         how = f"tariff {name}: its price adds nothing, or the base price is paid"
         return Step(PRICE, f"best practice {pounds(pence)}", how, citation)
     how = f"tariff {name}: its price {pounds(base + pence)} in place of the base {pounds(base)}"
+    if line["payment_mechanism"] == API_BLENDED and scheme.gives(_BLENDED_BEST_PRACTICE):
+        how += "; the blended payment plans at the base price and pays the difference apart"
+        citation = scheme.citation(_BLENDED_BEST_PRACTICE)
+    column = f"best_practice_{line['price_source']}_price_pence"
     published = Published(
         "best_practice_prices",
         {"hrg_code": line["hrg_code"]},
-        f"best_practice_{line['price_source']}_price_pence",
+        column,
         by_code=("best_practice_flag", "best_practice_flags"),
+        beside={
+            "best_practice_tariff_name": line["best_practice_tariff_name"],
+            column: base + pence,
+        },
     )
     citation = f"{citation}; price of {price_book_of(line['scheme_year'])}"
     return Step(PRICE, f"best practice {pounds(pence)}", how, citation, published)
@@ -337,7 +394,14 @@ def _top_up_step(line: Line, scheme: Scheme) -> Step:
         hundredths = (pence * 20_000 + of) // (2 * of)
         share = f"{hundredths // 100}.{hundredths % 100:02}%"
         how = f"specialist top-up, about {share} of the price {pounds(of)}, long stay left out"
-    return Step(PRICE, f"top-up {pounds(pence)}", how, scheme.citation("top_ups.paid_in"))
+    published = Published(
+        "top_up_rates",
+        {"provider_code": line["provider_code"]},
+        "top_up_ppm",
+        by_code=("specialised_service_code", "specialised_service_codes"),
+    )
+    citation = f"{scheme.citation('top_ups.paid_in')}; rate of {price_book_of(line['scheme_year'])}"
+    return Step(PRICE, f"top-up {pounds(pence)}", how, citation, published)
 
 
 def _long_stay_step(line: Line) -> Step:
@@ -378,10 +442,9 @@ def _value_steps(line: Line, amounts: Mapping[str, int | None], scheme: Scheme) 
 
 
 def _takes_factor(line: Line, mechanism: str, scheme: Scheme) -> bool:
-    """Whether the price is multiplied by MFF: of local prices those of the variable element."""
-    applies_to = scheme.market_forces_factor.applies_to
-    is_of_variable_element = mechanism == API_VARIABLE and "local_price" in applies_to
-    return line["price_source"] != LOCAL or is_of_variable_element
+    """Whether the price is multiplied by MFF, under a mechanism."""
+    takes_local = mechanism in local_price_mechanisms(scheme.market_forces_factor)
+    return line["price_source"] != LOCAL or takes_local
 
 
 def _mechanism_steps(line: Line, scheme: Scheme) -> Iterator[Step]:
@@ -394,6 +457,8 @@ def _mechanism_steps(line: Line, scheme: Scheme) -> Iterator[Step]:
     }
     if line["ebi_outcome"] in outcomes:
         citation = scheme.citation("evidence_based_interventions.category")
+        if line["ebi_outcome"] == ebi.APPROVED:
+            citation = f"{citation}; {PRIOR_APPROVALS}"
         yield Step(MECHANISM, *outcomes[line["ebi_outcome"]], citation)
     table, row = scheme.mechanism.decision_table, _deciding_row(line, scheme)
     name = line["payment_mechanism"]
@@ -490,11 +555,44 @@ def _blended(of: _Valued) -> UnderMechanism:
     is_radiotherapy = scheme.gives("radiotherapy_blend.services") and (
         _service(of.line, scheme) in scheme.radiotherapy_blend.services
     )
-    blend = "radiotherapy_blend" if is_radiotherapy else "uec_blend"
-    return _of_difference(API_BLENDED, f"{blend}.variable_rate_ppm", of)
+    if is_radiotherapy:
+        return _of_difference(API_BLENDED, "radiotherapy_blend.variable_rate_ppm", of)
+    return _of_emergency_care(of)
 
 
-def _of_difference(name: str, path: str, of: _Valued) -> UnderMechanism:
+def _of_emergency_care(of: _Valued) -> UnderMechanism:
+    """By plan at the base price, and all that best practice adds to it besides (2026/27 ¶85).
+
+    What it adds is the line's value less its value at the base price, each rounded once: so the
+    two make up the value of the line to the penny.
+    """
+    path, line, value, scheme = "uec_blend.variable_rate_ppm", of.line, of.value, of.scheme
+    pre_mff, added = _pre_mff_pence(line), line["best_practice_pence"]
+    is_known = scheme.gives(path) and scheme.gives(_BLENDED_BEST_PRACTICE)
+    if value is None or pre_mff is None or not added or not is_known:
+        under = _of_difference(API_BLENDED, path, of)
+        return replace(under, how=f"{under.how}{_untold_best_practice(API_BLENDED, line)}")
+    at_base = _rounded(pre_mff - added, line["mff_ppm"], scheme)
+    under = _of_difference(API_BLENDED, path, replace(of, value=at_base), "at the base price")
+    rate = scheme.best_practice_tariffs.blended_difference_rate_ppm
+    addition = _rounded(value - at_base, rate, scheme)
+    how = (
+        f"{under.how}; in addition {_percent(rate)} of what best practice makes of it, "
+        f"{pounds(value)} less {pounds(at_base)}: {pounds(addition)}, within the plan and beyond it"
+    )
+    citation = f"{under.citation}; {scheme.citation(_BLENDED_BEST_PRACTICE)}"
+    return replace(under, how=how, citation=citation, best_practice_pence=addition)
+
+
+def _untold_best_practice(name: str, line: Line) -> str:
+    """That a mechanism which is not the line's may pay a tariff that the line's does not."""
+    is_told = not line["best_practice_tariff_name"] or line["best_practice_pence"]
+    if is_told or line["payment_mechanism"] == name:
+        return ""
+    return "; the best practice price may be paid there, which the row does not hold"
+
+
+def _of_difference(name: str, path: str, of: _Valued, at: str = "") -> UnderMechanism:
     """Paid by the contract's plan: a share of what is beyond it, and nothing more of the rest."""
     value, scheme = of.value, of.scheme
     citation = scheme.citation(path)
@@ -505,9 +603,10 @@ def _of_difference(name: str, path: str, of: _Valued) -> UnderMechanism:
         return UnderMechanism(name, how, citation, None)
     rate = scheme.parameters[path].value
     beyond_plan = _rounded(value, rate, scheme)
+    of_what = f"the value {at} {pounds(value)}" if at else "the value"
     how = (
-        f"by the contract's plan: nothing more for planned activity, {_percent(rate)} of the "
-        f"value, {pounds(beyond_plan)}, paid beyond it and taken back below it"
+        f"by the contract's plan: nothing more for planned activity, {_percent(rate)} of "
+        f"{of_what}, {pounds(beyond_plan)}, paid beyond it and taken back below it"
     )
     return UnderMechanism(name, how, citation, None, beyond_plan_pence=beyond_plan)
 
@@ -517,9 +616,7 @@ def _activity_based(of: _Valued) -> UnderMechanism:
     citation = _own_citation(ACTIVITY_BASED, of.scheme)
     if value is None:
         return UnderMechanism(ACTIVITY_BASED, _NO_PRICE, citation, None)
-    how = f"the whole value {pounds(value)}"
-    if line["best_practice_tariff_name"] and not line["best_practice_pence"]:
-        how += "; outside API the best practice price may be paid, which the row does not hold"
+    how = f"the whole value {pounds(value)}{_untold_best_practice(ACTIVITY_BASED, line)}"
     return UnderMechanism(ACTIVITY_BASED, how, citation, value)
 
 

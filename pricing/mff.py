@@ -22,16 +22,20 @@ def pre_mff_pence() -> nw.Expr:
     return sum((nw.col(name) for name in added), nw.col("unit_price_pence"))
 
 
-def factor_ppm(rules: MarketForcesFactor) -> nw.Expr:
-    """The factor of a line: the provider's, but for local prices outside the variable element.
+def local_price_mechanisms(rules: MarketForcesFactor) -> tuple[str, ...]:
+    """The mechanisms that pay local prices after MFF; any other pays them as they were agreed.
 
-    It is applied to unit prices, and to the local prices used for the variable element (2023/25
-    ¶73, 2026/27 ¶77); 2021/22 ¶56 speaks of unit prices alone. Any other local price is paid as
-    it was agreed.
+    MFF is applied to unit prices, and to the local prices used for the variable element (2023/25
+    ¶73, 2026/27 ¶77); 2021/22 ¶56 speaks of unit prices alone.
     """
-    is_as_agreed = nw.col("price_source") == LOCAL
-    if "local_price" in rules.applies_to:
-        is_as_agreed = is_as_agreed & (nw.col("payment_mechanism") != API_VARIABLE)
+    return (API_VARIABLE,) if "local_price" in rules.applies_to else ()
+
+
+def factor_ppm(rules: MarketForcesFactor) -> nw.Expr:
+    """The factor of a line: the provider's, but for local prices that are paid as agreed."""
+    is_as_agreed = (nw.col("price_source") == LOCAL) & ~nw.col("payment_mechanism").is_in(
+        local_price_mechanisms(rules)
+    )
     return nw.when(is_as_agreed).then(nw.lit(PPM)).otherwise(nw.col("provider_mff_ppm"))
 
 

@@ -85,11 +85,21 @@ def mechanism_of_service(services: Services) -> nw.Expr:
     return first_that_fits(rows, otherwise=API_FIXED)
 
 
+def service_of(hrg_code: str, services: Services) -> str | None:
+    """The service of one unbundled HRG, as the lines have it; None where it is of none."""
+    rows = _longest_first(services.service_by_hrg_prefix)
+    return next((name for prefix, name in rows if hrg_code.startswith(prefix)), None)
+
+
 def _by_prefix(named: Mapping[str, str], otherwise: str | None) -> nw.Expr:
     """What an HRG's beginning stands for; the longest that fits."""
     hrg = nw.col("hrg_code").str
-    rows = sorted(named.items(), key=lambda item: -len(item[0]))
+    rows = _longest_first(named)
     return first_that_fits([(hrg.starts_with(p), name) for p, name in rows], otherwise)
+
+
+def _longest_first(named: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted(named.items(), key=lambda item: -len(item[0]))
 
 
 def _source(services: Services, dataset: str) -> nw.Expr:

@@ -68,7 +68,7 @@ def _show_line(line: ExplainedLine) -> None:
 
 def _show_refusal(record_id: str, refusal: ExplainedRefusal) -> None:
     title = (
-        f"Refused by {refusal.refused_by}: {refusal.dataset} record {record_id}, row "
+        f"Refused by {refusal.refused_by}: {_KINDS[refusal.dataset].lower()} {record_id}, row "
         f"{refusal.row_number:,} of delivery {refusal.delivery_id}"
     )
     _heading(title)

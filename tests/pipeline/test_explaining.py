@@ -9,6 +9,7 @@ mapping of organisations or HRGs, which is tested with it.
 import json
 import random
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from pipeline.making import (
 from typer.testing import CliRunner, Result
 
 from pipelines import cli, synth
+from pipelines.basis import PricingBasis
 from pipelines.explaining import ExplainedLine, ExplainedRecord, explain_record
 from pipelines.price_books import shipped_folder
 from pipelines.pricing_run import month_days, price, priced_path, rulebook_for
@@ -166,6 +168,200 @@ def test_a_price_is_cited_by_its_cell(tmp_path: Path) -> None:
     assert "factor of cases/market_forces_factor.csv, line" in steps["value £516.79"].citation
 
 
+def test_of_several_flags_and_services_the_one_that_counted_is_cited(tmp_path: Path) -> None:
+    """FE30Z: of BP01 and BP40 the first, £550.00; the top-up is the higher, 20.5% of £550.00."""
+    made = new_workspace(tmp_path / "workspace")
+    codes = {
+        PROVIDER: "RRV",
+        SPELL_HRG: "FE30Z",
+        "BPT Indicator 1": "BP01",
+        "BPT Indicator 2": "BP40",
+        "Specialised Service Code 1": "0101",
+        "Specialised Service Code 2": "0102",
+    }
+    land(made, f"freeze/apc_{MONTH}.csv", [spell(RECORD, codes)])
+    land(made, f"freeze/op_{MONTH}.csv", [attendance()])
+    making.publish(made, MONTH)
+    steps = explained(made)
+    assert (
+        "cases/best_practice_tariffs.csv, line 6, column" in steps["best practice £50.00"].citation
+    )
+    assert steps["top-up £112.75"].citation == (
+        "2023/25 ¶118; rate of cases/specialist_top_ups.csv, line 3, column 'Top-up (%)' "
+        "(illustrative book, made up)"
+    )
+    # Which services it was of, only the record says.
+    shutil.rmtree(made.lake)
+    assert explained(made)["top-up £112.75"].citation == (
+        "2023/25 ¶118; rate of cases (illustrative book, made up)"
+    )
+
+
+# --- What users' lists decided ---------------------------------------------------------------
+
+LISTS = {
+    "local_prices": (
+        "provider_code,commissioner_code,hrg_code,treatment_function_code,attendance,price,"
+        "agreement_reference,approval_reference,valid_from,valid_to",
+        "RGT,QMJ,FE32Z,,,450.00,LP-1,NHSE-1,2024-06-01,2024-06-30",
+        "RGT,QMJ,FE32Z,,,450.00,LP-2,NHSE-2,2024-07-01,2024-07-31",
+        "RGT,QMJ,,710,follow_up,77.00,LP-3,,2024-07-01,2024-07-31",
+        "RGT,QMJ,,710,first,77.00,LP-4,,2024-07-01,2024-07-31",
+    ),
+    "prior_approvals": (
+        "record_id,provider_code,commissioner_code,ebi_type_code,valid_from,valid_to,"
+        "approval_reference",
+        ",RGT,QMJ,B_menstr_D&C,2024-07-01,2024-07-31,IFR-1",
+        ",RGT,QMJ,A_snoring,2024-07-01,2024-07-31,IFR-2",
+        "APPROVED,,,,,,IFR-3",
+    ),
+    "overseas_visitors": (
+        "record_id,charging_status,source_reference",
+        "SOMEBODY,chargeable,OVM-1",
+        "EXEMPT,exempt,OVM-2",
+    ),
+    "lva_exceptions": (
+        "provider_code,commissioner_code,exception,valid_from,valid_to",
+        "RRV,QHM,patient_choice_without_contract,2024-07-01,2024-07-31",
+        "RGT,QMJ,patient_choice_without_contract,2024-07-01,2024-07-31",
+    ),
+    "contracts": (
+        "provider_code,commissioner_code,agreement_serial_number,covers,agreed_mechanism,"
+        "approval_reference,is_same_system,expected_annual_value,excluded_drugs_baseline,"
+        "valid_from,valid_to",
+        "RGT,QMJ,,,api,NHSE-3,no,15000000,,2024-07-01,2024-07-31",
+        "RGT,QMJ,SUB1,subcontracted,,,,,,2024-07-01,2024-07-31",
+        "RGT,QMJ,SUB2,,activity_based,NHSE-4,,,,2024-07-01,2024-07-31",
+    ),
+}
+OF_LISTS = {
+    "LOCAL": {},
+    "APPROVED": {SPELL_HRG: "FE30Z", making.EBI_CATEGORY: "1", making.EBI_TYPE: "A_snoring"},
+    "EXEMPT": {SPELL_HRG: "FE30Z"},
+    "CHOICE": {
+        SPELL_HRG: "FE30Z",
+        PROVIDER: "RRV",
+        making.COMMISSIONER: "00L",
+        making.DERIVED_COMMISSIONER: "00L",
+    },
+    "SUBCONTRACTED": {SPELL_HRG: "FE30Z", making.SPELL_AGREEMENT: "SUB1"},
+    "PRIVATE": {SPELL_HRG: "FE30Z", making.SPELL_CATEGORY: "02"},
+}
+
+
+@pytest.fixture(scope="module")
+def of_lists(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = new_workspace(tmp_path_factory.mktemp("lists") / "workspace")
+    land(made, f"freeze/apc_{MONTH}.csv", [spell(name, of) for name, of in OF_LISTS.items()])
+    land(made, f"freeze/op_{MONTH}.csv", [attendance("FIRST", {making.TREATMENT_FUNCTION: "710"})])
+    for name, lines in LISTS.items():
+        land(made, f"{name}.csv", "\n".join(lines) + "\n")
+    making.publish(made, MONTH)
+    return made
+
+
+def cited(workspace: Workspace, record_id: str) -> dict[str, tuple[str, str]]:
+    """How each step of the one line of a record came about, and what it rests on."""
+    line = line_of(explain_record(workspace, record_id))
+    return {step.what: (step.how, step.citation) for step in line.explanation.steps}
+
+
+@pytest.mark.parametrize(
+    ("record_id", "what", "how", "citation"),
+    [
+        (
+            "LOCAL",
+            "unit price £450.00",
+            "the price that the parties agreed, from the list of local prices",
+            "local_prices.csv, line 3, agreement LP-2, approval NHSE-2",
+        ),
+        (
+            "FIRST",
+            "unit price £77.00",
+            "the price that the parties agreed, from the list of local prices",
+            "local_prices.csv, line 5, agreement LP-4",
+        ),
+        (
+            "APPROVED",
+            "approved",
+            "evidence-based intervention with prior approval",
+            "2023/25 ¶39; prior_approvals.csv, line 3 and prior_approvals.csv, line 4",
+        ),
+        (
+            "EXEMPT",
+            "exempt",
+            "overseas visitor by the list: exempt",
+            "overseas_visitors.csv, line 3",
+        ),
+        (
+            "CHOICE",
+            "exception",
+            "to the LVA block of the pair, on the day: patient choice without contract",
+            "lva_exceptions.csv, line 2",
+        ),
+        (
+            "SUBCONTRACTED",
+            "contract",
+            "the parties agreed on api; approval NHSE-3",
+            "contracts.csv, line 2",
+        ),
+        ("SUBCONTRACTED", "agreement SUB1", "covers subcontracted", "contracts.csv, line 3"),
+    ],
+)
+def test_what_a_list_decided_is_cited_by_its_line(
+    of_lists: Workspace, record_id: str, what: str, how: str, citation: str
+) -> None:
+    assert cited(of_lists, record_id)[what] == (how, citation)
+
+
+def test_a_list_that_was_not_asked_is_not_cited(of_lists: Workspace) -> None:
+    """A private patient is outside the scheme whatever was agreed; and RGT has no block."""
+    said = " ".join(citation for _, citation in cited(of_lists, "PRIVATE").values())
+    assert "contracts.csv" not in said
+    assert "exception" not in cited(of_lists, "EXEMPT")
+    assert not {"agreement SUB1", "agreement SUB2"} & cited(of_lists, "EXEMPT").keys()
+
+
+def test_what_a_list_decided_stands_before_the_mechanism(of_lists: Workspace) -> None:
+    sections = [s.section for s in line_of(explain_record(of_lists, "CHOICE")).explanation.steps]
+    assert sections == sorted(sections, key=["price", "value", "mechanism", "payable"].index)
+    said = [*cited(of_lists, "CHOICE")]
+    assert said.index("exception") + 1 == said.index("api_variable")
+
+
+def test_a_list_that_changed_since_is_not_said_to_have_been_used(
+    of_lists: Workspace, tmp_path: Path
+) -> None:
+    made = copied(of_lists, tmp_path)
+    for name, lines in LISTS.items():
+        header, first, *others = lines
+        land(made, f"{name}.csv", "\n".join([header, *others, first]) + "\n")
+    assert cited(made, "LOCAL")["unit price £450.00"][1] == "the list of local prices"
+    assert cited(made, "APPROVED")["approved"][1] == "2023/25 ¶39; the list of prior approvals"
+    for record_id, what in (
+        ("EXEMPT", "exempt"),
+        ("CHOICE", "exception"),
+        ("SUBCONTRACTED", "agreement SUB1"),
+    ):
+        assert what not in cited(made, record_id)
+    assert "local prices local_prices.csv" in " ".join(
+        line_of(explain_record(made, "LOCAL")).warnings
+    )
+
+
+def test_without_its_record_a_line_has_what_goes_by_the_pair_alone(
+    of_lists: Workspace, tmp_path: Path
+) -> None:
+    made = copied(of_lists, tmp_path)
+    shutil.rmtree(made.lake)
+    assert cited(made, "LOCAL")["unit price £450.00"][1] == "the list of local prices"
+    assert cited(made, "APPROVED")["approved"][1] == "2023/25 ¶39; prior_approvals.csv, line 4"
+    assert "exception" not in cited(made, "CHOICE")
+    subcontracted = cited(made, "SUBCONTRACTED")
+    assert subcontracted["contract"][1] == "contracts.csv, line 2"
+    assert "agreement SUB1" not in subcontracted
+
+
 # --- As delivered ----------------------------------------------------------------------------
 
 
@@ -288,13 +484,42 @@ def test_the_command_prints_every_section_in_order(published: Workspace) -> None
 
 def test_the_command_prints_why_a_record_was_refused(published: Workspace) -> None:
     said = in_one_line(run(published, "S2").output)
-    assert "Refused by validation: apc record S2, row 2 of delivery" in said
+    assert "Refused by validation: spell S2, row 2 of delivery" in said
     assert "HRG_MALFORMED" in said
 
 
 def test_a_record_that_nobody_published_is_a_sentence(published: Workspace) -> None:
-    with pytest.raises(UserError, match="No published record has the identifier 'nobody'"):
+    with pytest.raises(UserError) as refused:
         explain_record(published, "nobody")
+    said = str(refused.value)
+    assert said.startswith("No record 'nobody' is in what is published. Published months: 2024-07.")
+    assert "sus-pricing run --month CCYY-MM" in said
+
+
+@pytest.mark.parametrize("record_id", ["S1", "S2"])
+def test_a_line_is_explained_with_its_record(published: Workspace, record_id: str) -> None:
+    with pytest.raises(UserError) as refused:
+        explain_record(published, f"{record_id}:1")
+    assert str(refused.value) == (
+        f"'{record_id}:1' names a line. All lines of a record are explained together: "
+        f"sus-pricing explain {record_id}."
+    )
+    with pytest.raises(UserError, match="No record 'nobody:1' is in what is published"):
+        explain_record(published, "nobody:1")
+
+
+@pytest.mark.parametrize("record_id", ["S1", "S2"])
+def test_a_record_of_another_basis_is_said_to_be_there(
+    published: Workspace, record_id: str
+) -> None:
+    """Priced or refused."""
+    with pytest.raises(UserError) as refused:
+        explain_record(published.on(PricingBasis("2025-26", date(2025, 5, 1))), record_id)
+    assert str(refused.value) == (
+        f"Record '{record_id}' is not published under the rules of 2025-26 as known on 2025-05-01. "
+        "It is under: its own year's rules (without --scheme and --as-of). Explain it with those "
+        "options, or run its month with the ones you gave."
+    )
 
 
 def test_a_mart_of_an_earlier_version_is_to_be_published_again(published: Workspace) -> None:

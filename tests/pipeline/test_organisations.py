@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pipeline import making
 from pipeline.making import (
     COMMISSIONER,
     DERIVED_COMMISSIONER,
@@ -878,6 +879,32 @@ def test_a_bridge_is_explained(workspace: Workspace) -> None:
     made = explaining._explain_line(workspace.on(UNDER_2024_25), published, None, reason, None)
     said = {step.what: (step.how, step.citation) for step in made.explanation.steps}
     assert said["FE30Z"] == (
-        "prices ZZ99Z, which the book of 2024-25 does not hold",
+        "stands for ZZ99Z, which the book of 2024-25 does not hold",
         "HRG bridge bridge.csv, line 2",
     )
+
+
+def test_a_bridge_is_not_said_to_lead_where_it_does_not(workspace: Workspace) -> None:
+    """Of an attendance without HRG, and of unbundled HRGs, which are not bridged."""
+    land(workspace, "bridge.csv", f"{BRIDGE}{RETIRED},FE30Z,2024-25\nSB99Z,FE32Z,2024-25\n")
+    missed = {"Appointment Date": "20190710", making.ATTENDANCE_HRG: "", making.ATTENDED: "3"}
+    records = of_2019("S1", {making.UNBUNDLED: "SB99Z"}), attendance("MISSED", missed)
+    on_basis, told = workspace.on(UNDER_2024_25), {}
+    for dataset, record in zip(("apc", "op"), records, strict=True):
+        land(workspace, f"freeze/{dataset}_{MONTH}.csv", [record])
+        sort_out(on_basis, dataset, MONTH)
+        pricing_run.price(on_basis, dataset, MONTH)
+        lines = pl.read_parquet(pricing_run.priced_path(on_basis, dataset, MONTH, "freeze"))
+        for line in lines.iter_rows(named=True):
+            reason = ExplainedReason(line["reason_code"], "", "", "")
+            published = {**line, "pricing_basis": UNDER_2024_25.name}
+            made = explaining._explain_line(on_basis, published, None, reason, None)
+            assert made.explanation.differences == ()
+            assert not [s for s in made.explanation.steps if "bridge" in s.citation], line
+            told[line["record_id"], line["hrg_code"]] = {
+                step.what: step.how for step in made.explanation.steps
+            }
+    assert told.keys() == {("S1", "FE32Z"), ("S1", "SB99Z"), ("MISSED", None)}
+    missed_steps = told["MISSED", None]
+    assert missed_steps["unit price £0.00"] == "not attended, so it is worth nothing"
+    assert missed_steps["OPFASPCL"] == "point of delivery; HRG none, treatment function 100"

@@ -369,9 +369,12 @@ def test_a_record_is_explained_on_the_basis_that_is_asked_for(
     assert "£1,250.00" in other.text
     missing = command("explain", record, "--as-of", "2024-09-01")
     assert missing.code == 1
-    assert f"No published record has the identifier '{record}' on the basis" in missing.text
-    assert "It is published on: 2025-26, own_year." in missing.text
-    assert "It is the Spell Identifier" in command("explain", "nobody").text
+    assert f"'{record}' is not published under its own year's rules as known on" in missing.text
+    assert (
+        "It is under: the rules of 2025-26 (--scheme 2025-26); its own year's rules (without "
+        "--scheme and --as-of)."
+    ) in missing.text
+    assert "No record 'nobody' is in what is published" in command("explain", "nobody").text
 
 
 def test_a_month_whose_records_moved_is_taken_out_of_its_own_basis_alone(

@@ -6,22 +6,33 @@ and run around a line (`tests/pipeline/test_explaining.py`).
 """
 
 import json
-import random
-from datetime import date
-from functools import cache
+from pathlib import Path
 from typing import Any
 
-import narwhals.stable.v2 as nw
+import aimed
 import polars as pl
 import pytest
-import support
-from support import BY_DATASET, case_tables, cases, price_on, scheme
+from oracle.years import YEARS
+from rules.test_oracle_years import (
+    MECHANISMS_OF_SOME_YEARS,
+    frame_of,
+    make,
+    of_year,
+    tables_of,
+)
+from support import price_on, scheme
 
 from pricing import Explanation, explain
-from pricing.explaining import MECHANISMS, SECTIONS, SOURCES, Step
-from pricing.reference import REFERENCE_COLUMNS
-from schemas.contracts import valid_schema
-from schemas.extracts import SUPPLEMENT_COLUMNS
+from pricing.explaining import (
+    MECHANISMS,
+    SECTIONS,
+    SOURCES,
+    Published,
+    Step,
+    UnderMechanism,
+    asked_of_lists,
+)
+from pricing.money import times_ppm
 from schemas.priced_line import PAYMENT_MECHANISMS, PRICE_SOURCES, PRICED_LINE_COLUMNS
 
 Row = dict[str, Any]
@@ -566,8 +577,135 @@ def test_a_tariff_that_other_mechanisms_would_pay_is_not_passed_over() -> None:
     line = row(best_practice_tariff_name="pleural_effusion")
     others = {one.mechanism: one.how for one in explained(line).under_each_mechanism}
     assert others["activity_based"].endswith(
-        "outside API the best practice price may be paid, which the row does not hold"
+        "the best practice price may be paid there, which the row does not hold"
     )
+
+
+BLENDED = {
+    **EMERGENCY,
+    **OPEN,
+    "payment_mechanism": "api_blended",
+    "mechanism_rule": "blended_activity",
+    "best_practice_tariff_name": "emergency_laparotomy",
+}
+
+
+def test_best_practice_is_paid_beside_the_blended_payment() -> None:
+    """2026/27 ¶85: £1,000.00 and £50.00, × 1.1: £1,100.00, of which 20% is £220.00, and £55.00."""
+    line = row(
+        "2026-27",
+        **BLENDED,
+        unit_price_pence=100_000,
+        best_practice_pence=5_000,
+        pre_mff_pence=105_000,
+        value_pence=115_500,
+    )
+    found = step(line, "payable by contract")
+    assert found.how == (
+        "by the contract's plan: nothing more for planned activity, 20% of the value at the base "
+        "price £1,100.00, £220.00, paid beyond it and taken back below it; in addition 100% of "
+        "what best practice makes of it, £1,155.00 less £1,100.00: £55.00, within the plan and "
+        "beyond it"
+    )
+    assert found.citation == "2026/27 ¶84; 2026/27 ¶85"
+    (taken,) = [one for one in explained(line).under_each_mechanism if one.is_taken]
+    assert (taken.payable_pence, taken.beyond_plan_pence, taken.best_practice_pence) == (
+        None,
+        22_000,
+        5_500,
+    )
+    of_price = step(line, "best practice £50.00")
+    assert of_price.how.endswith(
+        "the blended payment plans at the base price and pays the difference apart"
+    )
+    assert of_price.citation.startswith("2026/27 ¶85; ")
+    assert explained(line).differences == ()
+
+
+@pytest.mark.parametrize(
+    ("base", "added", "beyond_plan", "best_practice"),
+    [
+        # 5p × 1.1 = 5.5p is 6p, of which 20% is 1p; with best practice 10p × 1.1 = 11p: 5p more.
+        (5, 5, 1, 5),
+        # £10.00 × 1.1 = £11.00, of which 20% is £2.20; £9.50 × 1.1 = £10.45: 55p less.
+        (1_000, -50, 220, -55),
+    ],
+)
+def test_base_price_and_best_practice_make_up_the_value_to_the_penny(
+    base: int, added: int, beyond_plan: int, best_practice: int
+) -> None:
+    line = row("2026-27", **BLENDED, unit_price_pence=base, best_practice_pence=added)
+    (taken,) = [one for one in explained(line).under_each_mechanism if one.is_taken]
+    assert (taken.beyond_plan_pence, taken.best_practice_pence) == (beyond_plan, best_practice)
+
+
+def test_a_blended_spell_without_best_practice_has_no_addition() -> None:
+    """20% of £550.00; a tariff whose price is the base price adds nothing."""
+    for tariff in (None, "emergency_laparotomy"):
+        line = row("2026-27", **{**BLENDED, "best_practice_tariff_name": tariff})
+        (taken,) = [one for one in explained(line).under_each_mechanism if one.is_taken]
+        assert (taken.beyond_plan_pence, taken.best_practice_pence) == (11_000, None)
+        assert taken.how.endswith("taken back below it")
+
+
+def test_a_tariff_and_a_top_up_are_looked_for_among_the_codes_of_the_record() -> None:
+    line = row(
+        best_practice_tariff_name="spinal_surgery", best_practice_pence=-5_000, top_up_pence=4_500
+    )
+    best_practice = step(line, "best practice -£50.00").published
+    assert best_practice is not None
+    assert best_practice.by_code == ("best_practice_flag", "best_practice_flags")
+    assert best_practice.beside == {
+        "best_practice_tariff_name": "spinal_surgery",
+        "best_practice_combined_price_pence": 45_000,
+    }
+    top_up = step(line, "top-up £45.00")
+    assert top_up.citation == "2023/25 ¶118; rate of the price book of 2024-25"
+    assert top_up.published is not None
+    assert top_up.published.by_code == ("specialised_service_code", "specialised_service_codes")
+    assert top_up.published.key == {"provider_code": "RRV"}
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        (
+            row(),
+            {
+                "overseas_visitors": ("charging_status",),
+                "lva_exception_days": ("exception",),
+                "contracts": ("covers", "agreed_mechanism"),
+            },
+        ),
+        # 2021/22 ¶11-14 asks of which system the parties are, and for how much.
+        (
+            row("2021-22", payable_pence=None),
+            {
+                "overseas_visitors": ("charging_status",),
+                "contracts": (
+                    "covers",
+                    "agreed_mechanism",
+                    "is_same_system",
+                    "expected_annual_value_pence",
+                ),
+            },
+        ),
+        (
+            row(**UNPAID, payment_mechanism="lva_block", mechanism_rule="low_volume_block"),
+            {"overseas_visitors": ("charging_status",), "lva_exception_days": ("exception",)},
+        ),
+        (
+            row(**{**FIXED, "mechanism_rule": "overseas_visitor"}),
+            {"overseas_visitors": ("charging_status",)},
+        ),
+        (row(**UNPAID, payment_mechanism="outside_scheme", mechanism_rule="private_patient"), {}),
+        (row(mechanism_rule="nobodys_rule"), {}),
+    ],
+)
+def test_a_list_was_asked_where_the_table_was_read_so_far(
+    line: Row, asked: dict[str, tuple[str, ...]]
+) -> None:
+    assert asked_of_lists(line, scheme(line["scheme_year"])) == asked
 
 
 @pytest.mark.parametrize(
@@ -667,111 +805,140 @@ def test_an_explanation_is_a_json_document() -> None:
 
 # --- Against what is priced ------------------------------------------------------------------
 
-_TYPES = {nw.String: pl.String, nw.Int64: pl.Int64, nw.Boolean: pl.Boolean, nw.Date: pl.Date}
-_HRGS = ["FE30Z", "BZ34A", "JC43C", "LA01A", "DZ11U", "SB17Z", "RD20A"]
-_JULY = date(2024, 7, 1)
-
-
-@cache
-def tables() -> dict[str, pl.DataFrame]:
-    """The tables of the cases, with something in each that a line's amounts are made from."""
-    empty = {
-        name: pl.DataFrame(schema={column: _TYPES[kind] for column, kind in columns.items()})
-        for name, columns in REFERENCE_COLUMNS.items()
-    }
-    made = {**empty, **case_tables()}
-    pairs = [(p, c) for p in ("RRV", "RGT", "NT313", "RTD") for c in ("QMJ", "QHM")]
-    prices = [("SB12Z", 20_001), ("RD20A", 6_003), ("SC41Z", 10_005), ("XD01Z", 77)]
-    made["unbundled_prices"] = _filled("unbundled_prices", prices)
-    made["best_practice_prices"] = _filled(
-        "best_practice_prices",
-        [
-            (hrg, "BP01", name, 51_001, 90_001, 130_003, 200_005)
-            for hrg, name in zip(_HRGS[:5], _TARIFFS, strict=True)
-        ],
-    )
-    rates = [("RRV", "S1", 110_000), ("RRV", "S2", 253_333), ("RGT", "S1", 77_777)]
-    made["top_up_rates"] = _filled("top_up_rates", rates)
-    made["local_hrg_price_days"] = _filled(
-        "local_hrg_price_days",
-        [(*pair, hrg, _JULY, 43_211, hrg == "BZ34A") for pair in pairs for hrg in _HRGS],
-    )
-    made["local_attendance_price_days"] = _filled(
-        "local_attendance_price_days",
-        [(*pair, "999", is_first, _JULY, 12_347, False) for pair in pairs for is_first in (0, 1)],
-    )
-    made["contracts"] = _filled(
-        "contracts",
-        [
-            (*pairs[0], None, None, True, None),
-            (*pairs[2], "subcontracted", None, None, 5),
-            (*pairs[3], None, "api_fixed", None, None),
-            (*pairs[4], "increasing_capacity_framework", None, None, None),
-            (*pairs[6], None, "api", False, 900_000_000),
-        ],
-    )
-    return made
-
-
-_TARIFFS = ("pleural_effusion", "spinal_surgery", "endoscopy_procedures", "fragility", "spinal")
-
-
-def _filled(name: str, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
-    schema = {column: _TYPES[kind] for column, kind in REFERENCE_COLUMNS[name].items()}
-    return pl.DataFrame(rows, schema=schema, orient="row", strict=False)
-
-
-def some_records(dataset: str, count: int, seed: int) -> pl.DataFrame:
-    """Records of the cases, taken at random, with more about them than the cases have."""
-    chance = random.Random(seed)
-    pool = [case.record for case in cases() if case.dataset == dataset]
-    schema = {
-        **valid_schema(BY_DATASET[dataset]),
-        **dict.fromkeys(SUPPLEMENT_COLUMNS[dataset], pl.String),
-        "activity_month": pl.String,
-        "cut": pl.String,
-    }
-    more = {
-        "unbundled_hrg_codes": [None, None, "RD20A SB12Z", "SB17Z SC41Z XD01Z XC01Z LE01A"],
-        "best_practice_flags": [None, "BP01"],
-        "specialised_service_codes": [None, "S1", "S2 S1"],
-        "overseas_visitor_code": [None, None, None, "4"],
-        "treatment_function_code": ["100", "100", "130", "999"],
-        "hrg_code": [*_HRGS, None, None, None, None],
-    }
-    rows = []
-    for place in range(count):
-        record = {**chance.choice(pool), "record_id": f"R{place}"}
-        for column, values in more.items():
-            if column not in schema:
-                continue
-            value = chance.choice(values)
-            record[column] = value or (record.get(column) if column == "hrg_code" else None)
-        made = support._row(dataset, record, place)
-        rows.append({column: made.get(column) for column in schema})
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-@pytest.mark.parametrize("year", ["2021-22", "2022-23", "2023-24", "2024-25", "2025-26", "2026-27"])
-def test_every_line_that_is_priced_recomputes(year: str) -> None:
-    """From the row and the pack alone, to the penny."""
-    seen = set()
-    for dataset, seed in (("apc", 1), ("op", 2)):
-        records = some_records(dataset, 500, seed)
-        priced = price_on("polars", dataset, records, tables(), year)
-        lines = priced.filter(pl.col("refusal_codes").is_null()).to_dicts()
-        assert len(lines) > 500
-        for line in lines:
-            found = explain(line, scheme(year))
-            assert found.differences == (), line
-            assert {name: line[name] for name in found.amounts} == dict(found.amounts)
-            (taken,) = [one for one in found.under_each_mechanism if one.is_taken]
-            assert taken.mechanism == line["payment_mechanism"]
-            seen |= {line["price_source"], line["payment_mechanism"]}
-            seen |= {name for name in _PARTS if line[name]}
-    assert {"local", "unbundled", "within_core_price", *_PARTS} - seen <= (
-        {"top_up_pence"} if year == "2026-27" else set()
-    )
-
-
 _PARTS = ("best_practice_pence", "long_stay_pence", "top_up_pence")
+
+
+class Tables:
+    """The reference tables of a month, to look up where a step says that its number stands."""
+
+    def __init__(self, tables: dict[str, pl.DataFrame]) -> None:
+        self._rows = {name: table.to_dicts() for name, table in tables.items()}
+        self._of_book = {row["hrg_code"] for row in self._rows["hrg_prices"]}
+        self._bridge = {r["hrg_code"]: r["price_hrg_code"] for r in self._rows["hrg_bridge"]}
+        self._found: dict[tuple[Any, ...], list[Row]] = {}
+
+    def value(self, published: Published, record: Row) -> int | None:
+        """The value there; of a bridged HRG that of the HRG whose price it takes."""
+        key = {**published.key, **published.beside}
+        if published.table in ("hrg_prices", "best_practice_prices"):
+            hrg = key["hrg_code"]
+            key["hrg_code"] = hrg if hrg in self._of_book else self._bridge.get(hrg, hrg)
+        codes: list[Row] = [{}]
+        if published.by_code:
+            name, column = published.by_code
+            codes = [{name: code} for code in (record[column] or "").split()]
+        rows = [row for code in codes for row in self._fitting(published.table, {**key, **code})]
+        return max((row[published.column] for row in rows), default=None)
+
+    def _fitting(self, table: str, key: Row) -> list[Row]:
+        place = (table, *key.items())
+        if place not in self._found:
+            self._found[place] = [r for r in self._rows[table] if key.items() <= r.items()]
+        return self._found[place]
+
+
+def published_by(line: Row) -> dict[str, Any]:
+    """What must stand where a step of the line says that its number does; a top-up's is a rate."""
+    price, days = line["unit_price_pence"], line["excess_bed_days"]
+    return {
+        "unit price": price,
+        "best practice": price is not None and price + line["best_practice_pence"],
+        "long stay": days and line["long_stay_pence"] // days,
+        "value": line["mff_ppm"],
+    }
+
+
+def assert_stands_where_it_is_said(step: Step, line: Row, tables: Tables, record: Row) -> None:
+    assert step.published is not None
+    found = tables.value(step.published, record)
+    if step.what.startswith("top-up"):
+        assert found is not None, line
+        price = line["unit_price_pence"] + line["best_practice_pence"]
+        assert times_ppm(price, found) == line["top_up_pence"], line
+    else:
+        (expected,) = [v for name, v in published_by(line).items() if step.what.startswith(name)]
+        assert found == expected, (step, line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("year", YEARS)
+def test_every_line_of_aimed_records_recomputes(year: str, tmp_path: Path) -> None:
+    """From the row and the pack alone, to the penny; and the book holds what a step says it does.
+
+    The records meet every row of the year's decision table and every price source.
+    """
+    aim, found, lines = make(tmp_path, year, RECORDS), set[tuple[str, Any]](), 0
+    for dataset, make_records in aimed.RECORDS.items():
+        records = make_records(aim)
+        for month in aim.months:
+            of_month = {r["record_id"]: r for r in records if r["activity_month"] == month}
+            admitted = [r["start_date"] for r in of_month.values() if dataset == "apc"]
+            frames = tables_of(tmp_path, year, month, min(admitted, default=None))
+            tables, frame = Tables(frames), frame_of(dataset, list(of_month.values()))
+            priced = price_on("polars", dataset, frame, frames, year)
+            for line in priced.filter(pl.col("refusal_codes").is_null()).to_dicts():
+                said = explain(line, scheme(year))
+                assert said.differences == (), line
+                assert {name: line[name] for name in said.amounts} == dict(said.amounts)
+                (taken,) = [one for one in said.under_each_mechanism if one.is_taken]
+                assert taken.mechanism == line["payment_mechanism"]
+                for step in said.steps:
+                    if step.published:
+                        record = of_month[line["record_id"]]
+                        assert_stands_where_it_is_said(step, line, tables, record)
+                found |= occurrences(line, said, taken)
+                lines += 1
+    assert lines > RECORDS
+    assert_every_branch_was_met(found, year)
+
+
+RECORDS = 2_000
+"""Records of both datasets together, for each year."""
+_COUNTED = ("mechanism_rule", "price_source", "payment_mechanism", "ebi_outcome")
+
+
+def occurrences(line: Row, said: Explanation, taken: UnderMechanism) -> set[tuple[str, Any]]:
+    """What of each closed list, and of each thing that is told in two places, a line shows."""
+    found = {(name, line[name]) for name in _COUNTED}
+    found |= {("part", name) for name in _PARTS if line[name]}
+    found |= {
+        ("beside", name)
+        for name in ("best_practice_pence", "patient_charge_pence")
+        if getattr(taken, name)
+    }
+    if line["payment_mechanism"] == "api_variable":
+        found.add(("in target", (line["is_in_activity_target"], line["line_number"] > 0)))
+    if line["price_source"] == "local":
+        found.add(("local with factor", line["mff_ppm"] != 1_000_000))
+    found |= {
+        ("attendance column", step.published.key["price_column"])
+        for step in said.steps
+        if step.published and step.published.table == "attendance_prices"
+    }
+    return found
+
+
+def assert_every_branch_was_met(found: set[tuple[str, Any]], year: str) -> None:
+    """Each that the year has occurs."""
+
+    def occurred(what: str) -> set[Any]:
+        return {value for name, value in found if name == what}
+
+    rules = scheme(year)
+    assert occurred("mechanism_rule") == {row.rule for row in rules.mechanism.decision_table}
+    assert occurred("price_source") == {*PRICE_SOURCES}
+    assert occurred("payment_mechanism") == of_year(
+        {*PAYMENT_MECHANISMS}, MECHANISMS_OF_SOME_YEARS, year
+    )
+    assert occurred("part") == {*_PARTS} - ({"top_up_pence"} if year == "2026-27" else set())
+    beside = {"best_practice_pence", "patient_charge_pence"}
+    assert occurred("beside") == (beside if year == "2026-27" else set())
+    no_factor = {"2021-22", "2022-23"}
+    assert occurred("local with factor") == ({False} if year in no_factor else {True, False})
+    assert occurred("attendance column") == {
+        *rules.attendances.price_column_by_attendance_hrg.values()
+    }
+    # 2023/25 Table 3: unbundled services are paid for outside the target; so is what is unapproved.
+    unbundled = {(False, True)} if year not in no_factor else set()
+    unapproved = {(False, False)} if year != "2023-24" else set()
+    assert occurred("in target") == {(True, False)} | unbundled | unapproved
