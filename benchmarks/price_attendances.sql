@@ -430,6 +430,12 @@ SELECT
         WHEN mechanism_rule = 'low_volume_block' THEN 'COVERED_BY_LVA_BLOCK'
         WHEN price_source = 'not_attended' THEN 'NOT_ATTENDED'
         WHEN price_source = 'administrative_event' THEN 'ADMINISTRATIVE_EVENT'
+        WHEN mechanism_rule = 'mechanism_agreed' AND (
+            (payment_mechanism = 'activity_based' AND value_pence IS NULL)
+            OR (payment_mechanism = 'local_agreement' AND price_source <> 'local')
+        )
+            THEN CASE WHEN exclusion = 'UNGROUPABLE' THEN 'UNGROUPABLE'
+                ELSE 'AGREED_PRICE_MISSING' END
         WHEN mechanism_rule = 'mechanism_agreed' THEN 'MECHANISM_AGREED'
         WHEN mechanism_rule = 'advice_and_guidance' THEN 'ADVICE_AND_GUIDANCE'
         WHEN mechanism_rule = 'locally_agreed_service' AND price_source <> 'local'
@@ -444,7 +450,8 @@ SELECT
             THEN CASE WHEN value_pence IS NULL THEN 'UNBUNDLED_LOCAL_PRICE'
                 ELSE 'UNBUNDLED_SERVICE' END
         WHEN mechanism_rule = 'unbundled_service' AND exclusion IS NULL
-            THEN 'SERVICE_IN_FIXED_ELEMENT'
+            THEN CASE WHEN hrg_code LIKE 'SC%' THEN 'RADIOTHERAPY_NOT_TOLD_APART'
+                ELSE 'SERVICE_IN_FIXED_ELEMENT' END
         WHEN payment_mechanism = 'activity_based' THEN 'ACTIVITY_BASED_UNIT_PRICE'
         WHEN payment_mechanism = 'api_variable' AND unit_price_pence IS NULL
             THEN 'FIRST_ATTENDANCE_LOCAL_PRICE'

@@ -498,6 +498,12 @@ SELECT
         WHEN ebi_outcome = 'zero_price' AND payment_mechanism IN ('api_variable', 'activity_based')
             THEN 'UNAPPROVED_EBI'
         WHEN price_source = 'within_core_price' THEN 'WITHIN_CORE_PRICE'
+        WHEN mechanism_rule = 'mechanism_agreed' AND (
+            (payment_mechanism = 'activity_based' AND value_pence IS NULL)
+            OR (payment_mechanism = 'local_agreement' AND price_source <> 'local')
+        )
+            THEN CASE WHEN exclusion = 'UNGROUPABLE' THEN 'UNGROUPABLE'
+                ELSE 'AGREED_PRICE_MISSING' END
         WHEN mechanism_rule = 'mechanism_agreed' THEN 'MECHANISM_AGREED'
         WHEN mechanism_rule = 'advice_and_guidance' THEN 'ADVICE_AND_GUIDANCE'
         WHEN mechanism_rule = 'locally_agreed_service' AND price_source <> 'local'
@@ -512,7 +518,8 @@ SELECT
             THEN CASE WHEN value_pence IS NULL THEN 'UNBUNDLED_LOCAL_PRICE'
                 ELSE 'UNBUNDLED_SERVICE' END
         WHEN mechanism_rule = 'unbundled_service' AND exclusion IS NULL
-            THEN 'SERVICE_IN_FIXED_ELEMENT'
+            THEN CASE WHEN hrg_code LIKE 'SC%' THEN 'RADIOTHERAPY_NOT_TOLD_APART'
+                ELSE 'SERVICE_IN_FIXED_ELEMENT' END
         WHEN payment_mechanism = 'activity_based' THEN 'ACTIVITY_BASED_UNIT_PRICE'
         WHEN payment_mechanism = 'api_variable' THEN 'ELECTIVE_SPELL'
         WHEN exclusion IS NOT NULL THEN exclusion

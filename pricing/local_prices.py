@@ -53,12 +53,14 @@ def with_price_of_attendance(
 def of_procedure_or_attendance() -> dict[str, nw.Expr]:
     """The local price of an appointment: that of its HRG, else of its treatment function.
 
-    The latter is no price of a procedure that has one of its own.
+    The latter is no price of a procedure that has one of its own, nor of a retired HRG, of which
+    nobody knows whether it is such a procedure.
     """
     is_of_hrg = ~nw.col("local_price_pence").is_null()
+    may_be_procedure = nw.col("is_procedure") | nw.col("is_hrg_retired")
 
     def chosen(of_hrg: str, of_function: str) -> nw.Expr:
-        of_attendance = nw.when(~nw.col("is_procedure")).then(nw.col(of_function))
+        of_attendance = nw.when(~may_be_procedure).then(nw.col(of_function))
         return nw.when(is_of_hrg).then(nw.col(of_hrg)).otherwise(of_attendance)
 
     return {

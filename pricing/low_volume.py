@@ -13,7 +13,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from pricing.contracts import PAIR, is_agreed_to_be_under_api
+from pricing.contracts import AGREED_API, PAIR, is_agreed_to_be_under_api
 from pricing.money import is_paid_elsewhere
 from pricing.overseas_visitors import CHARGED_TO_PATIENT
 from pricing.reference import Reference
@@ -100,10 +100,12 @@ def statement(
     """Each pair of the schedule with what its block covered in the month, and what not.
 
     Takes priced lines of one month; gives the columns of `schemas.priced_line.LOW_VOLUME`,
-    a row for every listed pair, with or without activity. What is payable for exceptions is
-    null where a contract's plan decides it.
+    a row for every listed pair, with or without activity. Of a pair that was moved to API
+    (2023/25 ¶85) all lines are outside the block, whose value is shown as published. What is
+    payable outside it is null where a contract's plan decides it.
     """
-    pairs = reference.lva_schedule.select("provider_code", "commissioner_code", "block_value_pence")
+    pairs = reference.lva_schedule.select(*PAIR, "block_value_pence")
+    moved = reference.contracts.filter(nw.col("agreed_mechanism") == AGREED_API)
     covered = nw.col("payment_mechanism") == LVA_BLOCK
     not_payers = [OUTSIDE_SCHEME, CHARGED_TO_PATIENT]
     outside_block = ~covered & ~nw.col("payment_mechanism").is_in(not_payers)
@@ -115,9 +117,9 @@ def statement(
         return nw.when(condition).then(1).otherwise(0).sum().cast(nw.Int64)
 
     totals = (
-        lines.join(pairs, on=["provider_code", "commissioner_code"], how="inner")
+        lines.join(pairs, on=list(PAIR), how="inner")
         .with_columns(is_covered=covered, is_exception=outside_block)
-        .group_by("provider_code", "commissioner_code")
+        .group_by(*PAIR)
         .agg(
             count(nw.col("is_covered")).alias("covered_activity"),
             total("value_pence", nw.col("is_covered")).alias("covered_value_pence"),
@@ -134,12 +136,16 @@ def statement(
         "exception_value_pence",
     ]
     is_payable_by_line = nw.col("exceptions_against_plan").fill_null(0) == 0
-    return pairs.join(totals, on=["provider_code", "commissioner_code"], how="left").select(
+    listed = pairs.join(totals, on=list(PAIR), how="left").join(
+        moved.select(*PAIR, is_moved_to_api=nw.lit(True)), on=list(PAIR), how="left"
+    )
+    return listed.select(
         nw.lit(activity_month).alias("activity_month"),
         nw.lit(scheme_year).alias("scheme_year"),
         "provider_code",
         "commissioner_code",
         "block_value_pence",
+        nw.col("is_moved_to_api").fill_null(False),
         *(nw.col(name).fill_null(0) for name in amounts),
         exception_payable_pence=nw.when(is_payable_by_line).then(
             nw.col("exception_payable_pence").fill_null(0)

@@ -7,7 +7,7 @@ here: what a line is worth (`pricing.mff`), or which mechanism it has
 
 import narwhals.stable.v2 as nw
 
-from pricing import ebi, point_of_delivery, unit_price
+from pricing import ebi, point_of_delivery, unbundled, unit_price
 from pricing.decision import Row, first_that_fits
 from pricing.elective_scope import (
     is_excluded_treatment_function,
@@ -96,7 +96,7 @@ def reason_code(scheme: Scheme) -> nw.Expr:
     rows = [
         *_reasons_whoever_pays(),
         *_reasons_of_rules(),
-        *_reasons_of_services(),
+        *_reasons_of_services(scheme),
         *_reasons_of_activity(scheme),
         *((nw.col("national_price_exclusion") == excluded, excluded) for excluded in EXCLUSIONS),
         (nw.col("payment_mechanism") != API_FIXED, Reason.NO_UNIT_PRICE),
@@ -128,7 +128,15 @@ def _reasons_of_rules() -> list[Row]:
     mechanism = nw.col("payment_mechanism")
     is_local = nw.col("price_source") == LOCAL
     pays_by_line = mechanism.is_in([API_VARIABLE, ACTIVITY_BASED, LOCAL_AGREEMENT])
+    has_no_agreed_price = is_by("mechanism_agreed") & (
+        ((mechanism == ACTIVITY_BASED) & nw.col("value_pence").is_null())
+        | ((mechanism == LOCAL_AGREEMENT) & ~is_local)
+    )
+    # Of what has no group there is nothing that a price could be agreed for.
+    is_ungroupable = (nw.col("national_price_exclusion") == Reason.UNGROUPABLE).fill_null(False)
     return [
+        (has_no_agreed_price & is_ungroupable, Reason.UNGROUPABLE),
+        (has_no_agreed_price, Reason.AGREED_PRICE_MISSING),
         (is_by("mechanism_agreed"), Reason.MECHANISM_AGREED),
         (is_by("contract_not_known"), Reason.CONTRACT_NOT_KNOWN),
         (is_by("small_armed_forces_contract"), Reason.SMALL_ARMED_FORCES_CONTRACT),
@@ -142,7 +150,7 @@ def _reasons_of_rules() -> list[Row]:
     ]
 
 
-def _reasons_of_services() -> list[Row]:
+def _reasons_of_services(scheme: Scheme) -> list[Row]:
     """Unbundled services, by who pays for them."""
     mechanism = nw.col("payment_mechanism")
     is_service = is_by("unbundled_service")
@@ -153,6 +161,13 @@ def _reasons_of_services() -> list[Row]:
             Reason.UNBUNDLED_LOCAL_PRICE,
         ),
         (is_service & (mechanism == API_VARIABLE), Reason.UNBUNDLED_SERVICE),
+        (
+            is_service
+            & (mechanism == API_FIXED)
+            & ~is_excluded
+            & unbundled.may_be_variable_radiotherapy(scheme.services),
+            Reason.RADIOTHERAPY_NOT_TOLD_APART,
+        ),
         (is_service & (mechanism == API_FIXED) & ~is_excluded, Reason.SERVICE_IN_FIXED_ELEMENT),
         (is_service & (mechanism == API_BLENDED), Reason.SERVICE_BLENDED),
     ]

@@ -15,13 +15,15 @@ from pricing import unit_price
 from pricing.codes import each_code
 from pricing.contracts import PAIR
 from pricing.decision import Row, first_that_fits
-from pricing.mechanism import ACTIVITY_BASED, API_FIXED, LOCAL_AGREEMENT
+from pricing.mechanism import ACTIVITY_BASED, API_FIXED, API_VARIABLE, LOCAL_AGREEMENT
 from pricing.reasons import Reason
 from pricing.reference import Reference
 from pricing.scheme import Scheme, Services
 
 _MOST_HRGS = 12
 _OTHER = "UNBOTHER"
+_RADIOTHERAPY = "radiotherapy"
+_KINDS_OF_RADIOTHERAPY = ("sabr", "srs_srt", "sirt")
 
 
 def lines(
@@ -89,6 +91,18 @@ def service_of(hrg_code: str, services: Services) -> str | None:
     """The service of one unbundled HRG, as the lines have it; None where it is of none."""
     rows = _longest_first(services.service_by_hrg_prefix)
     return next((name for prefix, name in rows if hrg_code.startswith(prefix)), None)
+
+
+def may_be_variable_radiotherapy(services: Services) -> nw.Expr:
+    """Whether radiotherapy may be of a kind that is variable, which its HRG does not tell.
+
+    SABR, SRS/T and SIRT are paid for by the unit, the rest is not (2023/25 ¶18).
+    """
+    pays, told_apart = services.mechanism_by_service, services.service_by_hrg_prefix.values()
+    is_hidden = any(
+        pays.get(kind) == API_VARIABLE and kind not in told_apart for kind in _KINDS_OF_RADIOTHERAPY
+    )
+    return (nw.col("service") == _RADIOTHERAPY).fill_null(False) & is_hidden
 
 
 def _by_prefix(named: Mapping[str, str], otherwise: str | None) -> nw.Expr:

@@ -127,6 +127,12 @@ LOW_VOLUME = (
     Field("provider_code", "text", "Organisation, not site"),
     Field("commissioner_code", "text", "Payer"),
     Field("block_value_pence", "integer", "LVA payment for the whole year, paid once"),
+    Field(
+        "is_moved_to_api",
+        "flag",
+        "The contracts list moved the whole pair to API in the month: all its lines are paid "
+        "outside the block, which is not to be paid as well",
+    ),
     Field("covered_activity", "integer", "Lines of the month that the block pays for"),
     Field("covered_value_pence", "integer", "What they are worth at unit prices after MFF"),
     Field("exception_activity", "integer", "Lines of the pair paid outside the block"),

@@ -28,7 +28,11 @@ _CAUSES = {
     "paid. Check the indicator, and whether the tariff is annual.",
     "top_up": "SUS+ gave another specialist top-up. Check the provider's eligibility and the rate.",
     "long_stay": "SUS+ paid for other days beyond the trim point. Check the adjusted stay.",
-    "unbundled": "SUS+ gave another amount for unbundled HRGs. Check their prices in the book.",
+    "unbundled": "SUS+ gave another sum for the same unbundled HRGs. Here each is a line of its "
+    "own in priced_lines, at its price whichever mechanism pays, and imaging of a spell is in the "
+    "spell's price. Where SUS+ is below, it left a price out: the lines say whether anything is "
+    "payable for it. Where it is above, check that the price book has every HRG, and whether SUS+ "
+    "priced a scan of a spell.",
     "mff_value": "The same price before MFF, another factor. Check the factor of the provider.",
     "rule_year": "SUS+ took the price of another year. Ask for the extract to be run again.",
     "price_book_version": "SUS+ took another publication of the year's prices. Check that the "

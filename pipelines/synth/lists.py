@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from pipelines.synth.extracts import LOCAL_PRICE_HRG, Dataset, Mix, Month, Row
-from pipelines.synth.pools import stable
+from pipelines.synth.pools import ADVICE_AND_GUIDANCE, stable
 from pipelines.synth.reference import Provider, Reference
 
 CONTRACT_COLUMNS = (
@@ -35,6 +35,13 @@ ITEM_COLUMNS = (
 _MOST_VISITORS = 40
 _MOST_ITEMS = 60
 _PAYS_ALL_FEES = "4"
+_AGREEMENTS = (
+    ("ICF001", "increasing_capacity_framework", ""),
+    ("ABP001", "", "activity_based"),
+    ("FIX001", "", "api_fixed"),
+    (ADVICE_AND_GUIDANCE, "advice_and_guidance", ""),
+)
+"""Agreements within a contract: serial number, what it covers, and the mechanism agreed."""
 _STATUSES = ("exempt", "chargeable", "chargeable_settled_status")
 _ITEMS = (
     ("drug", "Synthetic high cost drug", "yes"),
@@ -98,6 +105,7 @@ def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tup
             annual = 1_000_000 * (1 + stable(provider.code, payer) % 300) // (1 + 9 * place)
             same = "yes" if place == 0 else "no"
             rows.append((provider.code, payer, "", "", "api", "", same, str(annual), "", *valid))
+    rows += _agreements(months, reference, mix)
     hubs = reference.nhs_england[:2]
     for provider, hub, covers in zip(
         _trusts(reference), hubs, ("specialised", "armed_forces"), strict=False
@@ -112,6 +120,19 @@ def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tup
     ):
         rows.append((*pair, "", covers, "", "", "", "", "", *valid))
     return rows
+
+
+def _agreements(months: Sequence[str], reference: Reference, mix: Mix) -> Iterator[tuple[str, ...]]:
+    """Agreements of their own terms, of every other trust with its nearest payer.
+
+    One mechanism that is agreed on in place of API needs approval, and has a reference.
+    """
+    for number, provider in enumerate(_trusts(reference)[::2]):
+        for payer in _near_payers(provider, reference, mix)[:1]:
+            for place, (serial, covers, agreed) in enumerate(_AGREEMENTS):
+                approval = f"SYN-AP-{number + 1:02d}{place + 1}" if agreed else ""
+                terms = (covers, agreed, approval, "", "", "")
+                yield (provider.code, payer, serial, *terms, *_valid(months))
 
 
 def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:

@@ -24,6 +24,8 @@ from pipelines.synth.reference import Provider, Reference
 
 POOL_ROWS = 4_096
 GROUPS = ("acute", "planned", "clinic", "mental_health")
+ADVICE_AND_GUIDANCE = "ADV001"
+"""The agreement that only clinics have."""
 
 
 def choose(rng: Random, weights: Mapping[str, float], count: int) -> list[str]:
@@ -243,7 +245,9 @@ def _papers(papers: Mix, filler: Mix, rng: Random) -> Row:
     category = choose(rng, papers["administrative_category"], 1)[0]
     in_pbr = choose(rng, papers["spell_in_pbr"], 1)[0]
     form = choose(rng, papers["agreement"], 1)[0]
-    agreement = form.format(n=rng.randrange(99_999))
+    number = rng.randrange(99_999)
+    agreement = form.format(n=number)
+    of_spell = f"{number:06d}" if form == ADVICE_AND_GUIDANCE else agreement
     reason = papers["exclusion_reason"][in_pbr]
     procedure = rng.choice(filler["procedures"])
     return {
@@ -252,7 +256,7 @@ def _papers(papers: Mix, filler: Mix, rng: Random) -> Row:
         "Spell In PbR/Not In PbR": in_pbr,
         "Spell Exclusion Reason": reason,
         "Exclusion Reason": reason,
-        "Commissioner Serial No (Agreement No)": agreement,
+        "Commissioner Serial No (Agreement No)": of_spell,
         "Commissioning Serial No (Agreement No)": agreement,
         "Open Spell Indicator": choose(rng, papers["open_spell_indicator"], 1)[0],
         "_in_pbr": in_pbr,

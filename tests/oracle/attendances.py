@@ -192,7 +192,8 @@ def core_line(record: AttendanceRecord, pair: Pair | None, books: Books, year: Y
         agreed = None
         if is_procedure_hrg(record["hrg_code"]):
             agreed = local_price(record["hrg_code"], pair, record["appointment_date"], books)
-        if agreed is None and attendance is not None:
+        # A retired HRG may be a procedure, which has no price of its treatment function.
+        if agreed is None and attendance is not None and not is_retired(record, books):
             first = "first" if attendance in FIRST_ATTENDANCE_HRGS else "follow_up"
             what = f"{record['treatment_function_code']} {first}"
             agreed = local_price(what, pair, record["appointment_date"], books)

@@ -245,6 +245,9 @@ def reason(
         return "UNAPPROVED_EBI"
     if rule == "within_core_price" or line.price_source == "within_core_price":
         return "WITHIN_CORE_PRICE"
+    if rule == "mechanism_agreed" and is_price_missing(line, mechanism):
+        is_ungroupable = reason_no_national_price(record) == "UNGROUPABLE" and not line.is_unbundled
+        return "UNGROUPABLE" if is_ungroupable else "AGREED_PRICE_MISSING"
     if rule in REASON_OF_RULE:
         return REASON_OF_RULE[rule]
     if rule == "locally_agreed_service":
@@ -263,9 +266,25 @@ def reason(
         return "ACTIVITY_BASED_UNIT_PRICE"
     if mechanism == "api_fixed":
         if line.is_unbundled:
-            return str(reason_excluded(record) or "SERVICE_IN_FIXED_ELEMENT")
+            return str(reason_excluded(record) or reason_service_fixed(line, year))
         return reason_fixed(record, line, books, year)
     return reason_no_unit_price(record, line)
+
+
+def is_price_missing(line: Priced, mechanism: str) -> bool:
+    """Agreed to be paid by a price that nobody gives (2026/27 ¶42; Table 1)."""
+    if mechanism == "local_agreement":
+        return not line.is_local
+    return mechanism == "activity_based" and line.unit_price is None
+
+
+def reason_service_fixed(line: Priced, year: Year) -> str:
+    """2023/25 ¶18: "unit prices for SABR, SRST and SIRT radiotherapy services"; the rest is fixed.
+
+    An HRG of radiotherapy does not say which it is.
+    """
+    is_unknown = year.has_variable_radiotherapy and line.service == "radiotherapy"
+    return "RADIOTHERAPY_NOT_TOLD_APART" if is_unknown else "SERVICE_IN_FIXED_ELEMENT"
 
 
 def reason_variable(line: Priced, year: Year) -> str:

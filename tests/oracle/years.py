@@ -376,6 +376,7 @@ class Year:
     blended_points_of_delivery: tuple[str, ...]
     services: Mapping[str, str]
     mechanism_by_service: Mapping[str, str]
+    has_variable_radiotherapy: bool
     services_outside_target: tuple[str, ...]
     locally_agreed_hrgs: frozenset[str]
     is_mff_on_local_prices: bool
@@ -409,6 +410,7 @@ _2021_22 = Year(
     blended_points_of_delivery=(),
     services=SERVICES,
     mechanism_by_service=PAID_APART_2021_22,
+    has_variable_radiotherapy=False,  # 2023/25 ¶18: "For 2024/25, we have set unit prices"
     # 2021/22 ¶56: a planned level of activity, and no target.
     services_outside_target=(),
     locally_agreed_hrgs=frozenset(),
@@ -440,6 +442,7 @@ _2024_25 = Year(
     blended_points_of_delivery=(),
     services=SERVICES,
     mechanism_by_service=PAID_APART_2023_25,
+    has_variable_radiotherapy=True,  # 2023/25 ¶18: "SABR, SRST and SIRT", for 2024/25
     services_outside_target=SERVICES_OUTSIDE_TARGET,
     locally_agreed_hrgs=TRANSPLANT_HRGS,  # 2023/25 ¶18
     is_mff_on_local_prices=True,  # 2023/25 ¶73: "or local price(s)"
@@ -462,7 +465,13 @@ YEARS = {
             _2021_22, name="2022-23", table=TABLE_2022_23, has_lva=True, api_threshold_pence=None
         ),
         # 2023/25 ¶39: zero prices were introduced "for 2024/25"; before, ¶37, the fixed element.
-        replace(_2024_25, name="2023-24", interventions_needing_approval=()),
+        # ¶18: SABR, SRS/T and SIRT have unit prices "For 2024/25".
+        replace(
+            _2024_25,
+            name="2023-24",
+            interventions_needing_approval=(),
+            has_variable_radiotherapy=False,
+        ),
         _2024_25,
         replace(_2024_25, name="2025-26", table=TABLE_2025_26, is_framework_outside_api=False),
         replace(

@@ -48,7 +48,10 @@ def shared() -> dict[str, st.SearchStrategy[Any]]:
         ),
         "organisation_code_of_commissioner": one_of(*payers, "ZZZ"),
         "derived_commissioner_code": one_of(None, *payers, "QHM", "QMJ", "ZZZ"),
-        "agreement_serial_number": one_of(None, "000001", "000001", "00001="),
+        "agreement_serial_number": one_of(
+            *(None, "000001", "000001", "00001="),
+            *("ABP001", "LOCAL1", "FIX001", "FRAME1", "SUBCO1", "ADVIC1"),
+        ),
         "administrative_category_code": one_of(
             None, "01", "01", "01", "02", "03", "04", "98", "99"
         ),
@@ -166,14 +169,24 @@ def is_worth_nothing(line: Record) -> bool:
 
 
 def only_a_local_price_leaves_the_payable_open(line: Record) -> None:
+    """And then the reason says so: never that another mechanism was agreed, and pays."""
+    is_agreed_by_the_unit = (line["mechanism_rule"], line["payment_mechanism"]) == (
+        "mechanism_agreed",
+        "activity_based",
+    )
     needs_one = line["price_source"] != "local" and (
         line["payment_mechanism"] == "local_agreement"
+        or (is_agreed_by_the_unit and line["price_source"] == "none")
         or line["reason_code"]
         in (Reason.FIRST_ATTENDANCE_LOCAL_PRICE, Reason.UNBUNDLED_LOCAL_PRICE)
     )
     is_open = line["payable_pence"] is None
     assert is_open == (needs_one and not is_worth_nothing(line)), line
     assert line["reason_code"] in set(Reason), line
+    assert not (is_open and line["reason_code"] == Reason.MECHANISM_AGREED), line
+    if line["reason_code"] == Reason.AGREED_PRICE_MISSING:
+        assert is_open, line
+        assert line["mechanism_rule"] == "mechanism_agreed", line
 
 
 def the_row_explains_its_amount(line: Record) -> None:

@@ -64,6 +64,21 @@ UNBUNDLED: Row = {
     "pre_mff_pence": 10_000,
     "value_pence": 11_000,
 }
+WITHIN_CORE: Row = {
+    **UNBUNDLED,
+    "hrg_code": "RD20A",
+    "price_source": "within_core_price",
+    "unit_price_pence": 0,
+    "pre_mff_pence": 0,
+    "value_pence": 0,
+}
+OF_FIXED_ELEMENT: Row = {
+    **UNBUNDLED,
+    "hrg_code": "SC31Z",
+    "unit_price_pence": 12_000,
+    "pre_mff_pence": 12_000,
+    "value_pence": 13_200,
+}
 NO_PRICE: Row = {
     "price_source": "none",
     "unit_price_pence": None,
@@ -353,6 +368,23 @@ CASES = [
         "unbundled",
         -11_000,
         unbundled=[UNBUNDLED],
+    ),
+    # The price of the spell holds its scan here; SUS+ added £80.00: £580.00 x 1.1 = £638.00.
+    case(
+        "imaging of an admitted patient that SUS+ priced apart",
+        "different",
+        "unbundled",
+        8_800,
+        unbundled=[WITHIN_CORE],
+        given=sus(50_000, 63_800, unbundled=8_000),
+    ),
+    # £120.00 x 1.1 = £132.00, which the fixed element pays: SUS+ knows of no mechanism.
+    case(
+        "an unbundled HRG of the fixed element that SUS+ left out",
+        "different",
+        "unbundled",
+        -13_200,
+        unbundled=[OF_FIXED_ELEMENT],
     ),
     # £500.00 x 1.2 = £600.00.
     case("another factor", "different", "mff_value", 5_000, given=sus(50_000, 60_000)),

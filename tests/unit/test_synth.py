@@ -521,8 +521,9 @@ def test_the_users_lists_go_with_the_records(
     for name in ("contracts", "local_prices", "excluded_items"):
         assert {row["provider_code"] for row in listed[name]} <= providers
         assert {row["commissioner_code"] for row in listed[name]} <= set(reference.payers)
-    parties = [(r["provider_code"], r["commissioner_code"]) for r in listed["contracts"]]
-    assert len(parties) == len(set(parties)) > 5
+    of_contract = ("provider_code", "commissioner_code", "agreement_serial_number")
+    contracts = [tuple(row[name] for name in of_contract) for row in listed["contracts"]]
+    assert len(contracts) == len(set(contracts)) > 5
     for row in listed["local_prices"]:
         assert bool(row["hrg_code"]) != bool(row["treatment_function_code"])
         assert row["hrg_code"] not in reference.unbundled
