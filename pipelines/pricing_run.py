@@ -26,7 +26,11 @@ from pipelines.contracts import (
     whole_contracts,
 )
 from pipelines.deliveries import ROW_GROUP_ROWS, settled_cut
-from pipelines.excluded_items import items_to_price, read_excluded_items
+from pipelines.excluded_items import (
+    items_to_price,
+    published_above_baselines,
+    read_excluded_items,
+)
 from pipelines.local_prices import (
     local_attendance_price_days,
     local_hrg_price_days,
@@ -113,16 +117,22 @@ class Rulebook:
         first, _ = month_days(month)
         return self.pack.scheme.effective_from <= first <= self.pack.scheme.effective_to
 
-    def reference(self, month: str, earliest_admission: date | None = None) -> Reference:
-        """The reference tables for one month's records, as Polars frames."""
+    def reference(
+        self, month: str, dataset: str | None, earliest_admission: date | None = None
+    ) -> Reference:
+        """The reference tables for one month's records of a dataset, as Polars frames.
+
+        Statements, which are of no dataset, have no overseas visitors: those go by record.
+        """
         first, last = month_days(month)
         admitted_from = min(earliest_admission or first, first)
-        parties = self._parties(month)
+        parties = self.parties(month)
         approvals, exceptions, local_prices, contracts = (
             in_price_year(entries.rows, *_codes(parties))
             for entries in (self.approvals, self.exceptions, self.local_prices, self.contracts)
         )
         in_force = contracts_in_force(contracts, first)
+        visitors = self.visitors.rows.filter(pl.col("dataset").eq_missing(pl.lit(dataset)))
         tables: dict[str, Any] = {
             **parties,
             "hrg_prices": self.book.hrg_prices,
@@ -138,7 +148,7 @@ class Rulebook:
             "agreements": single_agreements(in_force),
             "local_hrg_price_days": local_hrg_price_days(local_prices, first, last),
             "local_attendance_price_days": local_attendance_price_days(local_prices, first, last),
-            "overseas_visitors": charging_statuses(self.visitors.rows),
+            "overseas_visitors": charging_statuses(visitors),
             "approved_records": approved_records(approvals),
             "approved_days": approved_days(approvals, admitted_from, last),
         }
@@ -147,10 +157,11 @@ class Rulebook:
     def baselines(self, month: str) -> pl.DataFrame:
         """The baselines of excluded drugs that contracts of the month give, by pair."""
         first, _ = month_days(month)
-        contracts = in_price_year(self.contracts.rows, *_codes(self._parties(month)))
+        contracts = in_price_year(self.contracts.rows, *_codes(self.parties(month)))
         return drug_baselines(contracts_in_force(contracts, first))
 
-    def _parties(self, month: str) -> dict[str, pl.DataFrame]:
+    def parties(self, month: str) -> dict[str, pl.DataFrame]:
+        """The tables `providers` and `commissioners` of `pricing.reference` for a month."""
         first, _ = month_days(month)
         return self.organisations.laid_out(first, self.basis.rules_day(month))
 
@@ -207,7 +218,6 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         refuse_unknown_organisations(
             entries, organisations.known(PROVIDERS), organisations.payers()
         )
-    refuse_unapproved(contracts, month_days(month)[0], pack.scheme)
     book = price_book_for(
         workspace,
         pack.scheme.scheme_year,
@@ -227,6 +237,13 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         items=items,
         bridge=no_hrg_bridge(),
         basis=workspace.basis,
+    )
+    parties = rulebook.parties(month)
+    refuse_unapproved(
+        in_price_year(contracts.rows, *_codes(parties)),
+        month_days(month)[0],
+        {**parties, "lva_schedule": book.lva_schedule},
+        pack.scheme,
     )
     if rulebook.is_own_year(month):
         return rulebook
@@ -370,7 +387,7 @@ def _priced(
     valid: pl.LazyFrame, rulebook: Rulebook, dataset: str, month: str, cut: str
 ) -> pl.LazyFrame:
     """Every valid record of a month, priced or refused."""
-    reference = rulebook.reference(month, _earliest_admission(valid))
+    reference = rulebook.reference(month, dataset, _earliest_admission(valid))
     records = valid.with_columns(activity_month=pl.lit(month), cut=pl.lit(cut))
     frame, scheme = nw.from_native(records), rulebook.pack.scheme
     parties = parties_of(frame, reference, scheme).collect().lazy()
@@ -390,7 +407,7 @@ def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:
     rulebook = rulebook_for(workspace, month)
     made = low_volume.statement(
         _lines(workspace, month),
-        rulebook.reference(month),
+        rulebook.reference(month, None),
         month,
         rulebook.pack.scheme.scheme_year,
     )
@@ -421,6 +438,7 @@ def make_excluded_drugs_baseline(workspace: Workspace, month: str) -> pl.DataFra
     made = excluded_items.against_baseline(
         _priced_items(workspace, month, rulebook),
         nw.from_native(rulebook.baselines(month).lazy()),
+        nw.from_native(published_above_baselines(workspace, month).lazy()),
         month,
         rulebook.pack.scheme.scheme_year,
     )
@@ -435,16 +453,19 @@ def _priced_items(workspace: Workspace, month: str, rulebook: Rulebook) -> nw.La
     """
     tables = {name: table.rows for name, table in rulebook.book.read.items()}
     items = items_to_price(rulebook.items.rows, month, tables)
-    earlier = {one for one in items["activity_month"] if one < month}
-    lines = [
-        *priced_paths(workspace, month).values(),
-        *(path for one in sorted(earlier) for path in _priced_before(workspace, one)),
-    ]
+    earlier = sorted({one for one in items["activity_month"] if one < month})
+    lines = {
+        **{one: list(_priced_before(workspace, one)) for one in earlier},
+        month: list(priced_paths(workspace, month).values()),
+    }
+    every_line = [path for paths in lines.values() for path in paths]
+    priced = [one for one, paths in lines.items() if len(paths) == len(EXTRACTS)]
+    items = items.with_columns(is_month_priced=pl.col("activity_month").is_in(priced))
     return excluded_items.priced_items(
         nw.from_native(items.lazy()),
-        rulebook.reference(month),
+        rulebook.reference(month, None),
         nw.from_native(rulebook.baselines(month).lazy()),
-        excluded_items.record_mechanisms(nw.from_native(pl.scan_parquet(lines))),
+        excluded_items.record_mechanisms(nw.from_native(pl.scan_parquet(every_line))),
         rulebook.pack.scheme,
     )
 
