@@ -602,6 +602,7 @@ def test_items_are_held_against_the_lists_of_the_price_book(workspace: Workspace
     """Without regard to case or to blanks; a category without a list is not held against any."""
     names = {
         "excluded_drugs": ["ADALIMUMAB", "Drug in two  words", None],
+        "excluded_devices": ["Stents", "Laser Ablation"],
         "drugs_in_unit_prices": ["drug in Two words"],
     }
     tables = {name: pl.DataFrame({"name": listed}) for name, listed in names.items()}
@@ -609,19 +610,23 @@ def test_items_are_held_against_the_lists_of_the_price_book(workspace: Workspace
         item(),
         item(item_reference="ITEM-2", item_name="drug in two words"),
         item(item_reference="ITEM-3", item_name="Nobody's drug"),
-        item(item_reference="ITEM-4", category="device"),
+        item(item_reference="ITEM-4", category="medtech"),
+        item(item_reference="ITEM-8", category="listed_procedure", item_name="Laser ablation"),
+        item(item_reference="ITEM-9", category="listed_procedure"),
         item(item_reference="ITEM-5", activity_month="2024-03"),
         item(item_reference="ITEM-6", activity_month="2024-04"),
         item(item_reference="ITEM-7", activity_month="2024-08"),
     ]
     landed(workspace, ("list.csv", ITEMS, drawn))
     found = items_to_price(read_excluded_items(workspace).rows, MONTH, tables)
-    assert categories_not_checked(found, tables) == ["device"]
+    assert categories_not_checked(found, tables) == ["medtech"]
     assert found.select("item_reference", "is_listed", "is_in_unit_prices").rows() == [
         ("ITEM-1", True, False),
         ("ITEM-2", True, True),
         ("ITEM-3", False, False),
         ("ITEM-4", None, False),
+        ("ITEM-8", True, False),
+        ("ITEM-9", False, False),
         ("ITEM-6", True, False),
     ]
 
