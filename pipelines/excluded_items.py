@@ -144,10 +144,15 @@ def published_above_baselines(workspace: Workspace, month: str) -> pl.DataFrame:
                 params=[workspace.basis.name, first_month_of(scheme_year_of(month)), month],
             )
             return pl.concat([none, pl.DataFrame(found.to_arrow_table())])
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise UserError(
+            f"{workspace.shown(workspace.mart)} was made by another version of sus-pricing: its "
+            "table excluded_drugs_baseline has other columns. Move it away and run every month again."
+        ) from error
     except duckdb.Error as error:
         raise UserError(
-            f"{workspace.shown(workspace.mart)} is damaged, or was made by another version of "
-            "sus-pricing. Move it away and run every month again."
+            f"{workspace.shown(workspace.mart)} is damaged or no DuckDB file. Move it away and run "
+            "every month again."
         ) from error
 
 
