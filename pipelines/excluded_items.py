@@ -147,7 +147,8 @@ def published_above_baselines(workspace: Workspace, month: str) -> pl.DataFrame:
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise UserError(
             f"{workspace.shown(workspace.mart)} was made by another version of sus-pricing: its "
-            "table excluded_drugs_baseline has other columns. Move it away and run every month again."
+            "table excluded_drugs_baseline has other columns. Move it away and run every month "
+            "again."
         ) from error
     except duckdb.Error as error:
         raise UserError(
