@@ -148,7 +148,7 @@ found AS (
         AND f.treatment_function_code = s.treatment_function_code
         AND f.is_first = s.is_first
         AND f.costing_date = s.appointment_date
-    LEFT JOIN overseas_visitors AS v ON v.record_id = s.record_id
+    LEFT JOIN overseas_visitors_op AS v ON v.record_id = s.record_id
 ),
 sourced AS (
     SELECT

@@ -175,11 +175,12 @@ class SqlPricing:
     def _reference_tables(self) -> dict[str, pl.DataFrame]:
         spells = pl.scan_parquet(self._valid("apc"))
         earliest = spells.select(pl.col("start_date").min()).collect().item()
-        reference: Any = pricing_run.rulebook_for(self._workspace, MONTH).reference(MONTH, earliest)
-        return {
-            field.name: getattr(reference, field.name).to_native().collect()
-            for field in fields(Reference)
-        }
+        rulebook = pricing_run.rulebook_for(self._workspace, MONTH)
+        reference: Any = rulebook.reference(MONTH, "apc", earliest)
+        attendances: Any = rulebook.reference(MONTH, "op", earliest)
+        tables = {field.name: getattr(reference, field.name) for field in fields(Reference)}
+        tables["overseas_visitors_op"] = attendances.overseas_visitors
+        return {name: table.to_native().collect() for name, table in tables.items()}
 
 
 def _by_dataset(name: str, work: Callable[[Workspace, str, str], object]) -> list[Step]:

@@ -6,7 +6,7 @@ month is published, and the record kept of a run. Does not belong here: printing
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,8 +15,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from pipelines.basis import first_month_of, scheme_year_of
 from pipelines.deliveries import deliveries_of, settled_cut
-from pipelines.excluded_items import categories_not_checked
+from pipelines.excluded_items import categories_not_checked, items_changed_since
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (
     Rulebook,
@@ -47,7 +48,6 @@ so a recorded content hash names the version that made it."""
 ITEMS = "items"
 """What stands for a dataset in totals of excluded items."""
 
-_SPELLS = {"apc": "spell"}
 _RECORDS = {"apc": "spell", "op": "attendance"}
 _NAMED_ORGANISATIONS = {
     "PROVIDER_UNKNOWN": "organisation_code_of_provider",
@@ -345,10 +345,13 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
         )
     notices += _of_the_rules(rulebook.pack.scheme)
     notices += _unknown_contracts(workspace, rulebook.pack.scheme, month)
-    notices += _unknown_records(workspace, rulebook.approvals.rows, "approvals", _SPELLS)
-    notices += _unknown_records(workspace, rulebook.visitors.rows, "overseas visitors", _RECORDS)
-    notices += _unknown_records(workspace, rulebook.items.rows, "excluded items", _RECORDS)
+    notices += _unknown_records(workspace, rulebook.approvals.rows, "approvals", ["apc"])
+    for dataset in _RECORDS:
+        visitors = rulebook.visitors.rows.filter(pl.col("dataset") == dataset)
+        notices += _unknown_records(workspace, visitors, "overseas visitors", [dataset])
+    notices += _unknown_records(workspace, rulebook.items.rows, "excluded items", list(_RECORDS))
     notices += _unchecked_items(rulebook, month)
+    notices += _late_items(workspace, rulebook, month)
     notices += _unknown_hrgs(workspace, rulebook, month)
     return notices
 
@@ -390,11 +393,11 @@ def _unknown_contracts(workspace: Workspace, scheme: Scheme, month: str) -> list
 
 
 def _unknown_records(
-    workspace: Workspace, entries: pl.DataFrame, kind: str, datasets: Mapping[str, str]
+    workspace: Workspace, entries: pl.DataFrame, kind: str, datasets: Sequence[str]
 ) -> list[str]:
     """Entries that name a record which is not valid in any month in the lake.
 
-    `datasets` are those that the record may be of, with the word for a record of each.
+    `datasets` are those that the record may be of.
     """
     valid = [
         path
@@ -410,7 +413,7 @@ def _unknown_records(
         .sort("file", "line")
         .collect()
     )
-    words = " or ".join(datasets.values())
+    words = " or ".join(_RECORDS[dataset] for dataset in datasets)
     notices = []
     for (name,), rows in unknown.group_by("file", maintain_order=True):
         lines = ", ".join(str(line) for line in rows["line"].head(10))
@@ -422,16 +425,34 @@ def _unknown_records(
     return notices
 
 
+def _late_items(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
+    """Excluded items of earlier months of the year that are not as those months have them."""
+    notices = []
+    months = rulebook.items.rows["activity_month"].unique().sort()
+    for one in months.filter((months >= first_month_of(scheme_year_of(month))) & (months < month)):
+        statement = workspace.statement("excluded_items", one)
+        changed = statement.is_file() and items_changed_since(rulebook.items.rows, one, statement)
+        if changed:
+            notices.append(
+                f"Of the excluded items of {one}, {changed:,} were added, changed or taken out "
+                f"since it was run. Run {one} again, so that each is paid in its month. Drugs held "
+                f"against a baseline are made good in {month} until then."
+            )
+    return notices
+
+
 def _unchecked_items(rulebook: Rulebook, month: str) -> list[str]:
     """Excluded items that no list of the price book was there to hold against."""
-    of_month = rulebook.items.rows.filter(pl.col("activity_month") == month)
+    is_held = (pl.col("activity_month") == month) & ~pl.col("is_homecare")
+    of_month = rulebook.items.rows.filter(is_held)
     unchecked = categories_not_checked(of_month, rulebook.book.read)
     if not unchecked:
         return []
     items = of_month.filter(pl.col("category").is_in(unchecked)).height
     return [
         f"The price book '{rulebook.book.name}' has no list of excluded items of the kinds "
-        f"{', '.join(unchecked)}: {items:,} items are taken to be excluded unchecked."
+        f"{', '.join(unchecked)}: whether {items:,} items are excluded is not known, so nothing is "
+        "said to be payable for them. Import the whole workbook: sus-pricing prices import."
     ]
 
 
@@ -563,6 +584,7 @@ def _item_equalities(
     items = pl.read_parquet(_items_path(workspace, month))
     baselines = pl.read_parquet(workspace.statement("excluded_drugs_baseline", month))
     listed = rulebook.items.rows.filter(pl.col("activity_month") == month)
+    known = baselines.drop_nulls("year_payable_pence")
     drugs = items.filter(
         pl.col("reason_code").is_in(
             [ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING]
@@ -589,6 +611,11 @@ def _item_equalities(
             "excluded drugs baseline: month_amount_pence = amount_pence of its items",
             _sum(baselines, "month_amount_pence"),
             _sum(drugs, "amount_pence"),
+        ),
+        Equality(
+            "excluded drugs baseline: year_payable_pence = published_before_pence + payable_pence",
+            _sum(known, "year_payable_pence"),
+            _sum(known, "published_before_pence") + _sum(known, "payable_pence"),
         ),
     ]
 

@@ -81,6 +81,15 @@ def checked_scheme_year(name: str) -> str:
     return name
 
 
+def first_month_of(scheme_year: str) -> str:
+    """The first month of a scheme year.
+
+    >>> first_month_of("2024-25")
+    '2024-04'
+    """
+    return f"{scheme_year[:4]}-04"
+
+
 def scheme_year_of(month: str) -> str:
     """The scheme year, April to March, that a month falls in.
 
@@ -93,3 +102,9 @@ def scheme_year_of(month: str) -> str:
 
 
 OWN_YEAR = PricingBasis()
+OWN_SCHEMA, REPRICED_SCHEMA = "main", "repriced"
+
+
+def schema_of(basis: PricingBasis) -> str:
+    """The schema of the mart that holds what is priced on a basis."""
+    return OWN_SCHEMA if basis.is_own_year else REPRICED_SCHEMA

@@ -77,8 +77,9 @@ def run(
     if not run_month(workspace, month):
         raise typer.Exit(1)
     from pipelines.accounting import read_account
+    from pipelines.basis import schema_of
     from pipelines.commands.tables import mechanisms_table, records_table, refusals_table
-    from pipelines.publishing import published_notices, schema_of
+    from pipelines.publishing import published_notices
 
     account = read_account(workspace, month)
     refusals = [refusals_table(account)] if account.refused else []

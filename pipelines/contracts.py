@@ -8,10 +8,13 @@ Contracts count by month, since activity is priced by month.
 """
 
 from calendar import monthrange
+from collections.abc import Mapping
 from datetime import date
 
+import narwhals.stable.v2 as nw
 import polars as pl
 
+from pipelines.basis import scheme_year_of
 from pipelines.deliveries import CONTRACTS
 from pipelines.lists import (
     Cell,
@@ -31,7 +34,15 @@ from pipelines.user_lists import (
     refuse_rows,
 )
 from pipelines.workspace import Workspace
-from pricing.contracts import AGREED_API, AGREED_MECHANISMS, COVERS, PAIR
+from pricing.contracts import (
+    AGREED_API,
+    AGREED_MECHANISMS,
+    COVERS,
+    PAIR,
+    is_part_of_a_block,
+    needs_approval,
+)
+from pricing.low_volume import is_block_pair
 from pricing.scheme import Scheme
 
 
@@ -104,9 +115,9 @@ def _refuse_two_baselines(contracts: UserList) -> None:
     """The baseline is of a scheme year: what was paid above one cannot be held to another."""
     given = contracts.rows.filter(pl.col("excluded_drugs_baseline_pence").is_not_null())
     months = given.with_columns(month=pl.date_ranges("valid_from", "valid_to", "1mo"))
-    # A scheme year begins in April: three months earlier it is January.
+    written = pl.col("month").dt.strftime("%Y-%m")
     by_year = months.explode("month").with_columns(
-        year=pl.col("month").dt.offset_by("-3mo").dt.year()
+        year=written.map_elements(scheme_year_of, return_dtype=pl.String)
     )
     refuse_disagreeing(
         by_year.unique(["file", "line", "year"]),
@@ -116,21 +127,50 @@ def _refuse_two_baselines(contracts: UserList) -> None:
     )
 
 
-def refuse_unapproved(contracts: UserList, month: date, scheme: Scheme) -> None:
-    """Raises `UserError` for a mechanism that needs an approval which the entry does not name.
+def refuse_unapproved(
+    contracts: pl.DataFrame, month: date, tables: Mapping[str, pl.DataFrame], scheme: Scheme
+) -> None:
+    """Raises `UserError` for what the parties cannot agree, or not without naming an approval.
 
-    Of the contracts in force in a month that begins on `month`, under the rules that price it
-    (2026/27 ¶42-43).
+    Of the contracts in force in a month that begins on `month`, by the organisations of the price
+    year; `tables` are `providers`, `commissioners` and `lva_schedule` of `pricing.reference`. The
+    rules are those that price the month.
     """
-    if not scheme.api_scope.other_mechanism_needs_approval:
-        return
-    other = pl.col("agreed_mechanism").is_not_null() & (pl.col("agreed_mechanism") != AGREED_API)
-    refuse_rows(
-        contracts,
-        _is_in_force(month) & other & pl.col("approval_reference").is_null(),
-        f"with another mechanism than {AGREED_API} must name its approval under approval_reference "
-        f"in {scheme.scheme_year} ({scheme.citation('api_scope.other_mechanism_needs_approval')})",
+    parties = (
+        contracts.filter(_is_in_force(month))
+        .join(
+            tables["providers"].select("provider_code", "provider_kind").drop_nulls().unique(),
+            on="provider_code",
+        )
+        .join(
+            tables["commissioners"]
+            .select("commissioner_code", "commissioner_kind")
+            .drop_nulls()
+            .unique(),
+            on="commissioner_code",
+        )
+        .join(tables["lva_schedule"], on=PAIR, how="left")
     )
+    agreed = nw.from_native(parties).with_columns(
+        is_block_pair=is_block_pair(scheme.mechanism, scheme.low_volume)
+    )
+    is_unapproved = needs_approval(scheme) & nw.col("approval_reference").is_null()
+    for faulty, wanted in (
+        (
+            is_part_of_a_block(),
+            f"of a single agreement must not be {AGREED_API} where the pair is on the LVA payments "
+            "schedule: a relationship moves to API as a whole, by an entry without "
+            "agreement_serial_number (2023/25 ¶85)",
+        ),
+        (
+            is_unapproved,
+            f"with another mechanism than {AGREED_API}, or with {AGREED_API} for a pair that is on "
+            "the LVA payments schedule, must name its approval under approval_reference in "
+            f"{scheme.scheme_year} ({scheme.citation('api_scope.other_mechanism_needs_approval')})",
+        ),
+    ):
+        found = agreed.filter(faulty).to_native()
+        refuse_rows(UserList(found, {}), pl.lit(True), wanted)
 
 
 def contracts_in_force(contracts: pl.DataFrame, month: date) -> pl.DataFrame:

@@ -15,12 +15,11 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines.basis import PricingBasis
+from pipelines.basis import OWN_SCHEMA, REPRICED_SCHEMA, PricingBasis
 from pipelines.list_entries import Entries, place
 from pipelines.organisations import COMMISSIONERS, PROVIDERS
 from pipelines.price_books import PriceBook, cell_of
 from pipelines.pricing_run import Rulebook, rulebook_for
-from pipelines.publishing import OWN_SCHEMA, REPRICED_SCHEMA
 from pipelines.scheme_packs import scheme_for
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace

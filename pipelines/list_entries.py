@@ -66,7 +66,8 @@ class Entries:
 
     def visitors(self) -> list[Row]:
         """What the list says of the record's charges: one entry, or none."""
-        return _rows(self.rulebook.visitors.rows.filter(record_id=self.line["record_id"]))
+        named = {name: self.line[name] for name in ("dataset", "record_id")}
+        return _rows(self.rulebook.visitors.rows.filter(**named))
 
     def exceptions(self) -> list[Row]:
         """Those of a pair on the LVA payments schedule, on the day."""

@@ -24,6 +24,9 @@ _POUNDS = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,2})?$|^\d+(\.\d{1,2})?$")
 _HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 _QUANTITY = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))?")
+_REFERENCE = re.compile(r"[A-Za-z0-9/_-]{1,40}")
+_TEN_DIGITS = re.compile(r"(?<!\d)\d{3}[ -]?\d{3}[ -]?\d{4}(?!\d)")
+_LONGEST_NAME = 120
 _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
@@ -46,6 +49,31 @@ def text(value: str) -> str:
     """Text that must be there."""
     if not value:
         raise ValueError("is blank")
+    return value
+
+
+def reference(value: str) -> str:
+    """A short code of the user's own that is published.
+
+    >>> reference("ITEM/2024-07/00001")
+    'ITEM/2024-07/00001'
+    """
+    if not _REFERENCE.fullmatch(text(value)):
+        raise ValueError("is not a code of up to 40 letters, digits, hyphens, slashes and _")
+    return _without_identifier(value)
+
+
+def name(value: str) -> str:
+    """The name of a thing, which is published; no more of a text than that."""
+    if len(text(value)) > _LONGEST_NAME:
+        raise ValueError(f"is over {_LONGEST_NAME} characters: give the name of the item alone")
+    return _without_identifier(value)
+
+
+def _without_identifier(value: str) -> str:
+    """`value`, which is published, unless it may hold an NHS NUMBER, written in whatever way."""
+    if _TEN_DIGITS.search(value):
+        raise ValueError("holds a number of ten digits, as an NHS NUMBER has: it is published")
     return value
 
 

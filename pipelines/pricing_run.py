@@ -26,7 +26,11 @@ from pipelines.contracts import (
     whole_contracts,
 )
 from pipelines.deliveries import ROW_GROUP_ROWS, settled_cut
-from pipelines.excluded_items import items_to_price, read_excluded_items
+from pipelines.excluded_items import (
+    items_to_price,
+    published_above_baselines,
+    read_excluded_items,
+)
 from pipelines.local_prices import (
     local_attendance_price_days,
     local_hrg_price_days,
@@ -122,16 +126,22 @@ class Rulebook:
         first, _ = month_days(month)
         return self.pack.scheme.effective_from <= first <= self.pack.scheme.effective_to
 
-    def reference(self, month: str, earliest_admission: date | None = None) -> Reference:
-        """The reference tables for one month's records, as Polars frames."""
+    def reference(
+        self, month: str, dataset: str | None, earliest_admission: date | None = None
+    ) -> Reference:
+        """The reference tables for one month's records of a dataset, as Polars frames.
+
+        Statements, which are of no dataset, have no overseas visitors: those go by record.
+        """
         first, last = month_days(month)
         admitted_from = min(earliest_admission or first, first)
-        parties = self._parties(month)
+        parties = self.parties(month)
         approvals, exceptions, local_prices, contracts = (
             in_price_year(entries.rows, *_codes(parties))
             for entries in (self.approvals, self.exceptions, self.local_prices, self.contracts)
         )
         in_force = contracts_in_force(contracts, first)
+        visitors = self.visitors.rows.filter(pl.col("dataset").eq_missing(pl.lit(dataset)))
         tables: dict[str, Any] = {
             **parties,
             "hrg_prices": self._hrg_prices(),
@@ -146,7 +156,7 @@ class Rulebook:
             "agreements": single_agreements(in_force),
             "local_hrg_price_days": local_hrg_price_days(local_prices, first, last),
             "local_attendance_price_days": local_attendance_price_days(local_prices, first, last),
-            "overseas_visitors": charging_statuses(self.visitors.rows),
+            "overseas_visitors": charging_statuses(visitors),
             "approved_records": approved_records(approvals),
             "approved_days": approved_days(approvals, admitted_from, last),
         }
@@ -159,7 +169,7 @@ class Rulebook:
 
     def entries(self, month: str, of: UserList) -> pl.DataFrame:
         """The entries of one of the lists by the parties of the month's lines, by file and line."""
-        return in_price_year(of.rows, *_codes(self._parties(month)))
+        return in_price_year(of.rows, *_codes(self.parties(month)))
 
     def _hrg_prices(self) -> pl.DataFrame:
         bridge = self.bridge.rows.select("price_hrg_code", hrg_code="activity_hrg_code")
@@ -167,7 +177,8 @@ class Rulebook:
         prices: pl.DataFrame = with_bridged(book, bridged).collect().to_native()
         return prices
 
-    def _parties(self, month: str) -> dict[str, pl.DataFrame]:
+    def parties(self, month: str) -> dict[str, pl.DataFrame]:
+        """The tables `providers` and `commissioners` of `pricing.reference` for a month."""
         first, _ = month_days(month)
         return self.organisations.laid_out(first, self.basis.rules_day(month))
 
@@ -224,7 +235,6 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         refuse_unknown_organisations(
             entries, organisations.known(PROVIDERS), organisations.payers()
         )
-    refuse_unapproved(contracts, month_days(month)[0], pack.scheme)
     book = price_book_for(
         workspace,
         pack.scheme.scheme_year,
@@ -244,6 +254,13 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         items=items,
         bridge=no_hrg_bridge(),
         basis=workspace.basis,
+    )
+    parties = rulebook.parties(month)
+    refuse_unapproved(
+        in_price_year(contracts.rows, *_codes(parties)),
+        month_days(month)[0],
+        {**parties, "lva_schedule": book.lva_schedule},
+        pack.scheme,
     )
     if rulebook.is_own_year(month):
         return rulebook
@@ -385,7 +402,7 @@ def _priced(
     valid: pl.LazyFrame, rulebook: Rulebook, dataset: str, month: str, cut: str
 ) -> pl.LazyFrame:
     """Every valid record of a month, priced or refused."""
-    reference = rulebook.reference(month, _earliest_admission(valid))
+    reference = rulebook.reference(month, dataset, _earliest_admission(valid))
     records = valid.with_columns(activity_month=pl.lit(month), cut=pl.lit(cut))
     frame, scheme = nw.from_native(records), rulebook.pack.scheme
     marks_of, price_records = _PRICE[dataset]
@@ -413,7 +430,7 @@ def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:
     rulebook = rulebook_for(workspace, month)
     made = low_volume.statement(
         _lines(workspace, month),
-        rulebook.reference(month),
+        rulebook.reference(month, None),
         month,
         rulebook.pack.scheme.scheme_year,
     )
@@ -444,6 +461,7 @@ def make_excluded_drugs_baseline(workspace: Workspace, month: str) -> pl.DataFra
     made = excluded_items.against_baseline(
         _priced_items(workspace, month, rulebook),
         nw.from_native(rulebook.baselines(month).lazy()),
+        nw.from_native(published_above_baselines(workspace, month).lazy()),
         month,
         rulebook.pack.scheme.scheme_year,
     )
@@ -458,16 +476,19 @@ def _priced_items(workspace: Workspace, month: str, rulebook: Rulebook) -> nw.La
     """
     tables = {name: table.rows for name, table in rulebook.book.read.items()}
     items = items_to_price(rulebook.items.rows, month, tables)
-    earlier = {one for one in items["activity_month"] if one < month}
-    lines = [
-        *priced_paths(workspace, month).values(),
-        *(path for one in sorted(earlier) for path in _priced_before(workspace, one)),
-    ]
+    earlier = sorted({one for one in items["activity_month"] if one < month})
+    lines = {
+        **{one: list(_priced_before(workspace, one)) for one in earlier},
+        month: list(priced_paths(workspace, month).values()),
+    }
+    every_line = [path for paths in lines.values() for path in paths]
+    priced = [one for one, paths in lines.items() if len(paths) == len(EXTRACTS)]
+    items = items.with_columns(is_month_priced=pl.col("activity_month").is_in(priced))
     return excluded_items.priced_items(
         nw.from_native(items.lazy()),
-        rulebook.reference(month),
+        rulebook.reference(month, None),
         nw.from_native(rulebook.baselines(month).lazy()),
-        excluded_items.record_mechanisms(nw.from_native(pl.scan_parquet(lines))),
+        excluded_items.record_mechanisms(nw.from_native(pl.scan_parquet(every_line))),
         rulebook.pack.scheme,
     )
 

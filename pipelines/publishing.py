@@ -21,7 +21,14 @@ import duckdb
 from filelock import FileLock
 
 from pipelines.accounting import Account, item_totals, totals
-from pipelines.basis import PricingBasis
+from pipelines.basis import (
+    OWN_SCHEMA,
+    REPRICED_SCHEMA,
+    PricingBasis,
+    first_month_of,
+    schema_of,
+    scheme_year_of,
+)
 from pipelines.pricing_run import priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
@@ -55,7 +62,6 @@ _SQL_TYPES = {
     "timestamp": "TIMESTAMP",
 }
 
-OWN_SCHEMA, REPRICED_SCHEMA = "main", "repriced"
 PRICING_BASIS = Field(
     "pricing_basis",
     "text",
@@ -197,11 +203,6 @@ class _Place:
         return f"{schema_of(PricingBasis.named(self.basis))}.{name}"
 
 
-def schema_of(basis: PricingBasis) -> str:
-    """The schema of the mart that holds what is priced on a basis."""
-    return OWN_SCHEMA if basis.is_own_year else REPRICED_SCHEMA
-
-
 class PublicationError(UserError):
     """The new mart did not tie out; the published one is untouched."""
 
@@ -260,10 +261,16 @@ def _build(
             _replace_month(connection, name, place, _source(workspace, name, place.month))
         _replace_refused(workspace, connection, account, place)
         _replace_accounting(connection, account, place)
+        if place.month in _not_following(connection, place):
+            raise PublicationError(
+                "What earlier months published of excluded drugs above baselines has changed while "
+                f"{place.month} was made, so it was not published. Run the month again."
+            )
         files = _files(account)
         notices = [
             *account.notices,
             *_take_out_stale(connection, place),
+            *_mark_not_following(connection, place),
             *_out_of_date_bases(connection, place, files),
         ]
         _add_run(connection, account, run_id, files, notices)
@@ -532,6 +539,45 @@ def _take_out_stale(connection: duckdb.DuckDBPyConnection, place: _Place) -> lis
         f"{month} was taken out of the mart: records of it were delivered again as "
         f"{place.month}. Run {month} again."
         for month in stale
+    ]
+
+
+def _not_following(connection: duckdb.DuckDBPyConnection, place: _Place) -> list[str]:
+    """The months of the scheme year that were not made with what is published of earlier ones.
+
+    A month pays of the year's drugs above a baseline what earlier months did not publish: only
+    then do the months come to what the year pays.
+    """
+    table, year = place.table("excluded_drugs_baseline"), scheme_year_of(place.month)
+    following = f"{int(year[:4]) + 1}-04"
+    rows = connection.execute(
+        f"""
+        WITH of_year AS (
+            SELECT * FROM {table} WHERE pricing_basis = $basis
+            AND activity_month >= $first AND activity_month < $following
+        ), held AS (
+            SELECT activity_month, published_before_pence, coalesce(sum(payable_pence) OVER (
+                PARTITION BY provider_code, commissioner_code ORDER BY activity_month
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ), 0) AS published_pence FROM of_year
+        )
+        SELECT DISTINCT activity_month FROM held
+        WHERE published_before_pence <> published_pence ORDER BY ALL
+        """,
+        {"basis": place.basis, "first": first_month_of(year), "following": following},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _mark_not_following(connection: duckdb.DuckDBPyConnection, place: _Place) -> list[str]:
+    """Marks other months that this publication leaves without what they were made with."""
+    months = [month for month in _not_following(connection, place) if month != place.month]
+    for month in months:
+        _set_out_of_date(connection, replace(place, month=month))
+    return [
+        f"{month} is out of date: it was made with what earlier months published of excluded drugs "
+        f"above baselines, which is not what they publish now. Run {month} again."
+        for month in months
     ]
 
 

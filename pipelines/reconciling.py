@@ -12,6 +12,7 @@ import duckdb
 import narwhals.stable.v2 as nw
 import polars as pl
 
+from pipelines.basis import schema_of
 from pipelines.deliveries import ROW_GROUP_ROWS, settled_cut
 from pipelines.price_books import books
 from pipelines.price_books.annex_a import (
@@ -22,7 +23,6 @@ from pipelines.price_books.annex_a import (
     SHORT_STAY,
 )
 from pipelines.pricing_run import Rulebook, priced_path, rulebook_for
-from pipelines.publishing import schema_of
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
 from pricing import reconciliation
@@ -70,7 +70,7 @@ def make_reconciliation(workspace: Workspace, month: str) -> pl.DataFrame:
             compared = reconciliation.compare(
                 nw.from_native(lines),
                 nw.from_native(records),
-                rulebook.reference(month),
+                rulebook.reference(month, extract.dataset),
                 nw.from_native(other_prices(workspace, rulebook).lazy()),
                 rulebook.pack.scheme,
             )

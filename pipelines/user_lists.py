@@ -38,6 +38,7 @@ from pipelines.lists import (
 from pipelines.workspace import UserError, Workspace
 from pricing.low_volume import EXCEPTION_FLAGS
 from pricing.overseas_visitors import CHARGING_STATUSES
+from schemas.extracts import BY_DATASET
 
 APPROVALS = (
     Cell("record_id", "record_id", pl.String, optional_text),
@@ -66,6 +67,7 @@ BRIDGE = (
     Cell("price_scheme_year", "price_scheme_year", pl.String, scheme_year),
 )
 VISITORS = (
+    Cell("dataset", "dataset", pl.String, one_of(*BY_DATASET)),
     Cell("record_id", "record_id", pl.String, text),
     Cell("charging_status", "charging_status", pl.String, one_of(*CHARGING_STATUSES)),
     Cell("source_reference", "source_reference", pl.String, text),
@@ -115,10 +117,11 @@ def read_lva_exceptions(workspace: Workspace) -> UserList:
 def read_overseas_visitors(workspace: Workspace) -> UserList:
     """What the landing folder says of overseas visitors, by record; none where there is no list.
 
+    A spell and an attendance may have the same identifier, so each row names its dataset too.
     Raises `UserError` that names both lines where a record is there twice.
     """
     visitors = read_user_list(workspace, OVERSEAS_VISITORS, VISITORS)
-    refuse_repeated(visitors, "record_id")
+    refuse_repeated(visitors, "dataset", "record_id")
     return visitors
 
 
@@ -225,7 +228,7 @@ def exception_days(exceptions: pl.DataFrame, first: date, last: date) -> pl.Data
 
 
 def charging_statuses(visitors: pl.DataFrame) -> pl.DataFrame:
-    """What the list says of each record's charges."""
+    """What a dataset's entries of the list say of each record's charges."""
     return visitors.select("record_id", "charging_status").sort("record_id")
 
 
@@ -274,9 +277,10 @@ def refuse_backwards(entries: UserList) -> None:
     refuse_rows(entries, ends_first, "must not end before it starts")
 
 
-def refuse_repeated(entries: UserList, key: str) -> None:
-    """Raises `UserError` for two entries of the same key, naming both lines."""
-    _refuse_groups(entries.rows, [key], pl.len() > 1, f"must be the only one of its {key}")
+def refuse_repeated(entries: UserList, *keys: str) -> None:
+    """Raises `UserError` for two entries of the same keys, naming both lines."""
+    named = " and ".join(keys)
+    _refuse_groups(entries.rows, keys, pl.len() > 1, f"must be the only one of its {named}")
 
 
 def refuse_overlapping(entries: UserList, keys: Sequence[str]) -> None:

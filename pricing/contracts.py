@@ -95,9 +95,34 @@ def is_mechanism_agreed() -> nw.Expr:
 
 
 def is_agreed_to_be_under_api() -> nw.Expr:
-    """Whether the parties moved an LVA relationship to API, as they may (2023/25 ¶85)."""
-    either = [nw.col(name) == AGREED_API for name in ("agreement_mechanism", "agreed_mechanism")]
-    return nw.any_horizontal(*either, ignore_nulls=True)
+    """Whether the parties moved an LVA relationship to API, as they may (2023/25 ¶85).
+
+    The relationship moves as a whole: an agreement within it cannot by itself.
+    """
+    return (nw.col("agreed_mechanism") == AGREED_API).fill_null(False)
+
+
+def is_part_of_a_block() -> nw.Expr:
+    """Whether an agreement by itself is moved from an LVA block to API, which cannot be.
+
+    Only relationships move (2023/25 ¶85). Needs `agreement_serial_number`, `agreed_mechanism` and
+    `is_block_pair`.
+    """
+    is_agreement = ~nw.col("agreement_serial_number").is_null()
+    return is_agreement & (nw.col("agreed_mechanism") == AGREED_API) & nw.col("is_block_pair")
+
+
+def needs_approval(scheme: Scheme) -> nw.Expr:
+    """Whether what the parties agreed on is a variation that the year wants approved.
+
+    Another mechanism than API is (2026/27 ¶42-43), and so is API for a pair that has an LVA block,
+    which moves by the variations process too (2023/25 ¶85). Needs `agreed_mechanism` and
+    `is_block_pair`.
+    """
+    if not scheme.api_scope.other_mechanism_needs_approval:
+        return nw.lit(False)
+    agreed = nw.col("agreed_mechanism")
+    return ((agreed != AGREED_API) | nw.col("is_block_pair")) & ~agreed.is_null()
 
 
 def _is_not_known(scheme: Scheme) -> nw.Expr:

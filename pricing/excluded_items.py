@@ -38,13 +38,11 @@ from schemas.priced_line import EXCLUDED_DRUGS_BASELINE, EXCLUDED_ITEMS
 
 DRUG = "drug"
 MEDTECH = "medtech"
-CATEGORIES = (DRUG, "device", "listed_procedure", MEDTECH)
 PRICES = ("actual_cost", "framework_price", "reference_price")
 """The prices that one unit of an item may have; of those alike the first is named."""
 NO_PRICE = "none"
 
 _PAIR = list(PAIR)
-_PAID_APART_AS = {"drugs": DRUG, "devices": "device", "listed_procedures": "listed_procedure"}
 _UNDER_API = (AGREED_API, API_FIXED)
 _UNDER_FRAMEWORK = "increasing_capacity_framework"
 _AGAINST_BASELINE = (ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING)
@@ -65,7 +63,7 @@ def record_mechanisms(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
     Gives `record_id`, `provider_code`, `commissioner_code` and `record_mechanism`, each record
     of a pair once: a spell and an attendance of one identifier that are paid for differently
-    are left out, since an item could belong to either.
+    are left out, since an item could belong to either, and so is of no record that is known.
     """
     of_records = (
         lines.filter(nw.col("line_number") == 0)
@@ -89,9 +87,10 @@ def priced_items(
     """What is paid for each item, and why: the columns of `schemas.priced_line.EXCLUDED_ITEMS`.
 
     `items` are those of the user's list, with `is_listed` (null where there is no list to hold
-    them against) and `is_in_unit_prices`; price times quantity must be within
-    `money.LARGEST_PENCE`. `baselines` are by pair, in pence a scheme year; `records` are those
-    of `record_mechanisms`. Every item comes out once.
+    them against), `is_in_unit_prices` and `is_month_priced` (whether `records` has those of the
+    item's month); price times quantity must be within `money.LARGEST_PENCE`. `baselines` are by
+    pair, in pence a scheme year; `records` are those of `record_mechanisms`. Every item
+    comes out once.
     """
     facts = _with_facts(items, reference, baselines, records, scheme)
     is_ruled = scheme.gives("excluded_items.lowest_of")
@@ -177,6 +176,12 @@ def _outcomes(scheme: Scheme) -> list[_Outcome]:
     of_record = nw.col("record_mechanism")
     return [
         _Outcome(is_closed, LOCAL_AGREEMENT, None, ItemReason.ITEM_PARTY_NOT_IN_PRICE_YEAR),
+        _Outcome(
+            ~nw.col("record_id").is_null() & of_record.is_null() & nw.col("is_month_priced"),
+            LOCAL_AGREEMENT,
+            None,
+            ItemReason.ITEM_RECORD_NOT_FOUND,
+        ),
         _Outcome(of_record == OUTSIDE_SCHEME, OUTSIDE_SCHEME, 0, ItemReason.ITEM_OUTSIDE_SCHEME),
         _Outcome(
             of_record == CHARGED_TO_PATIENT,
@@ -188,6 +193,12 @@ def _outcomes(scheme: Scheme) -> list[_Outcome]:
         _Outcome(_is_in_unit_price(scheme), ACTIVITY_BASED, 0, ItemReason.ITEM_IN_UNIT_PRICE),
         _Outcome(
             ~nw.col("is_listed") & ~is_homecare, LOCAL_AGREEMENT, None, ItemReason.ITEM_NOT_LISTED
+        ),
+        _Outcome(
+            nw.col("is_listed").is_null() & ~is_homecare,
+            LOCAL_AGREEMENT,
+            None,
+            ItemReason.ITEM_LIST_MISSING,
         ),
         *_of_fixed_element(scheme),
         _Outcome(
@@ -215,8 +226,7 @@ def _under_block(scheme: Scheme) -> _Outcome:
     )
     if not scheme.gives("low_volume.items_paid_apart"):
         return _Outcome(is_covered, EXCLUDED_ITEM, None, ItemReason.ITEM_LVA_NOT_RULED)
-    apart = [_PAID_APART_AS.get(category, category) for category in rules.items_paid_apart]
-    is_within = is_covered & ~nw.col("category").is_in(apart)
+    is_within = is_covered & ~nw.col("category").is_in(rules.items_paid_apart)
     return _Outcome(is_within, LVA_BLOCK, 0, ItemReason.ITEM_COVERED_BY_LVA_BLOCK)
 
 
@@ -280,35 +290,53 @@ def _of_baseline(scheme: Scheme) -> list[_Outcome]:
 
 
 def against_baseline(
-    priced: nw.LazyFrame[Any], baselines: nw.LazyFrame[Any], activity_month: str, scheme_year: str
+    priced: nw.LazyFrame[Any],
+    baselines: nw.LazyFrame[Any],
+    published: nw.LazyFrame[Any],
+    activity_month: str,
+    scheme_year: str,
 ) -> nw.LazyFrame[Any]:
     """What the drugs of each pair come to above its baseline in the scheme year up to a month.
 
-    Takes the priced items of the year up to the month; gives the columns of
-    `schemas.priced_line.EXCLUDED_DRUGS_BASELINE`. What was above the baseline before the month
-    was payable then. Where no baseline is known nothing is said to be payable, since what is
-    above it cannot be known (2023/25 ¶29, 2026/27 ¶19).
+    Takes the priced items of the year up to the month, and what earlier months of it published
+    as payable (`published_pence`, by pair, each once); gives the columns of
+    `schemas.priced_line.EXCLUDED_DRUGS_BASELINE`. The month pays what they did not, so that an
+    item which came late, after its month was run, is not lost, and what was published too much is
+    taken back. Where no baseline is known nothing is said to be payable, since what is above it
+    cannot be known (2023/25 ¶29, 2026/27 ¶19).
     """
     amount = nw.col("amount_pence")
     is_of_month = nw.col("activity_month") == activity_month
-    totals = (
-        priced.filter(nw.col("reason_code").is_in([str(one) for one in _AGAINST_BASELINE]))
-        .with_columns(of_month=nw.when(is_of_month).then(amount).otherwise(0))
-        .group_by(*_PAIR)
-        .agg(
-            month_amount_pence=nw.col("of_month").sum().cast(nw.Int64),
-            year_amount_pence=amount.sum().cast(nw.Int64),
-        )
+    drugs = priced.filter(
+        nw.col("reason_code").is_in([str(one) for one in _AGAINST_BASELINE])
+    ).select(
+        *_PAIR,
+        month_amount_pence=nw.when(is_of_month).then(amount).otherwise(0),
+        year_amount_pence=amount,
+        published_before_pence=nw.lit(0),
     )
-    year, month = nw.col("year_amount_pence"), nw.col("month_amount_pence")
+    # A pair whose drugs all left the list is held to what was published for it all the same.
+    before = published.select(
+        *_PAIR,
+        month_amount_pence=nw.lit(0),
+        year_amount_pence=nw.lit(0),
+        published_before_pence=nw.col("published_pence"),
+    )
+    sums = ("month_amount_pence", "year_amount_pence", "published_before_pence")
+    totals = (
+        nw.concat([each.with_columns(nw.col(*sums).cast(nw.Int64)) for each in (drugs, before)])
+        .group_by(*_PAIR)
+        .agg(nw.col(*sums).sum().cast(nw.Int64))
+    )
+    year_payable = _above_baseline(nw.col("year_amount_pence"))
     return (
         totals.join(baselines, on=_PAIR, how="left")
         .with_columns(
             nw.lit(activity_month).alias("activity_month"),
             nw.lit(scheme_year).alias("scheme_year"),
             baseline_pence=nw.col("excluded_drugs_baseline_pence"),
-            year_payable_pence=_above_baseline(year),
-            payable_pence=_above_baseline(year) - _above_baseline(year - month),
+            year_payable_pence=year_payable,
+            payable_pence=year_payable - nw.col("published_before_pence"),
         )
         .select(*(field.name for field in EXCLUDED_DRUGS_BASELINE))
     )

@@ -411,6 +411,8 @@ _BETWEEN = {
     "years": (0, 130),
     "days": (0, 366),
 }
+ITEM_CATEGORIES = ("drug", "device", "listed_procedure", "medtech")
+"""What an excluded item may be."""
 _DIFFERENCE_OR_PRICE = (PAYS_FOR_DIFFERENCE, "unit_price")
 _ONE_OF: dict[str, tuple[str, ...]] = {
     "variable_element.pays": (PAYS_FOR_ACTIVITY, PAYS_FOR_DIFFERENCE),
@@ -424,6 +426,7 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     ),
     "services.mechanism_by_service": PAYMENT_MECHANISMS,
     "market_forces_factor.applies_to": ("unit_price", "local_price"),
+    "low_volume.items_paid_apart": ITEM_CATEGORIES,
     "excluded_items.lowest_of": ("actual_cost", "framework_price", "reference_price"),
 }
 MECHANISM_RULES = (

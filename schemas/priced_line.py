@@ -196,7 +196,17 @@ EXCLUDED_DRUGS_BASELINE = (
     Field("year_amount_pence", "integer", "Excluded drugs of the scheme year up to the month"),
     Field("baseline_pence", "integer", "In the fixed element for the year; null if not known"),
     Field("year_payable_pence", "integer", "What the year's drugs come to above the baseline"),
-    Field("payable_pence", "integer", "What of that the month's drugs added"),
+    Field(
+        "published_before_pence",
+        "integer",
+        "What earlier months of the year have published as payable, when the month was made",
+    ),
+    Field(
+        "payable_pence",
+        "integer",
+        "Of the year's, what earlier months have not published: late items of theirs too; below "
+        "zero where they published too much, null where the baseline is not known",
+    ),
 )
 
 RECONCILIATION = (

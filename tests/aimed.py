@@ -196,9 +196,9 @@ def lists_of(aim: Aim) -> dict[str, tuple[Row, list[Row]]]:
         "contracts": (CONTRACT_HEADER, list(contracts_of(aim))),
         "local_prices": (LOCAL_PRICE_HEADER, list(local_prices_of(aim))),
         "overseas_visitors": (
-            ("record_id", "charging_status", "source_reference"),
+            ("dataset", "record_id", "charging_status", "source_reference"),
             [
-                (f"{dataset}-{number}", status, f"OVM-{number}")
+                (dataset, f"{dataset}-{number}", status, f"OVM-{number}")
                 for dataset in ("apc", "op")
                 for number in range(aim.records)
                 for status in [listed_status(number)]
@@ -304,6 +304,8 @@ def contracts_of(aim: Aim) -> Iterator[Row]:
                SINCE, UNTIL)  # fmt: skip
     for provider, payer in WITH_AGREEMENTS:
         for serial_number, (covers, agreed) in AGREEMENTS.items():
+            if (provider, payer, agreed) == ("RRV", "QHM", "api"):
+                continue  # on the LVA payments schedule, which an agreement cannot leave alone
             reference = "VAR-2" if agreed else ""
             yield (provider, payer, serial_number, covers, agreed, reference, "", "", "",
                    SINCE, UNTIL)  # fmt: skip

@@ -176,7 +176,9 @@ def case_list(name: str, cells: tuple[Cell, ...]) -> UserList:
 
 
 @cache
-def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl.DataFrame]:
+def case_tables(
+    month: str = "2024-07", year: str = SCHEME_YEAR, dataset: str = "apc"
+) -> dict[str, pl.DataFrame]:
     """The reference tables of a month's cases under a year, from `tests/cases/book/`."""
     book = read_price_book(BOOK)
     organisations = Organisations({name: bundled_list(BOOK, name) for name in LAYOUTS})
@@ -193,6 +195,7 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
     if scheme_year_of(month) == year:
         bridge = bridge.clear()
     first, last = date(2018, 4, 1), date(2025, 12, 31)
+    visitors = case_list("overseas_visitors", VISITORS).rows.filter(dataset=dataset)
     return {
         **parties,
         "hrg_prices": with_bridged(
@@ -212,7 +215,7 @@ def case_tables(month: str = "2024-07", year: str = SCHEME_YEAR) -> dict[str, pl
         "agreements": single_agreements(in_force),
         "local_hrg_price_days": local_hrg_price_days(local_prices, first, last),
         "local_attendance_price_days": local_attendance_price_days(local_prices, first, last),
-        "overseas_visitors": charging_statuses(case_list("overseas_visitors", VISITORS).rows),
+        "overseas_visitors": charging_statuses(visitors),
         "approved_records": approved_records(approvals),
         "approved_days": approved_days(approvals, first, last),
     }
@@ -246,12 +249,13 @@ def price_by_month(
     """
     months: dict[tuple[int, ...], list[str]] = {}
     for month in records["activity_month"].unique().sort():
-        of_month = tuple(int(t.hash_rows().sum()) for t in case_tables(month, year).values())
+        tables = case_tables(month, year, dataset)
+        of_month = tuple(int(table.hash_rows().sum()) for table in tables.values())
         months.setdefault(of_month, []).append(month)
     lines: dict[LineKey, dict[str, Any]] = {}
     for alike in months.values():
         of_months = records.filter(pl.col("activity_month").is_in(alike))
-        priced = price_on(engine, dataset, of_months, case_tables(alike[0], year), year)
+        priced = price_on(engine, dataset, of_months, case_tables(alike[0], year, dataset), year)
         by_line = {(row["record_id"], row["line_number"]): row for row in priced.to_dicts()}
         assert len(by_line) == priced.height, "a line came out twice"
         lines.update(by_line)

@@ -9,6 +9,7 @@ import duckdb
 
 from docs.builders.markdown import code, lines, page, table, yes_or_no
 from pipelines import publishing
+from pipelines.basis import REPRICED_SCHEMA
 from pipelines.workspace import PROJECT, Workspace
 from schemas.extracts import (
     DIRECT_IDENTIFIERS,
@@ -193,7 +194,7 @@ def _tables() -> list[str]:
         "### On another pricing basis: the schema repriced",
         "What `sus-pricing run --scheme` and `--as-of`, and `reissue`, make of a month: tables and "
         "views of the same names and columns as a month's own, "
-        + ", ".join(code(f"{publishing.REPRICED_SCHEMA}.{name}") for name in _repriced())
+        + ", ".join(code(f"{REPRICED_SCHEMA}.{name}") for name in _repriced())
         + ". They may hold one month on several bases: a query names its `pricing_basis`. "
         "*Used:* to compare years, publication days and baselines. Never to pay a month.",
         "### Views in pounds",

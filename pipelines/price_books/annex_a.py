@@ -690,9 +690,9 @@ TABLES = (
     _unit_prices("genomic_testing", "genomic prices", r"genom", "2026-27", first_in="2026-27"),
     _excluded_items(
         "excluded_devices",
-        "excluded devices",
-        r"device|^12a\b",
-        r"^(?:high cost )?devices?\b|category|^name$",
+        "excluded devices and listed procedures",
+        r"device|listed procedure|^12a\b",
+        r"^(?:high cost )?devices?\b|^(?:listed )?procedures?(?: name)?$|category|^name$",
     ),
     _excluded_items(
         "excluded_drugs",

@@ -26,7 +26,7 @@ LOCAL_PRICE_COLUMNS = (
     *("attendance", "price", "agreement_reference", "approval_reference"),
     *("valid_from", "valid_to"),
 )
-VISITOR_COLUMNS = ("record_id", "charging_status", "source_reference")
+VISITOR_COLUMNS = ("dataset", "record_id", "charging_status", "source_reference")
 ITEM_COLUMNS = (
     *("item_reference", "record_id", "provider_code", "commissioner_code", "activity_month"),
     *("category", "item_name", "is_homecare", "quantity"),
@@ -77,7 +77,7 @@ class OfRecords:
         if stable(record_id) % 2:
             status = _STATUSES[len(self.visitors) % len(_STATUSES)]
             reference = f"SYN-OV-{len(self.visitors) + 1:04d}"
-            self.visitors.append((record_id, status, reference))
+            self.visitors.append((dataset.name, record_id, status, reference))
 
     def _item(self, row: Row, dataset: Dataset, month: str) -> None:
         number = len(self.items)

@@ -172,7 +172,7 @@ class Books:
     top_up_providers: frozenset[tuple[str, str]] = frozenset()
     contracts: list[Contract] = field(default_factory=list)
     local_prices: list[LocalPrice] = field(default_factory=list)
-    charging_statuses: dict[str, str] = field(default_factory=dict)
+    charging_statuses: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 HRG_CODE = "HRG code"
@@ -626,11 +626,12 @@ def read_local_prices(path: Path) -> list[LocalPrice]:
     return table
 
 
-def read_charging_statuses(path: Path) -> dict[str, str]:
-    """The user's own list of overseas visitors: whether each record is chargeable."""
-    table: dict[str, str] = {}
-    for row in read_table(path, ("record_id", "charging_status")):
-        add_once(table, row["record_id"], known(row["charging_status"], CHARGING_STATUSES))
+def read_charging_statuses(path: Path) -> dict[tuple[str, str], str]:
+    """The user's own list of overseas visitors: whether each record of a dataset is chargeable."""
+    table: dict[tuple[str, str], str] = {}
+    for row in read_table(path, ("dataset", "record_id", "charging_status")):
+        key = (known(row["dataset"], ("apc", "op")), row["record_id"])
+        add_once(table, key, known(row["charging_status"], CHARGING_STATUSES))
     return table
 
 

@@ -72,8 +72,8 @@ def terms_of(pair: Pair, serial_number: str | None, books: Books, year: Year) ->
     )
     return Terms(
         agreed_mechanism=None if agreed == "api" else agreed,
-        # 2023/25 ¶85: "agree to move any LVA relationship to an API one".
-        is_moved_to_api=any(row.agreed_mechanism == "api" for row in rows),
+        # 2023/25 ¶85: "agree to move any LVA relationship to an API one", so no part of one.
+        is_moved_to_api=contract is not None and contract.agreed_mechanism == "api",
         is_under_framework=year.is_framework_outside_api
         and covers == "increasing_capacity_framework",
         is_subcontracted=year.is_subcontracting_outside_api and covers == "subcontracted",

@@ -81,7 +81,7 @@ def charging_status(record: Record, books: Books) -> str:
 
     What the user's list says of the record stands before the code that came with it.
     """
-    listed = books.charging_statuses.get(record["record_id"])
+    listed = books.charging_statuses.get((record["dataset"], record["record_id"]))
     if listed is not None:
         return listed
     is_chargeable = record["overseas_visitor_code"] in CHARGEABLE_OVERSEAS_VISITOR

@@ -775,7 +775,7 @@ MARTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         lambda w: w.mart.write_bytes(w.mart.read_bytes()[:5_000]) and None,
         ("is damaged",),
     ),
-    "other columns": (other_tables, ("its table priced_lines has other columns",)),
+    "other columns": (other_tables, ("its table excluded_drugs_baseline has other columns",)),
 }
 
 

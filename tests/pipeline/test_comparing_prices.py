@@ -121,7 +121,11 @@ def test_a_table_that_one_edition_lacks_is_named(workspace: Workspace) -> None:
     reissue = workspace.data / "price_books" / "reissue"
     edit(reissue / "manifest.toml", 'lva_payments_schedule = "lva_payments_schedule.csv"', "")
     before, after = edition(workspace, "cases"), edition(workspace, "reissue")
-    assert not_compared(before, after) == ["LVA payments schedule (only in cases)"]
+    assert not_compared(before, after) == [
+        "LVA payments schedule (only in cases)",
+        "excluded devices and listed procedures (no codes)",
+        "excluded drugs (no codes)",
+    ]
 
 
 def test_a_price_that_is_not_of_a_spell_is_compared_and_a_list_is_said_not_to_be(
@@ -144,7 +148,7 @@ def test_a_price_that_is_not_of_a_spell_is_compared_and_a_list_is_said_not_to_be
         )
     ]
     assert not_compared(before, after) == [
-        "excluded devices (no codes)",
+        "excluded devices and listed procedures (no codes)",
         "excluded drugs (no codes)",
         "MedTech products (no codes)",
     ]

@@ -216,9 +216,9 @@ LISTS = {
         "APPROVED,,,,,,IFR-3",
     ),
     "overseas_visitors": (
-        "record_id,charging_status,source_reference",
-        "SOMEBODY,chargeable,OVM-1",
-        "EXEMPT,exempt,OVM-2",
+        "dataset,record_id,charging_status,source_reference",
+        "op,EXEMPT,chargeable,OVM-1",
+        "apc,EXEMPT,exempt,OVM-2",
     ),
     "lva_exceptions": (
         "provider_code,commissioner_code,exception,valid_from,valid_to",

@@ -1514,6 +1514,24 @@ def test_a_title_is_not_the_header_of_a_list(workspace: Workspace) -> None:
     assert made.read("excluded_devices").rows["name"].to_list() == ["Aneurysm coils", "Stents"]
 
 
+def test_listed_procedures_are_of_one_list_with_devices(workspace: Workspace) -> None:
+    """On a tab of their own or on that of devices: Annex A has three tabs for four kinds."""
+    tabs = whole(layout_2025_26())
+    devices: list[Row] = [["Aneurysm coils", "Yes"]]
+    procedures: list[Row] = [["Laser ablation", "Yes"], ["Stent removal", "No"]]
+    tabs["devices"] = Tab("12a Devices", [["High cost device", "Notes"]], devices)
+    tabs["procedures"] = Tab("12a Listed procedures", [["Listed procedure", "Notes"]], procedures)
+    apart = import_tabs(workspace, tabs, name="apart.xlsx").book
+    del tabs["procedures"]
+    named = [["Name", "Notes"]]
+    tabs["devices"] = Tab("12a Devices and procedures", named, [*devices, *procedures])
+    later = publication("2025-26", date(2025, 6, 27))
+    together = import_tabs(workspace, tabs, later, "together.xlsx").book
+    for made in (apart, together):
+        names = made.read("excluded_devices").rows["name"].to_list()
+        assert names == ["Aneurysm coils", "Laser ablation", "Stent removal"]
+
+
 def test_what_a_later_list_no_longer_holds_is_counted(workspace: Workspace) -> None:
     two: list[Row] = [["RRV", "UCLH", "1.175335"], ["RTD", "Newcastle", "1.0"]]
     first = import_tabs(workspace, {"factors": factors(two)}, name="mff.xlsx")

@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 import pytest
 from pipeline.making import MONTH, land, new_workspace
-from support import scheme
+from support import case_tables, scheme
 
 from pipelines import contracts, local_prices
 from pipelines.contracts import CONTRACT_CELLS, read_contracts
@@ -26,7 +26,7 @@ from pipelines.excluded_items import (
 )
 from pipelines.local_prices import PRICE_CELLS, read_local_prices
 from pipelines.pricing_run import rulebook_for
-from pipelines.user_lists import VISITORS, UserList, read_overseas_visitors
+from pipelines.user_lists import VISITORS, UserList, in_price_year, read_overseas_visitors
 from pipelines.workspace import UserError, Workspace
 from pricing.reference import REFERENCE_COLUMNS
 
@@ -39,7 +39,7 @@ ITEMS = ",".join(cell.header for cell in ITEM_CELLS)
 
 CONTRACT = "RRV,QMJ,,,,,yes,1000000.00,,2024-04-01,2025-03-31"
 PRICE = "RRV,QMJ,SB17Z,,,150.00,LOCAL-1,,2024-04-01,2025-03-31"
-VISITOR = "S1,chargeable,CHARGE-1"
+VISITOR = "apc,S1,chargeable,CHARGE-1"
 ITEM = "ITEM-1,S1,RRV,QMJ,2024-07,drug,Adalimumab,no,2,100.00,90.00,95.00"
 
 
@@ -213,19 +213,25 @@ FAULTS: dict[str, tuple[Reader, str, list[str], tuple[str, ...]]] = {
     "a record twice": (
         read_overseas_visitors,
         OVERSEAS,
-        [VISITOR, "S2,exempt,CHARGE-2", "S1,exempt,CHARGE-3"],
-        ("must be the only one of its record_id", "list.csv, line 2 and list.csv, line 4"),
+        [VISITOR, "apc,S2,exempt,CHARGE-2", "op,S1,exempt,CHARGE-4", "apc,S1,exempt,CHARGE-3"],
+        ("the only one of its dataset and record_id", "list.csv, line 2 and list.csv, line 5"),
     ),
     "another status": (
         read_overseas_visitors,
         OVERSEAS,
-        ["S1,maybe,CHARGE-1"],
+        ["apc,S1,maybe,CHARGE-1"],
         ("'charging_status' is not one of chargeable, chargeable_settled_status, exempt",),
+    ),
+    "a visitor of no dataset": (
+        read_overseas_visitors,
+        OVERSEAS,
+        [",S1,exempt,CHARGE-1"],
+        ("line 2: 'dataset' is not one of apc, op",),
     ),
     "no source": (
         read_overseas_visitors,
         OVERSEAS,
-        ["S1,exempt,"],
+        ["apc,S1,exempt,"],
         ("line 2: 'source_reference' is blank",),
     ),
     "a reference twice": (
@@ -264,6 +270,42 @@ FAULTS: dict[str, tuple[Reader, str, list[str], tuple[str, ...]]] = {
         [item(quantity="0.0001")],
         ("line 2: 'quantity' is not a quantity with at most three decimals",),
     ),
+    "a reference of words": (
+        read_excluded_items,
+        ITEMS,
+        [item(item_reference="Given to Mr Nobody")],
+        ("line 2: 'item_reference' is not a code of up to 40 letters",),
+    ),
+    "a long reference": (
+        read_excluded_items,
+        ITEMS,
+        [item(item_reference="I" * 40), item(item_reference="I" * 41)],
+        ("line 3: 'item_reference' is not a code of up to 40 letters",),
+    ),
+    "a reference that holds an identifier": (
+        read_excluded_items,
+        ITEMS,
+        [item(item_reference="ITEM-9999999999")],
+        ("line 2: 'item_reference' holds a number of ten digits",),
+    ),
+    "an identifier in the way it is written": (
+        read_excluded_items,
+        ITEMS,
+        [item(item_reference="ITEM-999-999-9999")],
+        ("line 2: 'item_reference' holds a number of ten digits",),
+    ),
+    "a name that holds an identifier": (
+        read_excluded_items,
+        ITEMS,
+        [item(item_name="Adalimumab for 999 999 9999")],
+        ("line 2: 'item_name' holds a number of ten digits",),
+    ),
+    "a name that is a text": (
+        read_excluded_items,
+        ITEMS,
+        [item(item_name="n" * 120), item(item_name="n" * 121)],
+        ("line 3: 'item_name' is over 120 characters",),
+    ),
     "nothing used": (
         read_excluded_items,
         ITEMS,
@@ -292,6 +334,7 @@ def test_a_fault_is_told_with_its_file_and_line(
         reader(workspace)
     for part in says:
         assert part in str(told.value)
+    assert "999" not in str(told.value)
 
 
 def test_the_amount_that_is_just_not_too_large_is_not_named(workspace: Workspace) -> None:
@@ -344,33 +387,83 @@ def test_blank_is_not_known_and_is_not_no(workspace: Workspace) -> None:
     assert read_contracts(workspace).rows["is_same_system"].to_list() == [True, False, None]
 
 
+NOT_APPROVED = "must name its approval under approval_reference in 2026-27"
+NOT_A_WHOLE = "a relationship moves to API as a whole"
+
+
 @pytest.mark.parametrize(
-    ("row", "year", "is_refused"),
+    ("row", "year", "refused_for"),
     [
-        (contract(agreed_mechanism="activity_based"), "2026-27", True),
-        (contract(agreed_mechanism="activity_based", approval_reference="A1"), "2026-27", False),
-        (contract(agreed_mechanism="api"), "2026-27", False),
-        (CONTRACT, "2026-27", False),
-        (contract(agreed_mechanism="activity_based"), "2024-25", False),
+        (contract(agreed_mechanism="activity_based"), "2026-27", NOT_APPROVED),
+        (contract(agreed_mechanism="activity_based", approval_reference="A1"), "2026-27", None),
+        (contract(agreed_mechanism="api"), "2026-27", None),
+        (CONTRACT, "2026-27", None),
+        (contract(agreed_mechanism="activity_based"), "2024-25", None),
+        (contract(agreed_mechanism="activity_based", valid_to="2024-06-30"), "2026-27", None),
+        # RTD with QMJ is on the schedule, and RYC with QHL, which RYA and RYB became.
+        (contract(provider_code="RTD", agreed_mechanism="api"), "2026-27", NOT_APPROVED),
         (
-            contract(agreed_mechanism="activity_based", valid_to="2024-06-30"),
+            contract(provider_code="RTD", agreed_mechanism="api", approval_reference="A1"),
             "2026-27",
-            False,
+            None,
+        ),
+        (contract(provider_code="RTD", agreed_mechanism="api"), "2024-25", None),
+        (
+            contract(provider_code="RYA", commissioner_code="QHL", agreed_mechanism="api"),
+            "2026-27",
+            NOT_APPROVED,
+        ),
+        # An independent provider has no block, even if listed.
+        (contract(provider_code="NT313", agreed_mechanism="api"), "2026-27", None),
+        (
+            contract(
+                provider_code="RTD",
+                agreed_mechanism="api",
+                approval_reference="A1",
+                agreement_serial_number="000001",
+                **BLANK,
+            ),
+            "2024-25",
+            NOT_A_WHOLE,
+        ),
+        (
+            contract(agreed_mechanism="api", agreement_serial_number="000001", **BLANK),
+            "2024-25",
+            None,
+        ),
+        (
+            contract(
+                provider_code="RTD", agreed_mechanism="api", agreement_serial_number="1", **BLANK
+            ),
+            "2021-22",
+            None,
         ),
     ],
 )
-def test_another_mechanism_needs_its_approval_where_the_rules_say_so(
-    workspace: Workspace, row: str, year: str, is_refused: bool
+def test_what_the_parties_agree_is_refused_without_its_approval_or_where_it_cannot_be(
+    workspace: Workspace, row: str, year: str, refused_for: str | None
 ) -> None:
     landed(workspace, ("list.csv", CONTRACTS, [row]))
-    listed = read_contracts(workspace)
-    if not is_refused:
-        contracts.refuse_unapproved(listed, date(2024, 7, 1), scheme(year))
+    tables = case_tables()
+    codes = [
+        dict(zip(*tables[name].get_columns()[:2], strict=True))
+        for name in ("providers", "commissioners")
+    ]
+    in_year = in_price_year(read_contracts(workspace).rows, *codes)
+    if refused_for is None:
+        contracts.refuse_unapproved(in_year, date(2024, 7, 1), tables, scheme(year))
         return
-    with pytest.raises(UserError) as told:
-        contracts.refuse_unapproved(listed, date(2024, 7, 1), scheme(year))
-    for part in ("list.csv, line 2", "approval_reference", "paragraphs 42-43"):
-        assert part in str(told.value).replace("¶", "paragraphs ")
+    with pytest.raises(UserError, match=rf"{refused_for}(?s:.*)list.csv, line 2"):
+        contracts.refuse_unapproved(in_year, date(2024, 7, 1), tables, scheme(year))
+
+
+def test_a_month_is_not_priced_with_a_part_of_a_block_moved_to_api(workspace: Workspace) -> None:
+    row = contract(
+        provider_code="RTD", agreed_mechanism="api", agreement_serial_number="000001", **BLANK
+    )
+    landed(workspace, ("list.csv", CONTRACTS, [row]))
+    with pytest.raises(UserError, match=NOT_A_WHOLE):
+        rulebook_for(workspace, MONTH)
 
 
 @pytest.mark.parametrize(
@@ -424,7 +517,7 @@ def test_the_tables_of_a_month_have_the_columns_that_pricing_joins_to(
     workspace: Workspace,
 ) -> None:
     landed(workspace, *LISTS)
-    reference = rulebook_for(workspace, MONTH).reference(MONTH)
+    reference = rulebook_for(workspace, MONTH).reference(MONTH, "apc")
     for name, columns in REFERENCE_COLUMNS.items():
         schema = getattr(reference, name).collect_schema()
         assert dict(schema) == {column: kind() for column, kind in columns.items()}, name
@@ -434,6 +527,22 @@ def test_the_tables_of_a_month_have_the_columns_that_pricing_joins_to(
     assert reference.local_hrg_price_days.collect().shape[0] == 31
     is_first = reference.local_attendance_price_days.select("is_first").collect()["is_first"]
     assert nw.to_native(is_first).to_list() == [False] * 31
+
+
+def test_a_visitor_is_of_the_dataset_that_the_list_names(workspace: Workspace) -> None:
+    """A spell and an attendance may have one identifier: the spell S1 is charged, and no more."""
+    rows = [VISITOR, "op,S1,exempt,CHARGE-2", "op,S3,chargeable,CHARGE-3"]
+    landed(workspace, ("visitors.csv", OVERSEAS, rows))
+    rulebook = rulebook_for(workspace, MONTH)
+    found = {
+        dataset: rulebook.reference(MONTH, dataset).overseas_visitors.collect().rows()
+        for dataset in ("apc", "op", None)
+    }
+    assert found == {
+        "apc": [("S1", "chargeable")],
+        "op": [("S1", "exempt"), ("S3", "chargeable")],
+        None: [],
+    }
 
 
 def test_a_month_names_the_lists_it_is_priced_with(workspace: Workspace) -> None:
@@ -480,19 +589,20 @@ def test_what_predecessors_agreed_holds_for_their_successor_if_they_agree(
     workspace: Workspace, header: str, before: str, after: str
 ) -> None:
     landed(workspace, ("list.csv", header, [before, after]))
-    reference = rulebook_for(workspace, MONTH).reference(MONTH)
+    reference = rulebook_for(workspace, MONTH).reference(MONTH, "apc")
     table = reference.contracts if header == CONTRACTS else reference.local_hrg_price_days
     assert set(nw.to_native(table.collect()["provider_code"])) == {"RYC"}
     differing = after.replace("1000000.00", "2000000.00").replace("150.00", "151.00")
     landed(workspace, ("list.csv", header, [before, differing]))
     with pytest.raises(UserError, match=r"list.csv, line 2 and list.csv, line 3"):
-        rulebook_for(workspace, MONTH).reference(MONTH)
+        rulebook_for(workspace, MONTH).reference(MONTH, "apc")
 
 
 def test_items_are_held_against_the_lists_of_the_price_book(workspace: Workspace) -> None:
     """Without regard to case or to blanks; a category without a list is not held against any."""
     names = {
         "excluded_drugs": ["ADALIMUMAB", "Drug in two  words", None],
+        "excluded_devices": ["Stents", "Laser Ablation"],
         "drugs_in_unit_prices": ["drug in Two words"],
     }
     tables = {name: pl.DataFrame({"name": listed}) for name, listed in names.items()}
@@ -500,19 +610,23 @@ def test_items_are_held_against_the_lists_of_the_price_book(workspace: Workspace
         item(),
         item(item_reference="ITEM-2", item_name="drug in two words"),
         item(item_reference="ITEM-3", item_name="Nobody's drug"),
-        item(item_reference="ITEM-4", category="device"),
+        item(item_reference="ITEM-4", category="medtech"),
+        item(item_reference="ITEM-8", category="listed_procedure", item_name="Laser ablation"),
+        item(item_reference="ITEM-9", category="listed_procedure"),
         item(item_reference="ITEM-5", activity_month="2024-03"),
         item(item_reference="ITEM-6", activity_month="2024-04"),
         item(item_reference="ITEM-7", activity_month="2024-08"),
     ]
     landed(workspace, ("list.csv", ITEMS, drawn))
     found = items_to_price(read_excluded_items(workspace).rows, MONTH, tables)
-    assert categories_not_checked(found, tables) == ["device"]
+    assert categories_not_checked(found, tables) == ["medtech"]
     assert found.select("item_reference", "is_listed", "is_in_unit_prices").rows() == [
         ("ITEM-1", True, False),
         ("ITEM-2", True, True),
         ("ITEM-3", False, False),
         ("ITEM-4", None, False),
+        ("ITEM-8", True, False),
+        ("ITEM-9", False, False),
         ("ITEM-6", True, False),
     ]
 

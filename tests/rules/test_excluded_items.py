@@ -31,6 +31,7 @@ DOCUMENT = yaml.safe_load((CASES / "items" / "excluded_items.yaml").read_text("u
 ITEMS = {c.name: c.dtype for c in ITEM_CELLS} | {
     "is_listed": pl.Boolean,
     "is_in_unit_prices": pl.Boolean,
+    "is_month_priced": pl.Boolean,
 }
 RECORDS = dict.fromkeys(
     ("record_id", "provider_code", "commissioner_code", "record_mechanism"), pl.String
@@ -161,10 +162,21 @@ def drug(month: str, amount: str, **changes: Any) -> Item:
     return {**item, **of_one, **changes}
 
 
-def baseline_rows(engine: Engine, items: list[Item], month: str) -> list[Item]:
+Published = dict[tuple[str, str], int]
+
+
+def baseline_rows(
+    engine: Engine, items: list[Item], month: str, published: Published | None = None
+) -> list[Item]:
     of_year = [item for item in items if item["activity_month"] <= month]
     made = priced(engine, of_year, month, SCHEME_YEAR)
-    held = against_baseline(made, engine.frame(baselines(month)), month, SCHEME_YEAR)
+    before = pl.DataFrame(
+        [(*pair, pence) for pair, pence in (published or {}).items()],
+        schema=dict.fromkeys(PAIR, pl.String) | {"published_pence": pl.Int64},
+        orient="row",
+    )
+    known = engine.frame(baselines(month))
+    held = against_baseline(made, known, engine.frame(before), month, SCHEME_YEAR)
     assert held.collect_schema().names() == [field.name for field in EXCLUDED_DRUGS_BASELINE]
     return engine.rows(held, "commissioner_code")
 
@@ -173,22 +185,35 @@ YEAR_OF_DRUGS = [drug("2024-04", "6000.00"), drug("2024-05", "7000.00"), drug("2
 
 
 @pytest.mark.parametrize(
-    ("month", "of_month", "of_year", "year_payable", "payable"),
+    ("month", "before", "of_month", "of_year", "year_payable", "payable"),
     [
         # Baseline £10,000. April: £6,000, below it.
-        ("2024-04", 600_000, 600_000, 0, 0),
-        # May: £13,000 in the year, £3,000 above it, none of which was paid before.
-        ("2024-05", 700_000, 1_300_000, 300_000, 300_000),
-        # June: £13,500, £3,500 above it, of which May paid £3,000.
-        ("2024-06", 50_000, 1_350_000, 350_000, 50_000),
+        ("2024-04", 0, 600_000, 600_000, 0, 0),
+        # May: £13,000 in the year, £3,000 above it, none of which April published.
+        ("2024-05", 0, 700_000, 1_300_000, 300_000, 300_000),
+        # June: £13,500, £3,500 above it, of which May published £3,000.
+        ("2024-06", 300_000, 50_000, 1_350_000, 350_000, 50_000),
+        # June, where £2,000 of May's came late, so that May published £1,000.
+        ("2024-06", 100_000, 50_000, 1_350_000, 350_000, 250_000),
+        # June, where May published £4,000 of which £1,000 was taken off the list since.
+        ("2024-06", 400_000, 50_000, 1_350_000, 350_000, -50_000),
         # July: no drug of the month, nothing more.
-        ("2024-07", 0, 1_350_000, 350_000, 0),
+        ("2024-07", 350_000, 0, 1_350_000, 350_000, 0),
+        # July alone was run: it pays for the year so far.
+        ("2024-07", 0, 0, 1_350_000, 350_000, 350_000),
     ],
 )
 def test_drugs_are_paid_above_the_baseline_of_the_year(
-    engine: Engine, month: str, of_month: int, of_year: int, year_payable: int, payable: int
+    engine: Engine,
+    month: str,
+    before: int,
+    of_month: int,
+    of_year: int,
+    year_payable: int,
+    payable: int,
 ) -> None:
-    (row,) = baseline_rows(engine, YEAR_OF_DRUGS, month)
+    published = {("RRV", "13Q"): before} if before else None
+    (row,) = baseline_rows(engine, YEAR_OF_DRUGS, month, published)
     assert row == {
         "activity_month": month,
         "scheme_year": SCHEME_YEAR,
@@ -198,8 +223,15 @@ def test_drugs_are_paid_above_the_baseline_of_the_year(
         "year_amount_pence": of_year,
         "baseline_pence": 1_000_000,
         "year_payable_pence": year_payable,
+        "published_before_pence": before,
         "payable_pence": payable,
     }
+
+
+def test_what_was_published_of_drugs_that_left_the_list_is_taken_back(engine: Engine) -> None:
+    (row,) = baseline_rows(engine, [], "2024-06", {("RRV", "13Q"): 300_000})
+    assert (row["year_amount_pence"], row["year_payable_pence"]) == (0, 0)
+    assert (row["published_before_pence"], row["payable_pence"]) == (300_000, -300_000)
 
 
 def test_nothing_is_payable_or_not_where_no_baseline_is_known(engine: Engine) -> None:
@@ -248,6 +280,7 @@ any_item = st.fixed_dictionaries(
         "is_homecare": st.booleans(),
         "is_listed": st.sampled_from([True, False, None]),
         "is_in_unit_prices": st.booleans(),
+        "is_month_priced": st.booleans(),
         "quantity": st.integers(1, 99_999).map(lambda n: f"{n // 1000}.{n % 1000:03}"),
         "actual_cost": pounds,
         "framework_price": st.none() | pounds,
@@ -284,7 +317,8 @@ def test_what_is_payable_above_a_baseline_never_falls(drawn: list[tuple[int, str
     with duckdb.connect() as connection:
         engine = Engine("polars", connection)
         for month in range(4, 13):
-            for row in baseline_rows(engine, items, f"2024-{month:02}"):
+            published = {("RRV", "13Q"): paid} if paid else None
+            for row in baseline_rows(engine, items, f"2024-{month:02}", published):
                 assert row["payable_pence"] >= 0
                 paid += row["payable_pence"]
                 assert row["year_payable_pence"] == paid >= before

@@ -873,7 +873,7 @@ def test_every_line_of_aimed_records_recomputes(year: str, tmp_path: Path) -> No
         for month in aim.months:
             of_month = {r["record_id"]: r for r in records if r["activity_month"] == month}
             admitted = [r["start_date"] for r in of_month.values() if dataset == "apc"]
-            frames = tables_of(tmp_path, year, month, min(admitted, default=None))
+            frames = tables_of(tmp_path, year, month, dataset, min(admitted, default=None))
             tables, frame = Tables(frames), frame_of(dataset, list(of_month.values()))
             priced = price_on("polars", dataset, frame, frames, year)
             for line in priced.filter(pl.col("refusal_codes").is_null()).to_dicts():

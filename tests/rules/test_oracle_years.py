@@ -58,11 +58,11 @@ def make(root: Path, year: str, records: int) -> aimed.Aim:
 
 
 def tables_of(
-    root: Path, year: str, month: str, earliest_admission: date | None
+    root: Path, year: str, month: str, dataset: str, earliest_admission: date | None
 ) -> dict[str, pl.DataFrame]:
     """The reference tables of a month under a year, as a run reads them."""
     workspace = Workspace.at(root).on(PricingBasis(year))
-    reference = rulebook_for(workspace, month).reference(month, earliest_admission)
+    reference = rulebook_for(workspace, month).reference(month, dataset, earliest_admission)
     return {
         field.name: getattr(reference, field.name).collect().to_native()
         for field in fields(reference)
@@ -164,7 +164,7 @@ def compare(root: Path, year: str, records: int) -> Counter[tuple[str, Any]]:
             by_month[record["activity_month"]].append(record)
         for month, of_month in by_month.items():
             admissions = [record["start_date"] for record in of_month if dataset == "apc"]
-            tables = tables_of(root, year, month, min(admissions, default=None))
+            tables = tables_of(root, year, month, dataset, min(admissions, default=None))
             frame = frame_of(dataset, of_month)
             expected = by_oracle(of_month, books, year)
             what = f"{year}, {dataset} of {month}"

@@ -226,7 +226,6 @@ NOT_READ_BY_A_RULE_YET = {
     "best_practice_tariffs.blended_difference_rate_ppm",
     "excluded_items.workbook_tabs",
     "api_scope.other_variable_rate_needs_approval",
-    "api_scope.other_mechanism_needs_approval",
     "radiotherapy_blend.variable_rate_ppm",
     "radiotherapy_blend.local_price_services",
     "uec_blend.services",
@@ -546,6 +545,11 @@ DAY_CASE = "'spells.day_case_classification'"
         (
             with_parameter("variable_element", "rate_ppm", 2_000_001),
             "'variable_element.rate_ppm' must be from 0 to 2,000,000, not 2,000,001",
+        ),
+        (
+            with_parameter("low_volume", "items_paid_apart", ["drugs"]),
+            "'low_volume.items_paid_apart' must be one of drug, device, listed_procedure, medtech, "
+            "not 'drugs'",
         ),
         (
             with_parameter("low_volume", "threshold_pence", 0),

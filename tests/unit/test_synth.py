@@ -515,8 +515,9 @@ def test_the_users_lists_go_with_the_records(
         name: list(read(next(out.glob(f"{name}_*.csv"))))
         for name in ("contracts", "local_prices", "overseas_visitors", "excluded_items")
     }
-    records = {row["Spell Identifier"] for row in rows_of(out, "apc")}
-    records |= {row["Generated Record ID"] for row in rows_of(out, "op")}
+    spells = {row["Spell Identifier"] for row in rows_of(out, "apc")}
+    attendances = {row["Generated Record ID"] for row in rows_of(out, "op")}
+    records = spells | attendances
     providers = {provider.code for provider in reference.providers}
     for name in ("contracts", "local_prices", "excluded_items"):
         assert {row["provider_code"] for row in listed[name]} <= providers
@@ -529,9 +530,9 @@ def test_the_users_lists_go_with_the_records(
         assert row["hrg_code"] not in reference.unbundled
         clinic = (row["treatment_function_code"], "WF01B")
         assert row["hrg_code"] or reference.attendance_prices.get(clinic) is None
-    visitors = [row["record_id"] for row in listed["overseas_visitors"]]
+    visitors = [(row["dataset"], row["record_id"]) for row in listed["overseas_visitors"]]
     assert len(visitors) == len(set(visitors)) > 3
-    assert set(visitors) <= records
+    assert set(visitors) <= {("apc", one) for one in spells} | {("op", one) for one in attendances}
     items = listed["excluded_items"]
     assert len({row["item_reference"] for row in items}) == len(items) > 10
     assert {row["record_id"] for row in items} - {""} <= records
