@@ -223,13 +223,10 @@ NOT_READ_BY_A_RULE_YET = {
         if path.partition(".")[0]
         in {"cquin", "advice_and_guidance", "cost_adjustment", "fixed_element", "genomics_blend"}
     ),
-    "best_practice_tariffs.blended_difference_rate_ppm",
     "excluded_items.workbook_tabs",
     "api_scope.other_variable_rate_needs_approval",
-    "radiotherapy_blend.variable_rate_ppm",
     "radiotherapy_blend.local_price_services",
     "uec_blend.services",
-    "uec_blend.variable_rate_ppm",
     "uec_blend.services_outside",
     "uec_blend.default_growth_ppm",
     "uec_blend.break_glass_example_ppm",

@@ -105,22 +105,15 @@ def test_an_exception_to_a_block_has_no_payable_where_a_plan_decides(
 def test_a_pair_that_was_moved_to_api_has_no_block_to_pay(engine: str) -> None:
     """RYC with QHL, in July: £500.00 x 1.25 = £625.00, and an emergency of the fixed element.
 
-    Of RRV with QHM one agreement was moved and the rest was not: £550.00 in the block, and
-    £550.00 of that agreement outside it.
+    RRV with QHM was not moved: £550.00 in the block.
     """
     moved = {
         "organisation_code_of_provider": "RYC",
         "organisation_code_of_commissioner": "QHL",
         "derived_commissioner_code": "QHL",
     }
-    in_part = {"organisation_code_of_commissioner": "QHM", "derived_commissioner_code": "QHM"}
-    priced = lines(
-        "2024-25",
-        moved,
-        {**moved, **EMERGENCY},
-        in_part,
-        {**in_part, "agreement_serial_number": "API001"},
-    )
+    stays = {"organisation_code_of_commissioner": "QHM", "derived_commissioner_code": "QHM"}
+    priced = lines("2024-25", moved, {**moved, **EMERGENCY}, stays)
     rows = low_volume_rows(engine, priced)
     assert [pair for pair, row in rows.items() if row["is_moved_to_api"]] == [("RYC", "QHL")]
     row = rows["RYC", "QHL"]
@@ -129,7 +122,7 @@ def test_a_pair_that_was_moved_to_api_has_no_block_to_pay(engine: str) -> None:
     assert row["exception_payable_pence"] == 62_500
     row = rows["RRV", "QHM"]
     assert (row["covered_activity"], row["covered_value_pence"]) == (1, 55_000)
-    assert (row["exception_activity"], row["exception_payable_pence"]) == (1, 55_000)
+    assert (row["exception_activity"], row["exception_payable_pence"]) == (0, 0)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
