@@ -13,7 +13,6 @@ record comes out exactly once: as its lines, that of the core HRG (0) and one fo
 HRG, or as one row that is refused.
 """
 
-from itertools import product
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -38,7 +37,6 @@ from pricing import (
     unbundled,
     unit_price,
 )
-from pricing.decision import first_that_fits
 from pricing.money import is_too_large
 from pricing.reasons import Refusal
 from pricing.reference import Reference
@@ -64,7 +62,6 @@ _MARKS: dict[str, Any] = {
     "top_up_ppm": nw.Int64,
 }
 """What lists and flags say of single records: few of them have any of it."""
-_SAID_OF_PAIRS = (*low_volume.EXCEPTION_FLAGS.values(), "agreement_covers", "agreement_mechanism")
 
 _OF_CORE_ALONE = (
     "service",
@@ -128,9 +125,7 @@ def marks_of_spells(
     of_pairs = _said_of_pairs(spells, reference)
     return _joined(
         [
-            local_prices.with_price_of_hrg(of_pairs, reference).select(
-                "record_id", *_SAID_OF_PAIRS, "local_price_pence", "is_variation_approved"
-            ),
+            local_prices.with_price_of_hrg(of_pairs, reference),
             approved.with_columns(is_approved=_YES),
             reference.overseas_visitors,
             top_ups.rates(spells, reference),
@@ -190,14 +185,7 @@ def marks_of_attendances(
     of_pairs = local_prices.with_price_of_hrg(_said_of_pairs(attendances, reference), reference)
     return _joined(
         [
-            local_prices.with_price_of_attendance(of_pairs, reference, scheme.attendances).select(
-                "record_id",
-                *_SAID_OF_PAIRS,
-                "local_price_pence",
-                "is_variation_approved",
-                "local_attendance_price_pence",
-                "is_attendance_variation_approved",
-            ),
+            local_prices.with_price_of_attendance(of_pairs, reference, scheme.attendances),
             reference.overseas_visitors,
         ]
     )
@@ -327,9 +315,10 @@ def _joined(marks: list[nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
     """
     whole = []
     for part in marks:
-        said = part.collect_schema().names()
+        said = [name for name in part.collect_schema().names() if name in _MARKS]
+        says_something = [~nw.col(name).is_null() for name in said]
         whole.append(
-            part.select(
+            part.filter(nw.any_horizontal(*says_something, ignore_nulls=False)).select(
                 "record_id",
                 *(
                     name if name in said else nw.lit(None, dtype=kind).alias(name)
@@ -412,39 +401,24 @@ def _refusal_codes() -> nw.Expr:
     no_commissioner = nw.col("commissioner_code").is_null()
     is_provider_listed = nw.col("is_provider_listed")
     is_commissioner_listed = nw.col("is_commissioner_listed")
-    # Of each group one at most applies.
-    groups: list[dict[Refusal, nw.Expr]] = [
-        {
-            Refusal.PROVIDER_UNKNOWN: no_provider & ~is_provider_listed,
-            Refusal.PROVIDER_NOT_IN_PRICE_YEAR: no_provider & is_provider_listed,
-            Refusal.MFF_MISSING: ~no_provider & nw.col("provider_mff_ppm").is_null(),
-        },
-        {
-            Refusal.COMMISSIONER_UNKNOWN: no_commissioner & ~is_commissioner_listed,
-            Refusal.COMMISSIONER_NOT_IN_PRICE_YEAR: no_commissioner & is_commissioner_listed,
-        },
-        {Refusal.ADJUSTED_STAY_MISSING: nw.col("is_stay_unknown")},
-        {
-            # Between parties who are not known, there is no amount to speak of.
-            Refusal.AMOUNT_TOO_LARGE: ~no_provider
-            & ~no_commissioner
-            & is_too_large(nw.col("pre_mff_pence"))
-        },
-    ]
-    # Every set of refusals is a row, the larger sets first, so that none is left out.
-    sets = [
-        [code for code in one if code] for one in product(*([*group, None] for group in groups))
-    ]
-    tests = {code: test for group in groups for code, test in group.items()}
-    rows = [
-        (
-            nw.all_horizontal(*(tests[refusal] for refusal in found), ignore_nulls=False),
-            " ".join(found),
-        )
-        for found in sorted(sets, key=len, reverse=True)
-        if found
-    ]
-    return first_that_fits(rows, otherwise=None)
+    is_refused = {
+        Refusal.PROVIDER_UNKNOWN: no_provider & ~is_provider_listed,
+        Refusal.PROVIDER_NOT_IN_PRICE_YEAR: no_provider & is_provider_listed,
+        Refusal.MFF_MISSING: ~no_provider & nw.col("provider_mff_ppm").is_null(),
+        Refusal.COMMISSIONER_UNKNOWN: no_commissioner & ~is_commissioner_listed,
+        Refusal.COMMISSIONER_NOT_IN_PRICE_YEAR: no_commissioner & is_commissioner_listed,
+        Refusal.ADJUSTED_STAY_MISSING: nw.col("is_stay_unknown"),
+        # Between parties who are not known, there is no amount to speak of.
+        Refusal.AMOUNT_TOO_LARGE: ~no_provider
+        & ~no_commissioner
+        & is_too_large(nw.col("pre_mff_pence")),
+    }
+    codes = nw.concat_str(
+        [nw.when(test).then(nw.lit(str(code))) for code, test in is_refused.items()],
+        separator=" ",
+        ignore_nulls=True,
+    )
+    return nw.when(nw.any_horizontal(*is_refused.values(), ignore_nulls=True)).then(codes)
 
 
 def _pay(
