@@ -311,7 +311,7 @@ def contracts_of(aim: Aim) -> Iterator[Row]:
                    SINCE, UNTIL)  # fmt: skip
     # An LVA relationship that is moved to API for July alone (2023/25 ¶85).
     july = (f"{aim.starts}-07-01", f"{aim.starts}-07-31")
-    yield ("RYC", "QHL", "", "", "api", "", "yes", "", "", *july)
+    yield ("RYC", "QHL", "", "", "api", "VAR-3", "yes", "", "", *july)
     yield ("RYC", "QHL", "", "", "", "", "yes", "", "", "2019-07-01", "2019-07-31")
     yield ("RTD", "QMJ", "SPE", "specialised", "", "", "", "", "", *july)
 

@@ -813,16 +813,14 @@ class Tables:
 
     def __init__(self, tables: dict[str, pl.DataFrame]) -> None:
         self._rows = {name: table.to_dicts() for name, table in tables.items()}
-        self._of_book = {row["hrg_code"] for row in self._rows["hrg_prices"]}
-        self._bridge = {r["hrg_code"]: r["price_hrg_code"] for r in self._rows["hrg_bridge"]}
+        self._prices = {r["hrg_code"]: r["price_hrg_code"] for r in self._rows["hrg_prices"]}
         self._found: dict[tuple[Any, ...], list[Row]] = {}
 
     def value(self, published: Published, record: Row) -> int | None:
         """The value there; of a bridged HRG that of the HRG whose price it takes."""
         key = {**published.key, **published.beside}
         if published.table in ("hrg_prices", "best_practice_prices"):
-            hrg = key["hrg_code"]
-            key["hrg_code"] = hrg if hrg in self._of_book else self._bridge.get(hrg, hrg)
+            key["hrg_code"] = self._prices.get(key["hrg_code"], key["hrg_code"])
         codes: list[Row] = [{}]
         if published.by_code:
             name, column = published.by_code
