@@ -335,7 +335,7 @@ services AS (
         subchapter IN ('SB', 'RD', 'RN') AS is_paid_per_unit,
         subchapter = 'XD' AS is_drug,
         CASE
-            WHEN subchapter IN ('RD', 'RN') THEN 'within_core_price'
+            WHEN subchapter IN ('RD', 'RN') AND exclusion IS NULL THEN 'within_core_price'
             WHEN local_price_pence IS NOT NULL
                 AND (unbundled_price_pence IS NULL OR is_variation_approved) THEN 'local'
             WHEN unbundled_price_pence IS NOT NULL THEN 'unbundled'
@@ -485,8 +485,8 @@ SELECT
         WHEN payment_mechanism IN ('outside_scheme', 'lva_block', 'api_fixed', 'charged_to_patient')
             THEN 0
         WHEN price_source = 'within_core_price' THEN 0
-        WHEN payment_mechanism IN ('api_variable', 'activity_based')
-            THEN CASE WHEN ebi_outcome = 'zero_price' THEN 0 ELSE value_pence END
+        WHEN ebi_outcome = 'zero_price' THEN 0
+        WHEN payment_mechanism IN ('api_variable', 'activity_based') THEN value_pence
         WHEN payment_mechanism = 'local_agreement' AND price_source = 'local' THEN value_pence
     END AS payable_pence,
     NULL::BIGINT AS patient_charge_pence,
@@ -495,7 +495,8 @@ SELECT
         WHEN mechanism_rule = 'not_nhs_funded' THEN 'NOT_NHS_FUNDED'
         WHEN mechanism_rule = 'overseas_visitor' THEN 'OVERSEAS_VISITOR_CHARGED'
         WHEN mechanism_rule = 'low_volume_block' THEN 'COVERED_BY_LVA_BLOCK'
-        WHEN ebi_outcome = 'zero_price' AND payment_mechanism IN ('api_variable', 'activity_based')
+        WHEN ebi_outcome = 'zero_price'
+            AND payment_mechanism IN ('api_variable', 'activity_based', 'local_agreement')
             THEN 'UNAPPROVED_EBI'
         WHEN price_source = 'within_core_price' THEN 'WITHIN_CORE_PRICE'
         WHEN mechanism_rule = 'mechanism_agreed' AND (

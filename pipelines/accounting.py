@@ -21,6 +21,7 @@ from pipelines.excluded_items import categories_not_checked, items_changed_since
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (
     Rulebook,
+    month_days,
     priced_path,
     priced_paths,
     refuse_unless_priced_with,
@@ -352,6 +353,8 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
     notices += _unknown_records(workspace, rulebook.items.rows, "excluded items", list(_RECORDS))
     notices += _unchecked_items(rulebook, month)
     notices += _late_items(workspace, rulebook, month)
+    notices += _open_items(workspace, month)
+    notices += _idle_local_prices(rulebook, month)
     notices += _unknown_hrgs(workspace, rulebook, month)
     return notices
 
@@ -439,6 +442,46 @@ def _late_items(workspace: Workspace, rulebook: Rulebook, month: str) -> list[st
                 f"against a baseline are made good in {month} until then."
             )
     return notices
+
+
+def _open_items(workspace: Workspace, month: str) -> list[str]:
+    """Excluded items of the month of which it is not known what is payable, by reason."""
+    items = pl.read_parquet(workspace.statement("excluded_items", month))
+    is_open = pl.col("payable_pence").is_null() & (
+        pl.col("reason_code") != ItemReason.ITEM_AGAINST_BASELINE
+    )
+    counts = items.filter(is_open).group_by("reason_code").len().sort("reason_code").rows()
+    if not counts:
+        return []
+    said = ", ".join(f"{count:,} {code}" for code, count in counts)
+    return [f"Of some excluded items it is not known what is payable: {said}. See excluded_items."]
+
+
+def _idle_local_prices(rulebook: Rulebook, month: str) -> list[str]:
+    """Local prices of what has a published one, which only an approval puts in its place."""
+    first, last = month_days(month)
+    book = rulebook.book
+    prices = [name for name in book.hrg_prices.columns if name.endswith("_price_pence")]
+    has_price = pl.any_horizontal(pl.col(prices).is_not_null())
+    hrgs = [
+        *book.hrg_prices.filter(has_price)["hrg_code"],
+        *book.unbundled_prices["hrg_code"],
+    ]
+    functions = book.attendance_prices["treatment_function_code"].unique().to_list()
+    is_published = pl.col("hrg_code").is_in(hrgs) | (
+        pl.col("treatment_function_code").is_in(functions)
+    )
+    idle = rulebook.local_prices.rows.filter(
+        pl.col("approval_reference").is_null(),
+        is_published.fill_null(False),
+        (pl.col("valid_from") <= last) & (pl.col("valid_to") >= first),
+    ).sort("file", "line")
+    return [
+        f"{name}, lines {', '.join(str(line) for line in rows['line'])}: a price is published for "
+        "what they price and they name no approval_reference, so they are taken only for activity "
+        "to which no published price applies."
+        for (name,), rows in idle.group_by("file", maintain_order=True)
+    ]
 
 
 def _unchecked_items(rulebook: Rulebook, month: str) -> list[str]:

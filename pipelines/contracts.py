@@ -160,7 +160,7 @@ def refuse_unapproved(
             is_part_of_a_block(),
             f"of a single agreement must not be {AGREED_API} where the pair is on the LVA payments "
             "schedule: a relationship moves to API as a whole, by an entry without "
-            "agreement_serial_number (2023/25 ¶85)",
+            "agreement_serial_number",
         ),
         (
             is_unapproved,

@@ -25,7 +25,8 @@ _HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 _QUANTITY = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))?")
 _REFERENCE = re.compile(r"[A-Za-z0-9/_-]{1,40}")
-_TEN_DIGITS = re.compile(r"(?<!\d)\d{3}[ -]?\d{3}[ -]?\d{4}(?!\d)")
+_DIGITS = re.compile(r"\d(?:[^0-9A-Za-z]*\d)*")
+_NHS_NUMBER_LENGTH = 10
 _LONGEST_NAME = 120
 _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
@@ -71,8 +72,17 @@ def name(value: str) -> str:
 
 
 def _without_identifier(value: str) -> str:
-    """`value`, which is published, unless it may hold an NHS NUMBER, written in whatever way."""
-    if _TEN_DIGITS.search(value):
+    """`value`, which is published, unless ten digits stand together, letters alone between others.
+
+    >>> _without_identifier("2024-07-00001")
+    '2024-07-00001'
+    >>> _without_identifier("943/476.5919")
+    Traceback (most recent call last):
+        ...
+    ValueError: holds a number of ten digits, as an NHS NUMBER has: it is published
+    """
+    runs = (re.sub(r"\D", "", run) for run in _DIGITS.findall(value))
+    if any(len(run) == _NHS_NUMBER_LENGTH for run in runs):
         raise ValueError("holds a number of ten digits, as an NHS NUMBER has: it is published")
     return value
 

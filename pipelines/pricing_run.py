@@ -57,6 +57,7 @@ from pipelines.user_lists import (
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
 from pricing import ebi, excluded_items, low_volume, variable_element
+from pricing.contracts import PAIR
 from pricing.hrg_bridge import with_bridged
 from pricing.national import (
     marks_of_attendances,
@@ -461,11 +462,30 @@ def make_excluded_drugs_baseline(workspace: Workspace, month: str) -> pl.DataFra
     made = excluded_items.against_baseline(
         _priced_items(workspace, month, rulebook),
         nw.from_native(rulebook.baselines(month).lazy()),
-        nw.from_native(published_above_baselines(workspace, month).lazy()),
+        nw.from_native(_published_before(workspace, month, rulebook).lazy()),
         month,
         rulebook.pack.scheme.scheme_year,
     )
     return _write(workspace, "excluded_drugs_baseline", month, made, EXCLUDED_DRUGS_BASELINE)
+
+
+def _published_before(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.DataFrame:
+    """What earlier months published above baselines, by the pair that each comes down to now."""
+    published = published_above_baselines(workspace, month).lazy()
+    by_pair = _by_pair_of(rulebook, month, published).group_by(PAIR)
+    return by_pair.agg(pl.sum("published_pence")).collect()
+
+
+def _by_pair_of(rulebook: Rulebook, month: str, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows of earlier months by the provider and payer of a month: one may have been succeeded.
+
+    What nobody stands for in the month keeps its codes.
+    """
+    codes = zip(PAIR, _codes(rulebook.parties(month)), strict=True)
+    return rows.with_columns(
+        pl.col(name).replace({code: now for code, now in found.items() if now})
+        for name, found in codes
+    )
 
 
 def _priced_items(workspace: Workspace, month: str, rulebook: Rulebook) -> nw.LazyFrame[Any]:
@@ -482,13 +502,15 @@ def _priced_items(workspace: Workspace, month: str, rulebook: Rulebook) -> nw.La
         month: list(priced_paths(workspace, month).values()),
     }
     every_line = [path for paths in lines.values() for path in paths]
+    named = items.select("record_id").drop_nulls().unique().lazy()
+    of_items = pl.scan_parquet(every_line).join(named, on="record_id", how="semi")
     priced = [one for one, paths in lines.items() if len(paths) == len(EXTRACTS)]
     items = items.with_columns(is_month_priced=pl.col("activity_month").is_in(priced))
     return excluded_items.priced_items(
         nw.from_native(items.lazy()),
         rulebook.reference(month, None),
         nw.from_native(rulebook.baselines(month).lazy()),
-        excluded_items.record_mechanisms(nw.from_native(pl.scan_parquet(every_line))),
+        excluded_items.record_mechanisms(nw.from_native(_by_pair_of(rulebook, month, of_items))),
         rulebook.pack.scheme,
     )
 

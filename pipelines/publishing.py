@@ -546,22 +546,25 @@ def _not_following(connection: duckdb.DuckDBPyConnection, place: _Place) -> list
     """The months of the scheme year that were not made with what is published of earlier ones.
 
     A month pays of the year's drugs above a baseline what earlier months did not publish: only
-    then do the months come to what the year pays.
+    then do the months come to what the year pays. Of all pairs together, since one may have been
+    succeeded by another.
     """
     table, year = place.table("excluded_drugs_baseline"), scheme_year_of(place.month)
     following = f"{int(year[:4]) + 1}-04"
     rows = connection.execute(
         f"""
         WITH of_year AS (
-            SELECT * FROM {table} WHERE pricing_basis = $basis
+            SELECT activity_month, sum(published_before_pence) AS published_before_pence,
+                sum(payable_pence) AS payable_pence
+            FROM {table} WHERE pricing_basis = $basis
             AND activity_month >= $first AND activity_month < $following
+            GROUP BY activity_month
         ), held AS (
             SELECT activity_month, published_before_pence, coalesce(sum(payable_pence) OVER (
-                PARTITION BY provider_code, commissioner_code ORDER BY activity_month
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                ORDER BY activity_month ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ), 0) AS published_pence FROM of_year
         )
-        SELECT DISTINCT activity_month FROM held
+        SELECT activity_month FROM held
         WHERE published_before_pence <> published_pence ORDER BY ALL
         """,
         {"basis": place.basis, "first": first_month_of(year), "following": following},

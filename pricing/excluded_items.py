@@ -42,7 +42,10 @@ PRICES = ("actual_cost", "framework_price", "reference_price")
 """The prices that one unit of an item may have; of those alike the first is named."""
 NO_PRICE = "none"
 
+NOT_RULED = "not_ruled"
+
 _PAIR = list(PAIR)
+_RECORD = ("record_id", *PAIR, "activity_month")
 _UNDER_API = (AGREED_API, API_FIXED)
 _UNDER_FRAMEWORK = "increasing_capacity_framework"
 _AGAINST_BASELINE = (ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING)
@@ -61,20 +64,26 @@ class _Outcome:
 def record_mechanisms(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """The mechanism that pays for each record of some priced lines, its core HRG's.
 
-    Gives `record_id`, `provider_code`, `commissioner_code` and `record_mechanism`, each record
-    of a pair once: a spell and an attendance of one identifier that are paid for differently
-    are left out, since an item could belong to either, and so is of no record that is known.
+    Gives `_RECORD` and `record_mechanism`, each record of a pair and month once: a spell and an
+    attendance of one identifier that are paid for differently are left out, since an item could
+    belong to either, and so is of no record that is known. The mechanism is `NOT_RULED` where
+    nothing is said of who pays for the record.
     """
+    is_ruled = (nw.col("mechanism_rule") != "overseas_visitor") | (
+        nw.col("payment_mechanism") != LOCAL_AGREEMENT
+    )
+    mechanism = nw.when(is_ruled).then(nw.col("payment_mechanism")).otherwise(nw.lit(NOT_RULED))
     of_records = (
         lines.filter(nw.col("line_number") == 0)
-        .group_by("record_id", *_PAIR)
+        .with_columns(record_mechanism=mechanism)
+        .group_by(*_RECORD)
         .agg(
-            record_mechanism=nw.col("payment_mechanism").min(),
-            another=nw.col("payment_mechanism").max(),
+            record_mechanism=nw.col("record_mechanism").min(),
+            another=nw.col("record_mechanism").max(),
         )
     )
     same = of_records.filter(nw.col("record_mechanism") == nw.col("another"))
-    return same.select("record_id", *_PAIR, "record_mechanism")
+    return same.select(*_RECORD, "record_mechanism")
 
 
 def priced_items(
@@ -143,7 +152,7 @@ def _with_facts(
         with_terms(parties, reference, scheme, facts_asked(scheme))
         .join(reference.lva_schedule.select(*_PAIR, "block_value_pence"), on=_PAIR, how="left")
         .join(baselines, on=_PAIR, how="left")
-        .join(records, on=["record_id", *_PAIR], how="left")
+        .join(records, on=list(_RECORD), how="left")
     )
 
 
@@ -189,6 +198,7 @@ def _outcomes(scheme: Scheme) -> list[_Outcome]:
             0,
             ItemReason.ITEM_CHARGED_TO_PATIENT,
         ),
+        _Outcome(of_record == NOT_RULED, LOCAL_AGREEMENT, None, ItemReason.ITEM_VISITOR_NOT_RULED),
         _under_block(scheme),
         _Outcome(_is_in_unit_price(scheme), ACTIVITY_BASED, 0, ItemReason.ITEM_IN_UNIT_PRICE),
         _Outcome(

@@ -14,7 +14,6 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from pricing.contracts import AGREED_API, PAIR, is_agreed_to_be_under_api
-from pricing.money import is_paid_elsewhere
 from pricing.overseas_visitors import CHARGED_TO_PATIENT
 from pricing.reference import Reference
 from pricing.scheme import LowVolume, Mechanism, Spells
@@ -102,7 +101,8 @@ def statement(
     Takes priced lines of one month; gives the columns of `schemas.priced_line.LOW_VOLUME`,
     a row for every listed pair, with or without activity. Of a pair that was moved to API
     (2023/25 ¶85) all lines are outside the block, whose value is shown as published. What is
-    payable outside it is null where a contract's plan decides it.
+    payable outside it is null where that of any line is open: a price is to be agreed, or a
+    contract's plan decides it.
     """
     pairs = reference.lva_schedule.select(*PAIR, "block_value_pence")
     moved = reference.contracts.filter(nw.col("agreed_mechanism") == AGREED_API)
@@ -126,7 +126,7 @@ def statement(
             count(nw.col("is_exception")).alias("exception_activity"),
             total("value_pence", nw.col("is_exception")).alias("exception_value_pence"),
             total("payable_pence", nw.col("is_exception")).alias("exception_payable_pence"),
-            count(nw.col("is_exception") & is_paid_elsewhere()).alias("exceptions_against_plan"),
+            count(nw.col("is_exception") & nw.col("payable_pence").is_null()).alias("open_lines"),
         )
     )
     amounts = [
@@ -135,7 +135,7 @@ def statement(
         "exception_activity",
         "exception_value_pence",
     ]
-    is_payable_by_line = nw.col("exceptions_against_plan").fill_null(0) == 0
+    is_known = nw.col("open_lines").fill_null(0) == 0
     listed = pairs.join(totals, on=list(PAIR), how="left").join(
         moved.select(*PAIR, is_moved_to_api=nw.lit(True)), on=list(PAIR), how="left"
     )
@@ -147,7 +147,7 @@ def statement(
         "block_value_pence",
         nw.col("is_moved_to_api").fill_null(False),
         *(nw.col(name).fill_null(0) for name in amounts),
-        exception_payable_pence=nw.when(is_payable_by_line).then(
+        exception_payable_pence=nw.when(is_known).then(
             nw.col("exception_payable_pence").fill_null(0)
         ),
     )

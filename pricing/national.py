@@ -399,8 +399,8 @@ def _refusal_codes() -> nw.Expr:
     """Every reason a record cannot be priced, joined by a space; null where there is none."""
     no_provider = nw.col("provider_code").is_null()
     no_commissioner = nw.col("commissioner_code").is_null()
-    is_provider_listed = nw.col("is_provider_listed")
-    is_commissioner_listed = nw.col("is_commissioner_listed")
+    is_provider_listed = nw.col("is_provider_listed").fill_null(False)
+    is_commissioner_listed = nw.col("is_commissioner_listed").fill_null(False)
     is_refused = {
         Refusal.PROVIDER_UNKNOWN: no_provider & ~is_provider_listed,
         Refusal.PROVIDER_NOT_IN_PRICE_YEAR: no_provider & is_provider_listed,

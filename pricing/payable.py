@@ -33,7 +33,6 @@ from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
 PAID_FOR_ACTIVITY = (API_VARIABLE, API_BLENDED, ACTIVITY_BASED, LOCAL_AGREEMENT)
 """Mechanisms that pay for activity: nothing where it needed prior approval and has none."""
-"""Price sources of what is worth nothing, and pays nothing by any mechanism."""
 _PAID_OTHERWISE = (OUTSIDE_SCHEME, LVA_BLOCK, API_FIXED, CHARGED_TO_PATIENT)
 
 

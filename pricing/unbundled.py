@@ -119,8 +119,8 @@ def _longest_first(named: Mapping[str, str]) -> list[tuple[str, str]]:
 def _source(services: Services, dataset: str) -> nw.Expr:
     """Which price is published for the line.
 
-    Of an admitted spell, imaging is in the price of the core HRG. What the record as a whole
-    is excluded from, its unbundled HRGs are too.
+    What the record as a whole is excluded from, its unbundled HRGs are too. Of an admitted spell,
+    imaging is paid with the core HRG, at whatever price that has.
     """
     core = nw.col("published_source")
     within = list(services.within_admitted_price) if dataset == "apc" else []
@@ -130,8 +130,8 @@ def _source(services: Services, dataset: str) -> nw.Expr:
                 (core == source, source)
                 for source in (unit_price.NOT_ATTENDED, unit_price.ADMINISTRATIVE_EVENT)
             ),
-            (nw.col("service").is_in(within), unit_price.WITHIN_CORE_PRICE),
             (~nw.col("national_price_exclusion").is_null(), unit_price.NONE),
+            (nw.col("service").is_in(within), unit_price.WITHIN_CORE_PRICE),
             (~nw.col("unbundled_price_pence").is_null(), unit_price.UNBUNDLED),
         ],
         otherwise=unit_price.NONE,

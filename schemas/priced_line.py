@@ -140,7 +140,8 @@ LOW_VOLUME = (
     Field(
         "exception_payable_pence",
         "integer",
-        "What is payable for them; null where the contract's plan decides it",
+        "What is payable for them; null where that of any is open: a price is to be agreed, or the "
+        "contract's plan decides it",
     ),
 )
 

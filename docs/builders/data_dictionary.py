@@ -35,7 +35,7 @@ _USED = {
     "reconciliation_differences": "List to go through with providers, a cause at a time.",
     "sus_rounding": "To choose the rounding of a scheme pack by what SUS+ does.",
     "refused_records": "List to send back to providers. `sus-pricing explain` reads it.",
-    "accounting": "The table that a run ends with.",
+    "accounting": "The table that a run ends with; excluded items are its rows of `items`.",
     "runs": "What made each month, to reproduce it and to show an auditor.",
     "reasons": "To be joined to `reason_code` and `refusal_codes`. `sus-pricing explain` reads it.",
 }

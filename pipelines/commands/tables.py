@@ -104,7 +104,7 @@ def _payable(mechanism: MechanismTotal) -> str:
 
 
 def mechanisms_table(account: Account) -> Table:
-    """Lines and pounds, by dataset and mechanism."""
+    """Lines and pounds, by dataset and mechanism; below them the excluded items."""
     title = f"Lines and pounds by mechanism, {account.activity_month}, scheme {account.scheme_year}"
     basis = PricingBasis.named(account.pricing_basis)
     if basis.as_of:
@@ -125,11 +125,22 @@ def mechanisms_table(account: Account) -> Table:
         )
     table.add_section()
     table.add_row(
-        "all",
+        "all lines",
         "",
         f"{sum(m.lines for m in account.mechanisms):,}",
         pounds(account.value_pence),
         pounds(account.payable_pence),
         f"{sum(m.lines_without_price for m in account.mechanisms):,}",
     )
+    if account.items:
+        table.add_section()
+    for m in account.items:
+        table.add_row(
+            m.dataset,
+            m.payment_mechanism,
+            f"{m.lines:,}",
+            pounds(m.value_pence),
+            pounds(m.payable_pence),
+            f"{m.lines_without_price:,}",
+        )
     return table

@@ -57,10 +57,10 @@ def published_price(
             return "not_attended", 0
         if is_administrative_event(attendance):
             return "administrative_event", 0
-    if is_within_core_price:
-        return "within_core_price", 0
     if reason_excluded(record) is not None:
         return "none", None
+    if is_within_core_price:
+        return "within_core_price", 0
     price = books.unbundled_prices.get(hrg)
     return ("none", None) if price is None else ("unbundled", price)
 

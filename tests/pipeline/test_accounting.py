@@ -22,6 +22,7 @@ from pipeline.making import attendance, land, new_workspace, spell
 from pipelines import accounting, pricing_run, reconciling, synth
 from pipelines.accounting import Account, read_account
 from pipelines.deliveries import take_in
+from pipelines.local_prices import PRICE_CELLS
 from pipelines.organisations import read_organisations
 from pipelines.price_books import price_book_for
 from pipelines.pricing_run import priced_path
@@ -364,3 +365,19 @@ def test_the_demonstration_shows_every_row_of_the_decision_table(tmp_path: Path)
     assert rows - {*shown["mechanism_rule"]} == CANNOT_BE_REACHED.keys()
     agreed = shown.filter(mechanism_rule="mechanism_agreed")
     assert {*agreed["payment_mechanism"]} == {"activity_based", "api_fixed"}
+
+
+def test_a_local_price_of_what_has_a_published_one_is_told(workspace: Workspace) -> None:
+    """FE32Z and first attendances of 100 have a price; line 4 has its approval, 5 is of August."""
+    header = ",".join(cell.header for cell in PRICE_CELLS)
+    rows = (
+        "RGT,QMJ,FE32Z,,,450.00,LP-1,,2024-07-01,2024-07-31",
+        "RGT,QMJ,XX99Z,,,450.00,LP-2,,2024-07-01,2024-07-31",
+        "RGT,QHM,FE32Z,,,450.00,LP-3,NHSE-1,2024-07-01,2024-07-31",
+        "RRV,QHM,FE32Z,,,450.00,LP-4,,2024-08-01,2024-08-31",
+        "RGT,QMJ,,100,first,50.00,LP-5,,2024-07-01,2024-07-31",
+    )
+    land(workspace, "prices.csv", "\n".join((header, *rows, "")))
+    told = [n for n in making.publish(workspace, MONTH).notices if "prices.csv" in n]
+    assert len(told) == 1
+    assert told[0].startswith("prices.csv, lines 2, 6: a price is published")

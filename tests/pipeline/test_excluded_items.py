@@ -16,8 +16,8 @@ from pipeline.making import MONTH, SPELL_CATEGORY, attendance, land, new_workspa
 from pipelines import accounting, pricing_run
 from pipelines.contracts import CONTRACT_CELLS
 from pipelines.excluded_items import ITEM_CELLS
-from pipelines.pricing_run import priced_path
 from pipelines.publishing import PublicationError, publish
+from pipelines.validation import validate
 from pipelines.workspace import UserError, Workspace
 from schemas.priced_line import EXCLUDED_DRUGS_BASELINE, EXCLUDED_ITEMS
 
@@ -64,18 +64,10 @@ def with_lists(workspace: Workspace) -> Workspace:
 
 
 def taken_in_and_priced(workspace: Workspace) -> Workspace:
-    """A month whose priced lines are given, as pricing would write them."""
-    lines = {
-        "apc": [("S1", 0, "RGT", "QMJ", "api_variable"), ("S2", 0, "RGT", "QMJ", "outside_scheme")],
-        "op": [("A1", 0, "RGT", "QMJ", "api_variable")],
-    }
-    columns = ["record_id", "line_number", "provider_code", "commissioner_code"]
-    for dataset, rows in lines.items():
+    for dataset in ("apc", "op"):
         making.take_in(workspace, dataset)
-        path = priced_path(workspace, dataset, MONTH, "freeze")
-        path.parent.mkdir(parents=True)
-        table = pl.DataFrame(rows, schema=[*columns, "payment_mechanism"], orient="row")
-        table.write_parquet(path)
+        validate(workspace, dataset, MONTH)
+        pricing_run.price(workspace, dataset, MONTH)
     return workspace
 
 
@@ -129,6 +121,14 @@ def test_items_are_published_and_accounted_for(workspace: Workspace) -> None:
             ("lva_block", 1),
             ("outside_scheme", 1),
         ]
+
+
+def test_items_without_an_amount_are_told(workspace: Workspace) -> None:
+    notices = making.publish(with_lists(workspace)).notices
+    assert (
+        "Of some excluded items it is not known what is payable: 1 ITEM_LIST_MISSING, "
+        "1 ITEM_RECORD_NOT_FOUND. See excluded_items." in notices
+    )
 
 
 def test_an_item_that_is_lost_is_noticed(workspace: Workspace) -> None:
@@ -264,6 +264,23 @@ def test_when_the_earlier_month_is_run_again_the_later_is_out_of_date(tmp_path: 
     making.publish(workspace, "2024-07")
     assert published(workspace) == {"2024-06": (20_000, 20_000), "2024-07": (25_000, 5_000)}
     assert out_of_date(workspace) == []
+
+
+def test_what_a_provider_was_paid_counts_for_its_successor(tmp_path: Path) -> None:
+    """£1,200.00 in June and £50.00 in July less £1,000.00, of which June published £200.00."""
+    workspace = two_months(tmp_path)
+    successions = workspace.data / "organisations" / "successions.csv"
+    successions.write_text(successions.read_text("utf-8") + "RGT,RRV,2024-07-01\n", "utf-8")
+    drugs(workspace, JUNE, LATE)
+    making.publish(workspace, "2024-06")
+    assert published(workspace) == {"2024-06": (20_000, 20_000)}
+    drugs(workspace, JUNE, LATE, JULY)
+    making.publish(workspace, "2024-07")
+    assert published(workspace) == {"2024-06": (20_000, 20_000), "2024-07": (25_000, 5_000)}
+    assert out_of_date(workspace) == []
+    with duckdb.connect(str(workspace.mart), read_only=True) as mart:
+        rows = mart.sql("SELECT provider_code FROM excluded_drugs_baseline ORDER BY activity_month")
+        assert rows.fetchall() == [("RGT",), ("RRV",)]
 
 
 def test_a_drug_that_is_taken_off_the_list_is_taken_back(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ ITEMS = {c.name: c.dtype for c in ITEM_CELLS} | {
     "is_month_priced": pl.Boolean,
 }
 RECORDS = dict.fromkeys(
-    ("record_id", "provider_code", "commissioner_code", "record_mechanism"), pl.String
+    ("record_id", "provider_code", "commissioner_code", "activity_month", "record_mechanism"),
+    pl.String,
 )
 PRICES = ("actual_cost", "framework_price", "reference_price")
 PAIR = ("provider_code", "commissioner_code")
@@ -253,21 +254,27 @@ def test_the_mechanism_of_a_record_is_that_of_its_core_line(engine: Engine) -> N
     """A record that is there twice for a pair, and paid differently, says nothing of its items."""
     lines = pl.DataFrame(
         [
-            ("S1", 0, "RRV", "QMJ", "api_fixed"),
-            ("S1", 1, "RRV", "QMJ", "api_variable"),
-            ("S2", 0, "RRV", "QMJ", "api_fixed"),
-            ("S2", 0, "RRV", "QMJ", "outside_scheme"),
-            ("S2", 0, "RRV", "QHM", "lva_block"),
+            ("S1", 0, "RRV", "QMJ", "api_fixed", "fixed_element"),
+            ("S1", 1, "RRV", "QMJ", "api_variable", "unbundled_service"),
+            ("S2", 0, "RRV", "QMJ", "api_fixed", "fixed_element"),
+            ("S2", 0, "RRV", "QMJ", "outside_scheme", "private_patient"),
+            ("S2", 0, "RRV", "QHM", "lva_block", "low_volume_block"),
+            ("S3", 0, "RRV", "QHM", "local_agreement", "overseas_visitor"),
+            ("S4", 0, "RRV", "QHM", "charged_to_patient", "overseas_visitor"),
+            ("S5", 0, "RRV", "QHM", "local_agreement", "mechanism_agreed"),
         ],
-        schema=["record_id", "line_number", *PAIR, "payment_mechanism"],
+        schema=["record_id", "line_number", *PAIR, "payment_mechanism", "mechanism_rule"],
         orient="row",
-    )
+    ).with_columns(activity_month=pl.lit("2024-07"))
     found = engine.rows(record_mechanisms(engine.frame(lines)), "record_id")
     assert [
         (row["record_id"], row["commissioner_code"], row["record_mechanism"]) for row in found
     ] == [
         ("S1", "QMJ", "api_fixed"),
         ("S2", "QHM", "lva_block"),
+        ("S3", "QHM", "not_ruled"),
+        ("S4", "QHM", "charged_to_patient"),
+        ("S5", "QHM", "local_agreement"),
     ]
 
 
