@@ -90,6 +90,16 @@ def first_month_of(scheme_year: str) -> str:
     return f"{scheme_year[:4]}-04"
 
 
+def months_of(scheme_year: str) -> list[str]:
+    """The months of a scheme year, in order.
+
+    >>> months_of("2024-25")[::4]
+    ['2024-04', '2024-08', '2024-12']
+    """
+    starts = int(scheme_year[:4])
+    return [f"{starts + place // 13}-{(place - 1) % 12 + 1:02}" for place in range(4, 16)]
+
+
 def scheme_year_of(month: str) -> str:
     """The scheme year, April to March, that a month falls in.
 

@@ -52,6 +52,9 @@ CONTRACTS = "contracts"
 LOCAL_PRICES = "local_prices"
 OVERSEAS_VISITORS = "overseas_visitors"
 EXCLUDED_ITEMS = "excluded_items"
+ACTIVITY_PLANS = "activity_plans"
+CONTRACT_TERMS = "contract_terms"
+ACTIVITY_COUNTS = "activity_counts"
 LIST_HEADERS = {
     PRIOR_APPROVALS: ("record_id", "ebi_type_code", "approval_reference"),
     LVA_EXCEPTIONS: ("provider_code", "commissioner_code", "exception"),
@@ -60,6 +63,9 @@ LIST_HEADERS = {
     LOCAL_PRICES: ("hrg_code", "treatment_function_code", "price", "agreement_reference"),
     OVERSEAS_VISITORS: ("record_id", "charging_status"),
     EXCLUDED_ITEMS: ("item_reference", "activity_month", "category", "item_name"),
+    ACTIVITY_PLANS: ("activity_month", "contract_line", "plan_basis"),
+    CONTRACT_TERMS: ("contract_line", "term", "side", "from_percent", "to_percent"),
+    ACTIVITY_COUNTS: ("activity_month", "contract_line", "price_code", "local_price"),
 }
 EVERY_MONTH = "every"
 """Where the records of a supplementary extract are filed: they have no costing date."""

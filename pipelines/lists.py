@@ -29,6 +29,8 @@ _TEN_DIGITS = re.compile(r"(?<!\d)\d{3}[ -]?\d{3}[ -]?\d{4}(?!\d)")
 _LONGEST_NAME = 120
 _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
+_WHOLE = re.compile(r"\d{1,3}(,\d{3}){1,2}|\d{1,9}")
+_PERCENTAGE = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?(%?)")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
 _SHOWN_FAULTS = 20
 _LONGEST_TRIM_POINT_DAYS = 366
@@ -248,6 +250,49 @@ def percent(value: str) -> int | None:
         share = int(ones) * 1_000_000 + int((millionths or "").ljust(6, "0"))
     else:
         share = int(percents) * 10_000 + int((decimals or "").ljust(4, "0"))
+    if share > 1_000_000:
+        raise ValueError("is over 100%")
+    return share
+
+
+def whole(value: str) -> int | None:
+    """A number of units of activity; blank is none.
+
+    >>> [whole(count) for count in ("1,204", "0", "")]
+    [1204, 0, None]
+    """
+    if not value:
+        return None
+    if not _WHOLE.fullmatch(value):
+        raise ValueError("is not a whole number such as 1204")
+    return int(value.replace(",", ""))
+
+
+def required_whole(value: str) -> int:
+    """A number of units of activity that must be there."""
+    count = whole(value)
+    if count is None:
+        raise ValueError("is blank")
+    return count
+
+
+def percentage(value: str) -> int | None:
+    """A percentage up to 100 in parts per million: `20` and `20%` are a fifth; blank is none.
+
+    Of a number below 1 nobody can tell whether 0.2 is 20% or 0.2%, so that it needs its sign.
+
+    >>> [percentage(share) for share in ("20", "12.5%", "0.5%", "100", "0", "")]
+    [200000, 125000, 5000, 1000000, 0, None]
+    """
+    if not value:
+        return None
+    found = _PERCENTAGE.fullmatch(value)
+    if not found:
+        raise ValueError("is not a percentage with at most four decimals, such as 20 or 12.5")
+    percents, decimals, sign = found.groups()
+    share = int(percents) * 10_000 + int((decimals or "").ljust(4, "0"))
+    if 0 < share < 10_000 and not sign:
+        raise ValueError("is below 1: write 20 for 20%, or 0.2% with its sign")
     if share > 1_000_000:
         raise ValueError("is over 100%")
     return share
