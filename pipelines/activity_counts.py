@@ -183,10 +183,11 @@ def _published(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     for line, table in _TABLE_OF_LINE.items():
         if table not in tables or _PRICE not in tables[table].columns:
             continue
-        own = next(column.name for column in BY_NAME[table].columns if column.name in BY_NAME[table].key)
+        (own,) = BY_NAME[table].key
+        priced = tables[table].drop_nulls(_PRICE)
         found.append(
-            tables[table]
-            .drop_nulls(_PRICE)
-            .select(pl.lit(line).alias("contract_line"), pl.col(own).alias("price_code"), _PRICE)
+            priced.select(
+                contract_line=pl.lit(line), price_code=pl.col(own), unit_price_pence=pl.col(_PRICE)
+            )
         )
     return pl.concat(found)

@@ -295,7 +295,9 @@ def _refuse(rows: Sequence[Row], wanted: str) -> None:
         raise UserError(f"An entry {wanted}. Not so:\n{listed([_places([row]) for row in rows])}")
 
 
-def _groups(rows: Sequence[Row], keys: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], list[Row]]]:
+def _groups(
+    rows: Sequence[Row], keys: Sequence[str]
+) -> Iterator[tuple[tuple[Any, ...], list[Row]]]:
     """Rows of the same keys, which stand together."""
     for key, same in groupby(rows, key=lambda row: _key(row, keys)):
         yield key, list(same)

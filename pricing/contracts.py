@@ -36,8 +36,8 @@ def with_terms(
 ) -> nw.LazyFrame[Any]:
     """The parties with what their contract says, and the facts of it that are asked.
 
-    `contracts` is that table of `pricing.reference`. Adds `covers`, `agreed_mechanism` and a column for each of the facts of a contract, False
-    where the scheme does not ask it.
+    `contracts` is that table of `pricing.reference`. Adds `covers`, `agreed_mechanism` and a
+    column for each of the facts of a contract, False where the scheme does not ask it.
     """
     facts = {
         "is_contract_not_known": _is_not_known,
