@@ -101,7 +101,7 @@ def refuse_unusable_plans(plans: UserList, scheme: Scheme) -> None:
         f"of {DEFAULT_GROWTH} must be of a line that has a national default growth in {year}: "
         f"{', '.join(growth_ppm(scheme)) or 'none has'}",
     )
-    amounts = [name for name, one in lines.items() if is_amount_alone(one)]
+    amounts = [name for name in planned if is_amount_alone(lines[name])]
     is_amount = line.is_in(amounts)
     refuse_rows(
         plans,
