@@ -16,7 +16,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from pipelines.basis import PricingBasis
+from pipelines.basis import PricingBasis, months_of_year_to
 from pipelines.contracts import (
     contracts_in_force,
     drug_baselines,
@@ -56,7 +56,7 @@ from pipelines.user_lists import (
 )
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
-from pricing import ebi, excluded_items, low_volume, variable_element
+from pricing import contract_lines, ebi, excluded_items, low_volume, variable_element
 from pricing.hrg_bridge import with_bridged
 from pricing.national import (
     marks_of_attendances,
@@ -66,13 +66,13 @@ from pricing.national import (
     price_spells,
 )
 from pricing.reference import Reference
+from schemas.contract_statements import VARIABLE_ELEMENT
 from schemas.extracts import DELIVERY_COLUMNS, EXTRACTS
 from schemas.priced_line import (
     EBI_CHALLENGES,
     EXCLUDED_DRUGS_BASELINE,
     EXCLUDED_ITEMS,
     LOW_VOLUME,
-    VARIABLE_ELEMENT,
     Field,
 )
 
@@ -81,6 +81,22 @@ _PRICED = "priced"
 _APART = pl.QueryOptFlags(comm_subplan_elim=False)
 """Shared between branches of a query, the records would be held in memory for the later one."""
 _LINE = ("record_id", "line_number")
+_OF_CONTRACT_LINE = {
+    "provider_code": pl.String,
+    "commissioner_code": pl.String,
+    "contract_line": pl.String,
+}
+_AMOUNTS = ("activity", "value_pence", "planned_activity", "planned_value_pence")
+_NO_LISTS = tuple(
+    {**_OF_CONTRACT_LINE, **dict.fromkeys(texts, pl.String), **dict.fromkeys(numbers, pl.Int64)}
+    for texts, numbers in (
+        (("activity_month",), _AMOUNTS[:2]),
+        (("activity_month",), _AMOUNTS[2:]),
+        ((), ("rate_ppm", "amount_pence", "attainment_ppm", "withheld_ppm")),
+        (("side",), ("from_ppm", "to_ppm", "rate_ppm")),
+    )
+)
+"""Activity counts, activity plans, contract terms and break-glass bands, of which none is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,8 +436,16 @@ def _materialised(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
-    """Writes and gives the month's variable element by contract and point of delivery."""
-    made = variable_element.statement(_lines(workspace, month))
+    """Writes and gives the month's variable element by contract and contract line."""
+    rulebook = rulebook_for(workspace, month)
+    of_lines = contract_lines.of_month(_lines(workspace, month), rulebook.pack.scheme)
+    made = variable_element.statement(
+        of_lines,
+        *(nw.from_native(pl.LazyFrame(schema=columns)) for columns in _NO_LISTS),
+        months_of_year_to(month),
+        [month],
+        rulebook.pack.scheme,
+    )
     return _write(workspace, "variable_element", month, made, VARIABLE_ELEMENT)
 
 
@@ -511,7 +535,8 @@ def _write(
     columns: tuple[Field, ...],
 ) -> pl.DataFrame:
     names = [field.name for field in columns]
-    keys = [name for name in names if name.endswith(("_code", "_month", "record_id", "_reference"))]
+    ends = ("_code", "_month", "record_id", "_reference", "contract_line")
+    keys = [name for name in names if name.endswith(ends)]
     table: pl.DataFrame = made.to_native().select(names).collect().sort(keys)
     with replacing(workspace.statement(name, month)) as writing:
         table.write_parquet(writing)
