@@ -111,6 +111,18 @@ def scheme_year_of(month: str) -> str:
     return f"{starts}-{(starts + 1) % 100:02}"
 
 
+def months_of_year_to(month: str) -> list[str]:
+    """The months of a month's scheme year up to it, and with it.
+
+    >>> months_of_year_to("2024-06"), months_of_year_to("2025-04")
+    (['2024-04', '2024-05', '2024-06'], ['2025-04'])
+    >>> months_of_year_to("2025-01")[-2:]
+    ['2024-12', '2025-01']
+    """
+    year = months_of(scheme_year_of(month))
+    return year[: year.index(month) + 1]
+
+
 OWN_YEAR = PricingBasis()
 OWN_SCHEMA, REPRICED_SCHEMA = "main", "repriced"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 import polars as pl
@@ -22,7 +22,7 @@ from pipelines.activity_counts import (
     valued_counts,
 )
 from pipelines.activity_plans import planned, read_activity_plans, refuse_unusable_plans
-from pipelines.basis import PricingBasis, months_of, scheme_year_of
+from pipelines.basis import PricingBasis, months_of, months_of_year_to, scheme_year_of
 from pipelines.contract_terms import (
     read_contract_terms,
     refuse_unusable_terms,
@@ -69,7 +69,7 @@ from pipelines.user_lists import (
 )
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
-from pricing import ebi, excluded_items, low_volume, variable_element
+from pricing import contract_lines, ebi, excluded_items, low_volume, variable_element
 from pricing.contracts import PAIR
 from pricing.hrg_bridge import with_bridged
 from pricing.national import (
@@ -81,13 +81,13 @@ from pricing.national import (
 )
 from pricing.planned_activity import is_counted, lines_of
 from pricing.reference import Reference
+from schemas.contract_statements import VARIABLE_ELEMENT
 from schemas.extracts import DELIVERY_COLUMNS, EXTRACTS
 from schemas.priced_line import (
     EBI_CHALLENGES,
     EXCLUDED_DRUGS_BASELINE,
     EXCLUDED_ITEMS,
     LOW_VOLUME,
-    VARIABLE_ELEMENT,
     Field,
 )
 
@@ -98,17 +98,16 @@ _APART = pl.QueryOptFlags(comm_subplan_elim=False)
 _LINE = ("record_id", "line_number")
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
-    """What contracts plan, count and agree, by provider, payer and `contract_line`.
+class Agreed(NamedTuple):
+    """What contracts count, plan and agree, by provider, payer and `contract_line`.
 
-    `plans` have `activity_month`, `planned_activity` and `planned_value_pence`; `counts` have
-    `activity_month`, `activity` and `value_pence` after MFF; `terms` and `bands` are those of
-    `contract_terms.Terms`. An amount is null where it is not planned, priced or agreed.
+    `counts` have `activity_month`, `activity` and `value_pence` after MFF; `plans` have
+    `activity_month`, `planned_activity` and `planned_value_pence`; `terms` and `bands` are those
+    of `contract_terms.Terms`. An amount is null where it is not priced, planned or agreed.
     """
 
-    plans: pl.DataFrame
     counts: pl.DataFrame
+    plans: pl.DataFrame
     terms: pl.DataFrame
     bands: pl.DataFrame
 
@@ -566,8 +565,21 @@ def _materialised(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
-    """Writes and gives the month's variable element by contract and point of delivery."""
-    made = variable_element.statement(_lines(workspace, month))
+    """Writes and gives the month's variable element by contract and contract line."""
+    rulebook = rulebook_for(workspace, month)
+    of_lines = contract_lines.of_month(_lines(workspace, month), rulebook.pack.scheme)
+    months = months_of_year_to(month)
+    counts, plans, terms, bands = (nw.from_native(one.lazy()) for one in rulebook.agreed(months))
+    made = variable_element.statement(
+        of_lines,
+        counts,
+        plans,
+        terms,
+        bands,
+        months,
+        [month],
+        rulebook.pack.scheme,
+    )
     return _write(workspace, "variable_element", month, made, VARIABLE_ELEMENT)
 
 
@@ -657,7 +669,8 @@ def _write(
     columns: tuple[Field, ...],
 ) -> pl.DataFrame:
     names = [field.name for field in columns]
-    keys = [name for name in names if name.endswith(("_code", "_month", "record_id", "_reference"))]
+    ends = ("_code", "_month", "record_id", "_reference", "contract_line")
+    keys = [name for name in names if name.endswith(ends)]
     table: pl.DataFrame = made.to_native().select(names).collect().sort(keys)
     with replacing(workspace.statement(name, month)) as writing:
         table.write_parquet(writing)
