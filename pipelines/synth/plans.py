@@ -15,6 +15,7 @@ import polars as pl
 
 from pipelines.synth.extracts import (
     ADMISSION_METHOD,
+    AGE,
     ATTENDED,
     CLASSIFICATION,
     FIRST_ATTENDANCE,
@@ -42,6 +43,7 @@ COUNT_COLUMNS = (
 )
 BEST_PRACTICE, CQUIN = "best_practice", "cquin"
 _RADIOTHERAPY_HRG, _RADIOTHERAPY = "SC", "UNBRTHPY"
+_ADULT_YEARS = 19
 _LEAST_EACH, _MOST_EACH = 100, 5_000_000
 """Pence: a unit that is planned for less or more than anything costs is a slip of the pen."""
 Pair = tuple[str, str]
@@ -56,7 +58,9 @@ class Activity:
 
     def gather(self, records: pl.DataFrame, dataset: Dataset, month: str) -> None:
         """Add these records."""
-        good = records.filter(pl.col("_fault").is_null())
+        good = records.filter(
+            pl.col("_fault").is_null(), ~pl.col("_is_excluded"), _is_of_contract()
+        )
         base = sum(pl.col(name).fill_null(0) for name in ("_long_stay", "_top_up"))
         base += pl.col("_unit") - pl.col("_best_practice")
         is_spell = dataset.name == "apc"
@@ -91,12 +95,20 @@ class Activity:
             sums[:] = [before + more for before, more in zip(sums, amounts, strict=True)]
 
 
+def _is_of_contract() -> pl.Expr:
+    """Whether a record is of the contract itself: the NHS pays, and under no agreement in it."""
+    category = "Administrative Category"
+    is_nhs = pl.coalesce(pl.col(f"^{category}.*$")).fill_null("").str.ends_with("1")
+    return is_nhs & ~pl.col("_agreement").str.contains("^[A-Z]{3}0")
+
+
 def _line_of_spell(dataset: Dataset, reference: Reference) -> pl.Expr:
     short = [hrg for hrg, price in reference.prices.items() if price.short_stay is not None]
     kind = pl.col(CLASSIFICATION).str.strip_chars_start("0")
     method, stay = pl.col(ADMISSION_METHOD), pl.col("_stay")
     is_elective = method.is_in(["11", "12", "13"]) & kind.is_in(["1", "2"])
-    is_short = (stay <= 1) & pl.col(dataset.hrg).is_in(short)
+    is_adult = pl.col(AGE).cast(pl.Int64, strict=False) >= _ADULT_YEARS
+    is_short = (stay <= 1) & pl.col(dataset.hrg).is_in(short) & is_adult
     return (
         pl.when(is_elective & (kind == "2") & (stay == 0))
         .then(pl.lit("DC"))
