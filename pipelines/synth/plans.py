@@ -68,7 +68,8 @@ class Activity:
         core = good.select(
             "_provider", "_payer", "_mff", line=line, base=base, added="_best_practice"
         )
-        hrgs = good.select("_provider", "_payer", "_mff", *(set(UNBUNDLED) & set(good.columns)))
+        carried = [name for name in UNBUNDLED if name in good.columns]
+        hrgs = good.select("_provider", "_payer", "_mff", *carried)
         prices = {
             hrg: pence
             for hrg, pence in self.reference.unbundled.items()

@@ -10,22 +10,26 @@ QMJ, and is with QHM.
 
 import csv
 import io
+import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from pipeline.making import MONTH, land, new_workspace
 
+from pipelines import synth
 from pipelines.activity_counts import COUNT_CELLS, read_activity_counts
 from pipelines.activity_plans import PLAN_CELLS, read_activity_plans
-from pipelines.basis import PricingBasis, months_of
+from pipelines.basis import PricingBasis, months_of, scheme_year_of
 from pipelines.contract_terms import TERM_CELLS, read_contract_terms
 from pipelines.contracts import CONTRACT_CELLS
 from pipelines.lists import Cell
 from pipelines.pricing_run import rulebook_for
 from pipelines.user_lists import EXCEPTIONS, UserList
-from pipelines.workspace import UserError, Workspace
+from pipelines.workspace import PROJECT, UserError, Workspace
 
 Reader = Callable[[Workspace], UserList]
 Row = dict[str, str]
@@ -935,6 +939,30 @@ def test_a_contract_not_known_in_2021_22_has_no_plan(workspace: Workspace) -> No
         rulebook_for(workspace, "2021-07")
     land(workspace, "contracts.csv", contracts({"expected_annual_value": "10000000"}))
     assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 1
+
+
+@pytest.mark.parametrize("month", ["2021-04", "2024-07", "2026-04"])
+def test_the_synthetic_lists_are_taken_in_every_year(tmp_path: Path, month: str) -> None:
+    """At the prices of an illustrative book that is said to be of the month's year."""
+    workspace = new_workspace(tmp_path)
+    shelf, year = workspace.data / "price_books", scheme_year_of(month)
+    shutil.rmtree(shelf / "cases")
+    shutil.copytree(PROJECT / "data" / "price_books" / "2025-26-illustrative", shelf / "made_up")
+    manifest = shelf / "made_up" / "manifest.toml"
+    text = manifest.read_text("utf-8").replace('"2025-26"', f'"{year}"')
+    manifest.write_text(re.sub(r"= \d{4}-\d\d-\d\d", f"= {year[:4]}-04-01", text), "utf-8")
+    shutil.rmtree(workspace.data / "organisations")
+    shutil.copytree(PROJECT / "data" / "organisations", workspace.data / "organisations")
+    reference = synth.Reference.read(workspace.data / "organisations", shelf / "made_up")
+    synth.write_extracts([month], 2_000, 2_000, 3, workspace.landing, reference)
+    rulebook = rulebook_for(workspace, month)
+    agreed = rulebook.agreed([month])
+    assert agreed.plans.height == rulebook.plans.rows.height > 20
+    assert agreed.counts.height == rulebook.counts.rows.height
+    assert agreed.bands.height == (4 if year == YEAR else 0)
+    assert set(agreed.terms["contract_line"]) == set(rulebook.terms.rows["contract_line"])
+    priced = agreed.counts.filter(pl.col("contract_line") != "advice_and_guidance")
+    assert priced["value_pence"].null_count() == 0
 
 
 def test_under_another_year_s_rules_what_it_has_no_line_for_is_left_out(
