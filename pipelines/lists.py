@@ -1,4 +1,4 @@
-"""Small lists in CSV, read whole and strictly: price books, organisations, users' lists.
+"""Small lists in CSV or Parquet, read whole and strictly: price books, organisations, users' lists.
 
 Belongs here: the one reader of such files and what a cell of Annex A may say. Does not
 belong here: which lists there are (`pipelines.price_books`, `pipelines.user_lists`) or
@@ -330,14 +330,15 @@ def read_list(
     numbered: bool = False,
     header_row: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """The rows of a CSV list, parsed; columns in the order of `cells`.
+    """The rows of a list in CSV or Parquet, parsed; columns in the order of `cells`.
 
     `header_row` is what the columns are, for a file that does not say. `numbered` puts the
     line of the file that each row is on before them, as `line`.
     Raises `UserError` that names every faulty line: a missing column, a cell that cannot
     be read, or two rows with the same `key`.
     """
-    rows = csv_rows(path, path.read_bytes() if content is None else content)
+    read = _parquet_rows if path.suffix.lower() == ".parquet" else csv_rows
+    rows = read(path, path.read_bytes() if content is None else content)
     if header_row is not None:
         rows.insert(0, (0, list(header_row)))
     header = [folded(name) for name in rows[0][1]] if rows else []
@@ -381,6 +382,26 @@ def csv_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
         raise UserError(f"{path.name} is not UTF-8 text. Export it again as UTF-8.") from error
     except csv.Error as error:
         raise UserError(f"{path.name} is not a CSV file: {error}.") from error
+
+
+def _parquet_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
+    """The rows of a Parquet file as a CSV file would have them, the header on line 1."""
+    try:
+        frame = pl.read_parquet(io.BytesIO(content))
+        texts = frame.select(_as_text(name, dtype) for name, dtype in frame.schema.items())
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"{path.name} is not a Parquet file of plain columns.") from error
+    rows = [(line, list(row)) for line, row in enumerate(texts.iter_rows(), 2) if any(row)]
+    return [(1, texts.columns), *rows]
+
+
+def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column as a CSV file would have it: blank where null, yes and no, and 1 for 1.0."""
+    column = pl.col(name)
+    if dtype == pl.Boolean:
+        column = column.replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
+    text = column.cast(pl.String)
+    return (text.str.strip_suffix(".0") if dtype.is_float() else text).fill_null("")
 
 
 def _repeated(

@@ -13,12 +13,13 @@ import io
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from pipeline.making import MONTH, land, new_workspace
+from pipeline.making import MONTH, delivered_columns, land, new_workspace, spell, take_in
 
 from pipelines import synth
 from pipelines.activity_counts import COUNT_CELLS, read_activity_counts
@@ -415,6 +416,84 @@ def test_a_list_is_read_as_excel_writes_it(workspace: Workspace) -> None:
         (2, "RRV", "QMJ", "2024-07", "DC", "agreed", 1_200, 123_456_780, "list.csv"),
         (4, "RRV", "QMJ", "2024-08", "DC", "agreed", 1, 100, "list.csv"),
     ]
+
+
+def as_parquet(frame: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("activity", "value"),
+    [
+        (["100"], ["50000.00"]),
+        ([100], [50_000]),
+        ([100], [50_000.0]),
+        ([100], [Decimal("50000.00")]),
+    ],
+)
+def test_a_list_may_be_parquet(workspace: Workspace, activity: list[Any], value: list[Any]) -> None:
+    land(workspace, "list.csv", plans(PLAN))
+    row = {**PLAN, "commissioner_code": "QHL", "activity": activity[0], "value": value[0]}
+    land(workspace, "list.parquet", as_parquet(pl.DataFrame([row])))
+    found = read_activity_plans(workspace)
+    assert found.rows.drop("line", "file").rows() == [
+        ("RRV", "QMJ", MONTH, "DC", "agreed", 100, 5_000_000),
+        ("RRV", "QHL", MONTH, "DC", "agreed", 100, 5_000_000),
+    ]
+    assert found.rows["file"].to_list() == ["list.csv", "list.parquet"]
+    assert found.rows["line"].to_list() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"activity": 100.5}, "list.parquet, line 3: 'activity' is not a whole number"),
+        (
+            {"value": 0.1 + 0.2},
+            "list.parquet, line 3: 'value' is not a price: it has more than two",
+        ),
+        ({"provider_code": None}, "list.parquet, line 3: 'provider_code' is blank"),
+        ({"value": [1]}, "list.parquet is not a Parquet file of plain columns"),
+    ],
+)
+def test_a_fault_of_a_parquet_list_is_told_with_its_row(
+    workspace: Workspace, changes: dict[str, Any], says: str
+) -> None:
+    """The first row is line 2, as in a CSV file; its 100.0 is a whole number."""
+    typed = {**PLAN, "activity": 100, "value": 50_000.0}
+    good = {
+        name: [typed[name]] if isinstance(changes.get(name), list) else typed[name]
+        for name in typed
+    }
+    good["activity"] = float(good["activity"])
+    land(workspace, "list.parquet", as_parquet(pl.DataFrame([good, {**good, **changes}])))
+    with pytest.raises(UserError) as told:
+        read_activity_plans(workspace)
+    assert says in str(told.value)
+    assert "line 2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"PAR1 and no more", "FILE_UNREADABLE: it is damaged or no Parquet file"),
+        (as_parquet(pl.DataFrame({"x": ["1"]})), "FILE_DATASET_UNKNOWN"),
+        (
+            as_parquet(pl.DataFrame(schema=dict.fromkeys(delivered_columns("op"), pl.String))),
+            "FILE_MALFORMED: SUS+ delivers its extracts as CSV",
+        ),
+    ],
+)
+def test_a_parquet_file_that_is_no_list_is_told(
+    workspace: Workspace, content: bytes, says: str
+) -> None:
+    land(workspace, "some.parquet", content)
+    land(workspace, "freeze/apc_2024-07.csv", [spell()])
+    with pytest.raises(UserError) as told:
+        take_in(workspace)
+    assert f"some.parquet: {says}" in str(told.value)
 
 
 def test_a_month_names_the_lists_it_is_priced_with(workspace: Workspace) -> None:
