@@ -439,9 +439,15 @@ def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives the month's variable element by contract and contract line."""
     rulebook = rulebook_for(workspace, month)
     of_lines = contract_lines.of_month(_lines(workspace, month), rulebook.pack.scheme)
+    counts, plans, terms, bands = (
+        nw.from_native(pl.LazyFrame(schema=columns)) for columns in _NO_LISTS
+    )
     made = variable_element.statement(
         of_lines,
-        *(nw.from_native(pl.LazyFrame(schema=columns)) for columns in _NO_LISTS),
+        counts,
+        plans,
+        terms,
+        bands,
         months_of_year_to(month),
         [month],
         rulebook.pack.scheme,
