@@ -1,11 +1,11 @@
 """Blended payments: urgent and emergency care, radiotherapy and genomic testing.
 
-Belongs here: the statement of the blended payments of 2026/27 ¶81-103 by contract, month and
-contract line: a fixed payment for planned activity (2026/27 ¶84, ¶95, ¶97, ¶99-100), a variable one
-for the difference from it, with a break-glass clause (2026/27 ¶84, ¶86-88, ¶94-95, ¶102), best
-practice beside it (2026/27 ¶85), and what is withheld and earned (2026/27 ¶101). Does not belong
-here: how a contract line pays (`pricing.contract_lines`), the prices (2026/27 ¶89, ¶93, ¶96, ¶98,
-¶103) or the default growth of a plan (2026/27 ¶90-92), which come with the user's lists.
+Belongs here: the statement of the blended payments (2026/27 ¶81-82) by contract, month and contract
+line: a fixed payment for planned activity (2026/27 ¶84, ¶95, ¶97, ¶99-100), a variable one for the
+difference from it, with a break-glass clause (2026/27 ¶84, ¶86-88, ¶94-95, ¶102), best practice
+beside it (2026/27 ¶85), and what is withheld and earned (2026/27 ¶101). Does not belong here: how
+a contract line pays (`pricing.contract_lines`), or prices, local prices and the default growth of a
+plan, which come with the user's lists.
 
 The services are told apart by the scheme pack alone: one calculator has three sets of terms.
 """

@@ -22,7 +22,7 @@ import narwhals.stable.v2 as nw
 
 from pricing import best_practice, ebi
 from pricing.contracts import PAIR
-from pricing.decision import Outcome, first_that_fits
+from pricing.decision import Outcome, Row, first_that_fits
 from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.money import LARGEST_PENCE, apply_ppm
 from pricing.plan_difference import share_of_difference
@@ -447,7 +447,7 @@ class _Year:
         )
 
         def of(by_units: nw.Expr, by_terms: nw.Expr) -> nw.Expr:
-            rows = [(self.is_of(NO_ADJUSTMENT), 0), (by_unit, by_units)]
+            rows: list[Row] = [(self.is_of(NO_ADJUSTMENT), 0), (by_unit, by_units)]
             known = first_that_fits(rows, by_terms, nw.Int64)
             return nw.when(is_known).then(known)
 

@@ -1,6 +1,6 @@
 """Contract statement: all that a contract pays in a month, a section to each way of paying.
 
-Belongs here: the sections put together (2023/25 Table 1, ¶6, 2026/27 Table 1), and how much of
+Belongs here: the sections put together (2023/25 Table 1, 2026/27 Table 1), and how much of
 them is not known. Does not belong here: what any of them pays (`pricing.variable_element`,
 `pricing.blended_payments`, `pricing.payable`, `pricing.excluded_items`).
 

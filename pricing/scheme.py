@@ -843,7 +843,15 @@ def _contract_lines(
     rows, faults = [], []
     needed = ("line", "section", "from", "pays")
     for where, row, citation in _cited_rows(path, version, documents, needed):
-        made = ContractLine(*(row[key] for key in needed), row.get("rate"), row.get("of"), citation)
+        made = ContractLine(
+            line=row["line"],
+            section=row["section"],
+            source=row["from"],
+            pays=row["pays"],
+            rate=row.get("rate"),
+            of=row.get("of"),
+            citation=citation,
+        )
         faults += [f"{where} {fault}" for fault in _faults_of_contract_line(made, row)]
         rows.append(made)
     for section in CONTRACT_SECTIONS:
