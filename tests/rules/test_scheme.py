@@ -225,11 +225,8 @@ NOT_READ_BY_A_RULE_YET = {
         in {"cquin", "advice_and_guidance", "cost_adjustment", "fixed_element", "genomics_blend"}
     ),
     "excluded_items.workbook_tabs",
-    "api_scope.other_variable_rate_needs_approval",
-    "radiotherapy_blend.local_price_services",
     "uec_blend.services",
     "uec_blend.services_outside",
-    "uec_blend.default_growth_ppm",
     "uec_blend.break_glass_example_ppm",
 } - {
     "low_volume.has_payments_schedule",
