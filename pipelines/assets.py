@@ -27,6 +27,7 @@ from pipelines import (
 from pipelines.basis import PricingBasis
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme import SchemePackError
+from schemas.contract_statements import VARIABLE_ELEMENT
 from schemas.contracts import valid_schema
 from schemas.extracts import ADMITTED_PATIENT_CARE, EXTRACTS, Extract
 from schemas.priced_line import (
@@ -36,7 +37,6 @@ from schemas.priced_line import (
     LOW_VOLUME,
     PRICED_LINE,
     RECONCILIATION,
-    VARIABLE_ELEMENT,
     Field,
 )
 

@@ -90,6 +90,16 @@ def first_month_of(scheme_year: str) -> str:
     return f"{scheme_year[:4]}-04"
 
 
+def months_of(scheme_year: str) -> list[str]:
+    """The months of a scheme year, in order.
+
+    >>> months_of("2024-25")[::4]
+    ['2024-04', '2024-08', '2024-12']
+    """
+    starts = int(scheme_year[:4])
+    return [f"{starts + place // 13}-{(place - 1) % 12 + 1:02}" for place in range(4, 16)]
+
+
 def scheme_year_of(month: str) -> str:
     """The scheme year, April to March, that a month falls in.
 
@@ -99,6 +109,18 @@ def scheme_year_of(month: str) -> str:
     year, number = int(month[:4]), int(month[5:])
     starts = year if number >= 4 else year - 1
     return f"{starts}-{(starts + 1) % 100:02}"
+
+
+def months_of_year_to(month: str) -> list[str]:
+    """The months of a month's scheme year up to it, and with it.
+
+    >>> months_of_year_to("2024-06"), months_of_year_to("2025-04")
+    (['2024-04', '2024-05', '2024-06'], ['2025-04'])
+    >>> months_of_year_to("2025-01")[-2:]
+    ['2024-12', '2025-01']
+    """
+    year = months_of(scheme_year_of(month))
+    return year[: year.index(month) + 1]
 
 
 OWN_YEAR = PricingBasis()

@@ -10,6 +10,7 @@ Contracts count by month, since activity is priced by month.
 from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import polars as pl
@@ -40,9 +41,12 @@ from pricing.contracts import (
     COVERS,
     PAIR,
     is_part_of_a_block,
+    is_without_api,
     needs_approval,
+    with_terms,
 )
 from pricing.low_volume import is_block_pair
+from pricing.mechanism import facts_asked
 from pricing.scheme import Scheme
 
 
@@ -136,24 +140,7 @@ def refuse_unapproved(
     year; `tables` are `providers`, `commissioners` and `lva_schedule` of `pricing.reference`. The
     rules are those that price the month.
     """
-    parties = (
-        contracts.filter(_is_in_force(month))
-        .join(
-            tables["providers"].select("provider_code", "provider_kind").drop_nulls().unique(),
-            on="provider_code",
-        )
-        .join(
-            tables["commissioners"]
-            .select("commissioner_code", "commissioner_kind")
-            .drop_nulls()
-            .unique(),
-            on="commissioner_code",
-        )
-        .join(tables["lva_schedule"], on=PAIR, how="left")
-    )
-    agreed = nw.from_native(parties).with_columns(
-        is_block_pair=is_block_pair(scheme.mechanism, scheme.low_volume)
-    )
+    agreed = _with_parties(contracts.filter(_is_in_force(month)), tables, scheme)
     is_unapproved = needs_approval(scheme) & nw.col("approval_reference").is_null()
     for faulty, wanted in (
         (
@@ -169,8 +156,54 @@ def refuse_unapproved(
             f"{scheme.scheme_year} ({scheme.citation('api_scope.other_mechanism_needs_approval')})",
         ),
     ):
-        found = agreed.filter(faulty).to_native()
+        found = agreed.filter(faulty).collect().to_native()
         refuse_rows(UserList(found, {}), pl.lit(True), wanted)
+
+
+def pairs_without_api(
+    pairs: pl.DataFrame,
+    in_force: pl.DataFrame,
+    tables: Mapping[str, pl.DataFrame],
+    scheme: Scheme,
+) -> pl.DataFrame:
+    """Those of some pairs for whose activity API pays nothing in a month.
+
+    `in_force` are the month's contracts (`contracts_in_force`); `tables` are `providers`,
+    `commissioners`, `lva_schedule` and `lva_exception_days` of `pricing.reference`.
+    """
+    asked = facts_asked(scheme)
+    excepted = tables["lva_exception_days"].select(*PAIR, has_lva_exception=True).unique()
+    is_api = pl.col("agreed_mechanism") == AGREED_API
+    agreements = single_agreements(in_force).filter(is_api).select(*PAIR, has_api_agreement=True)
+    parties = (
+        _with_parties(pairs.select(PAIR).unique(), tables, scheme)
+        .join(nw.from_native(excepted.lazy()), on=list(PAIR), how="left")
+        .join(nw.from_native(agreements.unique().lazy()), on=list(PAIR), how="left")
+        .with_columns(
+            nw.col("has_lva_exception", "has_api_agreement").fill_null(False),
+            agreement_covers=nw.lit(None, dtype=nw.String),
+        )
+    )
+    contracts = nw.from_native(whole_contracts(in_force).lazy())
+    known = with_terms(parties, contracts, scheme, asked)
+    found: pl.DataFrame = known.filter(is_without_api(scheme, asked)).collect().to_native()
+    return found.select(PAIR)
+
+
+def _with_parties(
+    entries: pl.DataFrame, tables: Mapping[str, pl.DataFrame], scheme: Scheme
+) -> nw.LazyFrame[Any]:
+    """Entries of pairs with the kinds of both parties, and whether they have an LVA block."""
+    providers = tables["providers"].select("provider_code", "provider_kind")
+    payers = tables["commissioners"].select("commissioner_code", "commissioner_kind")
+    known = (
+        entries.join(providers.drop_nulls().unique(), on="provider_code")
+        .join(payers.drop_nulls().unique(), on="commissioner_code")
+        .join(tables["lva_schedule"], on=PAIR, how="left")
+    )
+    return nw.from_native(known.lazy()).with_columns(
+        is_block_pair=is_block_pair(scheme.mechanism, scheme.low_volume)
+    )
 
 
 def contracts_in_force(contracts: pl.DataFrame, month: date) -> pl.DataFrame:

@@ -1,9 +1,9 @@
 """Deliveries: taking the extracts in `data/landing/` into the lake, each file once.
 
 Belongs here: recognising a file by its header, opening what SUS+ sends (CSV, plain, zip or
-gz), and one streamed pass that keeps the columns we use and files each record under its
-costing month and cut. Does not belong here: whether a record is fit to price
-(`schemas.rules`), what a supplementary record adds to it (`pipelines.supplements`), or the
+gz; users' lists may be Parquet), and one streamed pass that keeps the columns we use and files
+each record under its costing month and cut. Does not belong here: whether a record is fit to
+price (`schemas.rules`), what a supplementary record adds to it (`pipelines.supplements`), or the
 users' own lists (`pipelines.user_lists`).
 
 A file that cannot be read fails the months it may hold records of, and leaves what was
@@ -52,6 +52,9 @@ CONTRACTS = "contracts"
 LOCAL_PRICES = "local_prices"
 OVERSEAS_VISITORS = "overseas_visitors"
 EXCLUDED_ITEMS = "excluded_items"
+ACTIVITY_PLANS = "activity_plans"
+CONTRACT_TERMS = "contract_terms"
+ACTIVITY_COUNTS = "activity_counts"
 LIST_HEADERS = {
     PRIOR_APPROVALS: ("record_id", "ebi_type_code", "approval_reference"),
     LVA_EXCEPTIONS: ("provider_code", "commissioner_code", "exception"),
@@ -60,12 +63,16 @@ LIST_HEADERS = {
     LOCAL_PRICES: ("hrg_code", "treatment_function_code", "price", "agreement_reference"),
     OVERSEAS_VISITORS: ("record_id", "charging_status"),
     EXCLUDED_ITEMS: ("item_reference", "activity_month", "category", "item_name"),
+    ACTIVITY_PLANS: ("activity_month", "contract_line", "plan_basis"),
+    CONTRACT_TERMS: ("contract_line", "term", "side", "from_percent", "to_percent"),
+    ACTIVITY_COUNTS: ("activity_month", "contract_line", "price_code", "local_price"),
 }
 EVERY_MONTH = "every"
 """Where the records of a supplementary extract are filed: they have no costing date."""
 ROW_GROUP_ROWS = 100_000
 
-_SUFFIXES = (".csv", ".zip", ".gz")
+_PARQUET = ".parquet"
+_SUFFIXES = (".csv", ".zip", ".gz", _PARQUET)
 _SNIFF_BYTES = 1 << 20
 _LINE_END = re.compile(rb"[\r\n]")
 _UNPACKED = ".unpacked-"
@@ -591,6 +598,8 @@ def _read_header(path: Path, name: str) -> list[str]:
     if path.is_dir():
         detail = "a folder has the name of a file. Rename it, or move it out of landing."
         raise _fault(name, "FILE_NOT_A_FILE", detail)
+    if path.suffix.lower() == _PARQUET:
+        return _parquet_header(path, name)
     try:
         with _opened(path, name) as stream:
             start = stream.read(_SNIFF_BYTES)
@@ -611,10 +620,23 @@ def _read_header(path: Path, name: str) -> list[str]:
     return header
 
 
+def _parquet_header(path: Path, name: str) -> list[str]:
+    try:
+        return list(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError):
+        detail = "it is damaged or no Parquet file. Write it again, or as CSV."
+        raise _fault(name, "FILE_UNREADABLE", detail) from None
+
+
 def _recognise(header: list[str], name: str) -> str:
     found = {folded(field) for field in header}
     for layout in LAYOUTS.values():
         if found.issuperset(map(folded, layout.recognised_by)):
+            if name.lower().endswith(_PARQUET):
+                detail = (
+                    "SUS+ delivers its extracts as CSV, and only the users' lists may be Parquet."
+                )
+                raise _fault(name, "FILE_MALFORMED", detail)
             return layout.dataset
     for kind, fields in LIST_HEADERS.items():
         if found.issuperset(fields):

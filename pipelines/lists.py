@@ -1,4 +1,4 @@
-"""Small lists in CSV, read whole and strictly: price books, organisations, users' lists.
+"""Small lists in CSV or Parquet, read whole and strictly: price books, organisations, users' lists.
 
 Belongs here: the one reader of such files and what a cell of Annex A may say. Does not
 belong here: which lists there are (`pipelines.price_books`, `pipelines.user_lists`) or
@@ -30,6 +30,8 @@ _NHS_NUMBER_LENGTH = 10
 _LONGEST_NAME = 120
 _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
+_WHOLE = re.compile(r"\d{1,3}(,\d{3}){1,2}|\d{1,9}")
+_PERCENTAGE = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?(%?)")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
 _SHOWN_FAULTS = 20
 _LONGEST_TRIM_POINT_DAYS = 366
@@ -263,6 +265,49 @@ def percent(value: str) -> int | None:
     return share
 
 
+def whole(value: str) -> int | None:
+    """A number of units of activity; blank is none.
+
+    >>> [whole(count) for count in ("1,204", "0", "")]
+    [1204, 0, None]
+    """
+    if not value:
+        return None
+    if not _WHOLE.fullmatch(value):
+        raise ValueError("is not a whole number such as 1204")
+    return int(value.replace(",", ""))
+
+
+def required_whole(value: str) -> int:
+    """A number of units of activity that must be there."""
+    count = whole(value)
+    if count is None:
+        raise ValueError("is blank")
+    return count
+
+
+def percentage(value: str) -> int | None:
+    """A percentage up to 100 in parts per million: `20` and `20%` are a fifth; blank is none.
+
+    Of a number below 1 nobody can tell whether 0.2 is 20% or 0.2%, so that it needs its sign.
+
+    >>> [percentage(share) for share in ("20", "12.5%", "0.5%", "100", "0", "")]
+    [200000, 125000, 5000, 1000000, 0, None]
+    """
+    if not value:
+        return None
+    found = _PERCENTAGE.fullmatch(value)
+    if not found:
+        raise ValueError("is not a percentage with at most four decimals, such as 20 or 12.5")
+    percents, decimals, sign = found.groups()
+    share = int(percents) * 10_000 + int((decimals or "").ljust(4, "0"))
+    if 0 < share < 10_000 and not sign:
+        raise ValueError("is below 1: write 20 for 20%, or 0.2% with its sign")
+    if share > 1_000_000:
+        raise ValueError("is over 100%")
+    return share
+
+
 def day(value: str) -> date | None:
     """A date, CCYY-MM-DD or CCYYMMDD; blank is none."""
     if not value:
@@ -295,14 +340,15 @@ def read_list(
     numbered: bool = False,
     header_row: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """The rows of a CSV list, parsed; columns in the order of `cells`.
+    """The rows of a list in CSV or Parquet, parsed; columns in the order of `cells`.
 
     `header_row` is what the columns are, for a file that does not say. `numbered` puts the
     line of the file that each row is on before them, as `line`.
     Raises `UserError` that names every faulty line: a missing column, a cell that cannot
     be read, or two rows with the same `key`.
     """
-    rows = csv_rows(path, path.read_bytes() if content is None else content)
+    read = _parquet_rows if path.suffix.lower() == ".parquet" else csv_rows
+    rows = read(path, path.read_bytes() if content is None else content)
     if header_row is not None:
         rows.insert(0, (0, list(header_row)))
     header = [folded(name) for name in rows[0][1]] if rows else []
@@ -346,6 +392,26 @@ def csv_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
         raise UserError(f"{path.name} is not UTF-8 text. Export it again as UTF-8.") from error
     except csv.Error as error:
         raise UserError(f"{path.name} is not a CSV file: {error}.") from error
+
+
+def _parquet_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
+    """The rows of a Parquet file as a CSV file would have them, the header on line 1."""
+    try:
+        frame = pl.read_parquet(io.BytesIO(content))
+        texts = frame.select(_as_text(name, dtype) for name, dtype in frame.schema.items())
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"{path.name} is not a Parquet file of plain columns.") from error
+    rows = [(line, list(row)) for line, row in enumerate(texts.iter_rows(), 2) if any(row)]
+    return [(1, texts.columns), *rows]
+
+
+def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column as a CSV file would have it: blank where null, yes and no, and 1 for 1.0."""
+    column = pl.col(name)
+    if dtype == pl.Boolean:
+        column = column.replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
+    text = column.cast(pl.String)
+    return (text.str.strip_suffix(".0") if dtype.is_float() else text).fill_null("")
 
 
 def _repeated(

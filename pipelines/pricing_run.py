@@ -7,19 +7,31 @@ what comes out. Does not belong here: any rule.
 
 import json
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from pipelines.basis import PricingBasis
+from pipelines.activity_counts import (
+    read_activity_counts,
+    refuse_unusable_counts,
+    valued_counts,
+)
+from pipelines.activity_plans import planned, read_activity_plans, refuse_unusable_plans
+from pipelines.basis import PricingBasis, months_of, months_of_year_to, scheme_year_of
+from pipelines.contract_terms import (
+    read_contract_terms,
+    refuse_unusable_terms,
+    terms_in_price_year,
+)
 from pipelines.contracts import (
     contracts_in_force,
     drug_baselines,
+    pairs_without_api,
     read_contracts,
     refuse_unapproved,
     single_agreements,
@@ -52,11 +64,12 @@ from pipelines.user_lists import (
     read_lva_exceptions,
     read_overseas_visitors,
     read_prior_approvals,
+    refuse_rows,
     refuse_unknown_organisations,
 )
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
-from pricing import ebi, excluded_items, low_volume, variable_element
+from pricing import contract_lines, ebi, excluded_items, low_volume, variable_element
 from pricing.contracts import PAIR
 from pricing.hrg_bridge import with_bridged
 from pricing.national import (
@@ -66,14 +79,15 @@ from pricing.national import (
     price_attendances,
     price_spells,
 )
+from pricing.planned_activity import is_counted, lines_of
 from pricing.reference import Reference
+from schemas.contract_statements import VARIABLE_ELEMENT
 from schemas.extracts import DELIVERY_COLUMNS, EXTRACTS
 from schemas.priced_line import (
     EBI_CHALLENGES,
     EXCLUDED_DRUGS_BASELINE,
     EXCLUDED_ITEMS,
     LOW_VOLUME,
-    VARIABLE_ELEMENT,
     Field,
 )
 
@@ -82,6 +96,20 @@ _PRICED = "priced"
 _APART = pl.QueryOptFlags(comm_subplan_elim=False)
 """Shared between branches of a query, the records would be held in memory for the later one."""
 _LINE = ("record_id", "line_number")
+
+
+class Agreed(NamedTuple):
+    """What contracts count, plan and agree, by provider, payer and `contract_line`.
+
+    `counts` have `activity_month`, `activity` and `value_pence` after MFF; `plans` have
+    `activity_month`, `planned_activity` and `planned_value_pence`; `terms` and `bands` are those
+    of `contract_terms.Terms`. An amount is null where it is not priced, planned or agreed.
+    """
+
+    counts: pl.DataFrame
+    plans: pl.DataFrame
+    terms: pl.DataFrame
+    bands: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +125,9 @@ class Rulebook:
     local_prices: UserList
     visitors: UserList
     items: UserList
+    plans: UserList
+    terms: UserList
+    counts: UserList
     bridge: UserList
     basis: PricingBasis
 
@@ -109,6 +140,9 @@ class Rulebook:
             "local prices": self.local_prices,
             "overseas visitors": self.visitors,
             "excluded items": self.items,
+            "activity plans": self.plans,
+            "contract terms": self.terms,
+            "activity counts": self.counts,
             "HRG bridge": self.bridge,
         }
         return {
@@ -168,6 +202,79 @@ class Rulebook:
         first, _ = month_days(month)
         return drug_baselines(contracts_in_force(self.entries(month, self.contracts), first))
 
+    def agreed(self, months: Sequence[str]) -> Agreed:
+        """What contracts plan, count and agree, for the statements of the last of some months.
+
+        The months are of one scheme year. Each month's entries are by the parties of its own
+        lines, terms by those of every month. Under another year's rules, what that year has no
+        line for, and pairs that are then not under API, are left out. Raises `UserError` that
+        names the lines of entries of pairs that are not under API in the month's own year, and
+        where terms that come down to one pair disagree.
+        """
+        scheme = self.pack.scheme
+        lines = lines_of(scheme)
+        counted = [name for name, line in lines.items() if is_counted(line)]
+        plans = [self._under_api(self.plans, month, list(lines)) for month in months]
+        counts = [self._under_api(self.counts, month, counted) for month in months]
+        tables = {name: table.rows for name, table in self.book.read.items()}
+        terms = terms_in_price_year(self._terms_of(months))
+        return Agreed(
+            plans=planned(pl.concat(plans), scheme),
+            counts=valued_counts(
+                pl.concat(counts), scheme, tables, self.book.market_forces_factors
+            ),
+            terms=terms.of_lines,
+            bands=terms.bands,
+        )
+
+    def _under_api(self, of: UserList, month: str, lines: Sequence[str]) -> pl.DataFrame:
+        """A month's entries of some lines by its parties, of pairs that are under API then."""
+        rows = of.rows.filter(pl.col("contract_line").is_in(lines), activity_month=month)
+        if rows.is_empty():
+            return rows
+        entries = self.entries(month, UserList(rows, of.files))
+        outside = self._pairs_without_api(entries, month)
+        if self.is_own_year(month):
+            _refuse_without_api(entries.join(outside, on=PAIR, how="semi"), month)
+        return entries.join(outside, on=PAIR, how="anti")
+
+    def _terms_of(self, months: Sequence[str]) -> pl.DataFrame:
+        """The scheme year's terms by the parties of each of some months.
+
+        Terms of a pair that is under API in no month of the year are refused, or left out under
+        another year's rules.
+        """
+        by_pair = pl.concat_str(PAIR, separator=" ").alias("agreed_by")
+        place = ["file", "line"]
+        rows = self.terms.rows.filter(scheme_year=self.pack.scheme.scheme_year)
+        rows = rows.with_columns(by_pair)
+        outside = rows
+        for month in (*months, *months_of(scheme_year_of(months[-1]))):
+            if outside.is_empty():
+                break
+            entries = self.entries(month, UserList(outside, {}))
+            without = self._pairs_without_api(entries, month)
+            outside = outside.join(entries.join(without, on=PAIR, how="semi"), on=place, how="semi")
+        if self.is_own_year(months[-1]):
+            _refuse_without_api(outside, scheme_year_of(months[-1]))
+        rows = rows.join(outside, on=place, how="anti")
+        by_month = [self.entries(month, UserList(rows, {})) for month in months]
+        return pl.concat(by_month).unique([*PAIR, *place]) if not rows.is_empty() else rows
+
+    def _pairs_without_api(self, entries: pl.DataFrame, month: str) -> pl.DataFrame:
+        first, last = month_days(month)
+        parties = self.parties(month)
+        exceptions, contracts = (
+            in_price_year(of.rows, *_codes(parties)) for of in (self.exceptions, self.contracts)
+        )
+        tables = {
+            **parties,
+            "lva_schedule": self.book.lva_schedule,
+            "lva_exception_days": exception_days(exceptions, first, last),
+        }
+        in_force = contracts_in_force(contracts, first)
+        return pairs_without_api(entries, in_force, tables, self.pack.scheme)
+
     def entries(self, month: str, of: UserList) -> pl.DataFrame:
         """The entries of one of the lists by the parties of the month's lines, by file and line."""
         return in_price_year(of.rows, *_codes(self.parties(month)))
@@ -182,6 +289,15 @@ class Rulebook:
         """The tables `providers` and `commissioners` of `pricing.reference` for a month."""
         first, _ = month_days(month)
         return self.organisations.laid_out(first, self.basis.rules_day(month))
+
+
+def _refuse_without_api(entries: pl.DataFrame, when: str) -> None:
+    refuse_rows(
+        UserList(entries, {}),
+        pl.lit(True),
+        f"must be of a provider and payer who are under API in {when}: an NHS provider whose "
+        "contract agrees on no other mechanism and is no LVA block",
+    )
 
 
 def _codes(parties: dict[str, pl.DataFrame]) -> list[dict[str, str | None]]:
@@ -232,7 +348,10 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
     approvals, exceptions = read_prior_approvals(workspace), read_lva_exceptions(workspace)
     contracts, local_prices = read_contracts(workspace), read_local_prices(workspace)
     items = read_excluded_items(workspace)
-    for entries in (approvals, exceptions, contracts, local_prices, items):
+    plans, terms = read_activity_plans(workspace), read_contract_terms(workspace)
+    counts = read_activity_counts(workspace)
+    named = (approvals, exceptions, contracts, local_prices, items, plans, terms, counts)
+    for entries in named:
         refuse_unknown_organisations(
             entries, organisations.known(PROVIDERS), organisations.payers()
         )
@@ -253,6 +372,9 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         local_prices=local_prices,
         visitors=read_overseas_visitors(workspace),
         items=items,
+        plans=plans,
+        terms=terms,
+        counts=counts,
         bridge=no_hrg_bridge(),
         basis=workspace.basis,
     )
@@ -263,11 +385,33 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         {**parties, "lva_schedule": book.lva_schedule},
         pack.scheme,
     )
+    _refuse_unusable(rulebook, month)
     if rulebook.is_own_year(month):
         return rulebook
     hrgs = set(book.hrg_prices["hrg_code"])
     bridge = of_price_year(read_hrg_bridge(workspace), pack.scheme.scheme_year, hrgs)
     return replace(rulebook, bridge=bridge)
+
+
+def _refuse_unusable(rulebook: Rulebook, month: str) -> None:
+    """Raises `UserError` for plans, terms and counts that the month's statements cannot take.
+
+    Those of the month's own year are held to its lines; under another year's rules they were
+    not written for, only that year's terms are.
+    """
+    scheme, months = rulebook.pack.scheme, months_of(scheme_year_of(month))
+    of_year = pl.col("activity_month").is_in(months)
+    terms = rulebook.terms
+    own = UserList(terms.rows.filter(scheme_year=scheme.scheme_year), terms.files)
+    refuse_unusable_terms(own, scheme)
+    if rulebook.is_own_year(month):
+        plans, counts = (
+            UserList(of.rows.filter(of_year), of.files) for of in (rulebook.plans, rulebook.counts)
+        )
+        refuse_unusable_plans(plans, scheme)
+        tables = {name: table.rows for name, table in rulebook.book.read.items()}
+        refuse_unusable_counts(counts, scheme, tables)
+    rulebook.agreed([month])
 
 
 def priced_path(workspace: Workspace, dataset: str, month: str, cut: str) -> Path:
@@ -421,8 +565,21 @@ def _materialised(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
-    """Writes and gives the month's variable element by contract and point of delivery."""
-    made = variable_element.statement(_lines(workspace, month))
+    """Writes and gives the month's variable element by contract and contract line."""
+    rulebook = rulebook_for(workspace, month)
+    of_lines = contract_lines.of_month(_lines(workspace, month), rulebook.pack.scheme)
+    months = months_of_year_to(month)
+    counts, plans, terms, bands = (nw.from_native(one.lazy()) for one in rulebook.agreed(months))
+    made = variable_element.statement(
+        of_lines,
+        counts,
+        plans,
+        terms,
+        bands,
+        months,
+        [month],
+        rulebook.pack.scheme,
+    )
     return _write(workspace, "variable_element", month, made, VARIABLE_ELEMENT)
 
 
@@ -533,7 +690,8 @@ def _write(
     columns: tuple[Field, ...],
 ) -> pl.DataFrame:
     names = [field.name for field in columns]
-    keys = [name for name in names if name.endswith(("_code", "_month", "record_id", "_reference"))]
+    ends = ("_code", "_month", "record_id", "_reference", "contract_line")
+    keys = [name for name in names if name.endswith(ends)]
     table: pl.DataFrame = made.to_native().select(names).collect().sort(keys)
     with replacing(workspace.statement(name, month)) as writing:
         table.write_parquet(writing)

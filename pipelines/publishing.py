@@ -33,6 +33,7 @@ from pipelines.pricing_run import priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
+from schemas.contract_statements import VARIABLE_ELEMENT
 from schemas.extracts import EXTRACTS, SUPPLEMENT
 from schemas.priced_line import (
     EBI_CHALLENGES,
@@ -45,7 +46,6 @@ from schemas.priced_line import (
     RECONCILIATION_DIFFERENCES,
     REFUSED_RECORDS,
     SUS_ROUNDING,
-    VARIABLE_ELEMENT,
     Field,
 )
 

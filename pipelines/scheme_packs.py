@@ -63,12 +63,17 @@ def all_packs(workspace: Workspace) -> list[Pack]:
     return packs
 
 
+def scheme_years(workspace: Workspace) -> list[str]:
+    """The scheme years that have a pack, in order."""
+    return [path.stem for path in _paths(workspace)]
+
+
 def _read(workspace: Workspace, year: str, wanted: str) -> tuple[Path, Pack, str]:
     path = workspace.data / "schemes" / f"{year}.toml"
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        years = ", ".join(found.stem for found in _paths(workspace)) or "none"
+        years = ", ".join(scheme_years(workspace)) or "none"
         raise UserError(
             f"No scheme pack covers {wanted}. There are packs for: {years}. "
             "Activity of another year can be priced under the rules of one of them: "

@@ -3,17 +3,19 @@
 Belongs here: reading the lists, laying each entry out by the days it is in force, and what
 every such list is held to. Does not belong here: what an approval (`pricing.ebi`) or exception
 (`pricing.low_volume`) does, lists that have a module of their own (`pipelines.contracts`,
-`pipelines.local_prices`, `pipelines.excluded_items`), or finding the files
+`pipelines.local_prices`, `pipelines.excluded_items`, `pipelines.activity_plans`,
+`pipelines.contract_terms`, `pipelines.activity_counts`), or finding the files
 (`pipelines.deliveries`).
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
+from pipelines.basis import scheme_year_of
 from pipelines.deliveries import (
     HRG_BRIDGE,
     LVA_EXCEPTIONS,
@@ -275,6 +277,17 @@ def refuse_backwards(entries: UserList) -> None:
     """Raises `UserError` for an entry that ends before it starts."""
     ends_first = pl.col("valid_to") < pl.col("valid_from")
     refuse_rows(entries, ends_first, "must not end before it starts")
+
+
+def refuse_outside_years(entries: UserList, column: str, years: Collection[str]) -> None:
+    """Raises `UserError` for an entry of a month, or scheme year, for which there are no rules."""
+    year_of = scheme_year_of if column == "activity_month" else str
+    outside = [one for one in entries.rows[column].unique() if year_of(one) not in years]
+    refuse_rows(
+        entries,
+        pl.col(column).is_in(outside),
+        f"must be of a scheme year that has rules, as {column}: {', '.join(years)}",
+    )
 
 
 def refuse_repeated(entries: UserList, *keys: str) -> None:

@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 from pricing import contracts, point_of_delivery
 from pricing.codes import each_code
 from pricing.decision import first_that_fits
-from pricing.mechanism import facts_asked
+from pricing.mechanism import API_VARIABLE, facts_asked
 from pricing.reference import Reference
 from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 
@@ -75,6 +75,20 @@ def best_practice_pence(scheme: Scheme) -> nw.Expr:
     difference = nw.col("best_practice_price_pence") - nw.col("published_price_pence")
     is_paid = _is_paid(scheme) & ~nw.col("is_local")
     return nw.when(is_paid).then(difference).otherwise(nw.lit(0)).fill_null(0).cast(nw.Int64)
+
+
+def is_of_annual_tariff(scheme: Scheme) -> nw.Expr:
+    """Whether a priced line is flagged for an annual tariff, which adds nothing to its price.
+
+    It informs the fixed element of later years (2023/25 ¶25, 2026/27 ¶15). That is said of the
+    variable element: in the blend every tariff is paid for, and in 2021/22 none is annual.
+    """
+    if scheme.best_practice_tariffs.pays == PAYS_FOR_DIFFERENCE:
+        return nw.lit(False)
+    name = nw.col("best_practice_tariff_name")
+    is_annual = ~name.is_in(scheme.best_practice_tariffs.activity_tariffs)
+    is_variable = nw.col("payment_mechanism") == API_VARIABLE
+    return (is_variable & ~name.is_null() & is_annual).fill_null(False)
 
 
 def _is_paid(scheme: Scheme) -> nw.Expr:

@@ -32,19 +32,19 @@ _OF_API = (AGREED_API, "api_fixed")
 
 
 def with_terms(
-    parties: nw.LazyFrame[Any], reference: Reference, scheme: Scheme, asked: Set[str]
+    parties: nw.LazyFrame[Any], contracts: nw.LazyFrame[Any], scheme: Scheme, asked: Set[str]
 ) -> nw.LazyFrame[Any]:
     """The parties with what their contract says, and the facts of it that are asked.
 
-    Adds `covers`, `agreed_mechanism` and a column for each of the facts of a contract, False
-    where the scheme does not ask it.
+    `contracts` is that table of `pricing.reference`. Adds `covers`, `agreed_mechanism` and a
+    column for each of the facts of a contract, False where the scheme does not ask it.
     """
     facts = {
         "is_contract_not_known": _is_not_known,
         "is_below_contract_threshold": _is_below_threshold,
         "is_small_armed_forces_contract": _is_small_armed_forces_contract,
     }
-    return parties.join(reference.contracts, on=list(PAIR), how="left").with_columns(
+    return parties.join(contracts, on=list(PAIR), how="left").with_columns(
         **{
             fact: work_out(scheme).fill_null(False) if fact in asked else nw.lit(False)
             for fact, work_out in facts.items()
@@ -123,6 +123,27 @@ def needs_approval(scheme: Scheme) -> nw.Expr:
         return nw.lit(False)
     agreed = nw.col("agreed_mechanism")
     return ((agreed != AGREED_API) | nw.col("is_block_pair")) & ~agreed.is_null()
+
+
+def is_without_api(scheme: Scheme, asked: Set[str]) -> nw.Expr:
+    """Whether API pays for none of a pair's activity by the activity, as its contract stands.
+
+    Providers that are none of the NHS (2023/25 ¶1, 2026/27 ¶3), an LVA block, another mechanism or
+    the fixed element alone, and what is outside API. Needs the parties `with_terms`, and
+    `is_block_pair`, `has_lva_exception`, `has_api_agreement` and `agreement_covers`.
+    """
+    agreed = nw.col("agreed_mechanism")
+    is_agreed_api = (agreed == AGREED_API).fill_null(False)
+    is_in_block = nw.col("is_block_pair") & ~nw.col("has_lva_exception") & ~is_agreed_api
+    is_agreed_away = agreed.is_in(AGREED_MECHANISMS).fill_null(False)
+    is_outside = (
+        is_agreed_away
+        | is_outside_api(asked)
+        | nw.col("is_contract_not_known")
+        | nw.col("is_small_armed_forces_contract")
+    )
+    is_nhs = nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds).fill_null(False)
+    return ~is_nhs | is_in_block | (is_outside & ~nw.col("has_api_agreement"))
 
 
 def _is_not_known(scheme: Scheme) -> nw.Expr:

@@ -149,7 +149,7 @@ def _with_facts(
         )
     )
     return (
-        with_terms(parties, reference, scheme, facts_asked(scheme))
+        with_terms(parties, reference.contracts, scheme, facts_asked(scheme))
         .join(reference.lva_schedule.select(*_PAIR, "block_value_pence"), on=_PAIR, how="left")
         .join(baselines, on=_PAIR, how="left")
         .join(records, on=list(_RECORD), how="left")

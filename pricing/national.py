@@ -100,7 +100,7 @@ def parties_of(
     pairs = organisations.find_parties(delivered, reference)
     asked = mechanism.facts_asked(scheme)
     return (
-        contracts.with_terms(pairs, reference, scheme, asked)
+        contracts.with_terms(pairs, reference.contracts, scheme, asked)
         .join(_pairs_of_lists(reference), on=list(contracts.PAIR), how="left")
         .with_columns(
             is_nhs_provider=nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds),

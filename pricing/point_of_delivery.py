@@ -9,13 +9,13 @@ import narwhals.stable.v2 as nw
 from pricing import unit_price
 from pricing.decision import first_that_fits
 from pricing.scheme import Attendances, Spells
+from schemas.priced_line import FIRST_ATTENDANCES as FIRST_ATTENDANCES
+from schemas.priced_line import OUTPATIENT_PROCEDURE as OUTPATIENT_PROCEDURE
 
 DAY_CASE = "DC"
 ELECTIVE = "EL"
 REGULAR = ("RADAY", "RANIGHT")
 NON_ELECTIVE = ("NEL", "NELST", "NELNE")
-OUTPATIENT_PROCEDURE = "OPPROC"
-FIRST_ATTENDANCES = ("NF2FFA", "OPFAMPNCL", "OPFAMPCL", "OPFASPNCL", "OPFASPCL")
 NOT_FACE_TO_FACE = ("NF2FFA", "NF2FFUP")
 MULTI_PROFESSIONAL = ("OPFAMPNCL", "OPFAMPCL", "OPFUPMPNCL", "OPFUPMPCL")
 

@@ -7,12 +7,17 @@ rules.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
-from schemas.priced_line import PAYMENT_MECHANISMS
+from schemas.priced_line import (
+    FIRST_ATTENDANCES,
+    OUTPATIENT_PROCEDURE,
+    PAYMENT_MECHANISMS,
+    UNBUNDLED_OTHER,
+)
 
 BASES = ("cited", "local", "assumed")
 STATUSES = ("final", "proposed")
@@ -68,6 +73,23 @@ class DecisionRow:
         """
         words = [fact.removeprefix("is_").replace("_", " ") for fact in self.when]
         return ", ".join(words).replace("nhs", "NHS").replace("api", "API") or "otherwise"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractLine:
+    """What a contract plans, counts and pays for as one, and how it pays.
+
+    `rate` is the path of the rate, None where the parties agree on it; `of` names the line of
+    whose fixed payment an incentive is a share.
+    """
+
+    line: str
+    section: str
+    source: str
+    pays: str
+    rate: str | None
+    of: str | None
+    citation: str
 
 
 class Rounding(Section):
@@ -158,6 +180,12 @@ class Mechanism(Section):
     decision_table: tuple[DecisionRow, ...]
 
 
+class ContractLines(Section):
+    """What the variable element and the blended payments of a contract are made of."""
+
+    table: tuple[ContractLine, ...]
+
+
 class LowVolume(Section):
     """What an LVA block pays for, and how the values of its schedule are made."""
 
@@ -211,6 +239,7 @@ class BestPracticeTariffs(Section):
     pays: str
     activity_tariffs: tuple[str, ...]
     annual_for_non_elective: tuple[str, ...]
+    plan_difference_rate_ppm: int
     blended_difference_rate_ppm: int
 
 
@@ -336,6 +365,7 @@ class Scheme:
     elective_scope: ElectiveScope
     variable_element: VariableElement
     mechanism: Mechanism
+    contract_lines: ContractLines
     low_volume: LowVolume
     services: Services
     market_forces_factor: MarketForcesFactor
@@ -480,6 +510,24 @@ MECHANISM_FACTS = (
 """What the rows of a decision table of payment mechanisms may ask of a line."""
 AS_AGREED = "as_agreed"
 BY_SERVICE = "by_service"
+LINES, BEST_PRACTICE, COUNTS, TERMS = "lines", "best_practice", "counts", "terms"
+EACH_UNIT, DIFFERENCE, AMOUNT_EACH = "each_unit", "difference_from_plan", "agreed_amount_each"
+SHORTFALL, NO_ADJUSTMENT, WITHHELD, ADDITION = "shortfall", "no_adjustment", "withheld", "addition"
+SHAPES = {
+    EACH_UNIT: (LINES, COUNTS),
+    DIFFERENCE: (LINES, BEST_PRACTICE, COUNTS),
+    AMOUNT_EACH: (COUNTS,),
+    SHORTFALL: (TERMS,),
+    NO_ADJUSTMENT: (TERMS,),
+    WITHHELD: (TERMS,),
+    ADDITION: (BEST_PRACTICE,),
+}
+"""How a contract line may pay, and where the activity may come from that it pays for: priced
+lines, what best practice adds to them, counts that the user gives, or the contract's terms."""
+CONTRACT_SECTIONS = {"variable_element": "api_variable", "blended": "api_blended"}
+"""The payment mechanism whose lines a section of a contract's statement is made of."""
+CQUIN = "cquin"
+_NEEDS_RATE = (EACH_UNIT, ADDITION)
 _YEARS_IN = ("price_year", "reference_years", "uplift_years", "rolled_forward_from")
 _SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
 
@@ -570,6 +618,7 @@ def read_pack(pack: Mapping[str, Any]) -> Pack:
             versions[path] = _versions(path, given, wanted, pack["documents"], year)
         except SchemePackError as error:
             faults += error.faults
+    faults = faults or list(_contract_line_faults(versions))
     if faults:
         raise SchemePackError(faults)
     header = {key: pack[key] for key in _HEADER if key != "documents"}
@@ -668,8 +717,8 @@ def _versions(
             )
         try:
             value = (
-                _decision_table(path, version, documents)
-                if wanted == tuple[DecisionRow, ...]
+                _TABLES[wanted](path, version, documents)
+                if wanted in _TABLES
                 else _typed(path, version["value"], wanted)
             )
         except SchemePackError as error:
@@ -764,25 +813,9 @@ def _typed(path: str, value: Any, wanted: Any) -> Any:
 def _decision_table(
     path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
 ) -> tuple[DecisionRow, ...]:
-    """The rows of a decision table, in order; the last must decide what no other did.
-
-    A row may cite a document of its own, and have a basis of its own.
-    """
+    """The rows of a decision table, in order; the last must decide what no other did."""
     rows, faults = [], []
-    given = version["value"]
-    if not isinstance(given, list) or not all(isinstance(row, Mapping) for row in given):
-        raise SchemePackError([f"'{path}' must be a list of rows"])
-    for number, row in enumerate(given, 1):
-        where = f"row {number} of '{path}'"
-        missing = [key for key in ("rule", "when", "pays", "paragraph") if key not in row]
-        if missing:
-            faults.append(f"{where} has no '{missing[0]}'")
-            continue
-        of_table = ("basis",) if "document" in row else ("basis", "document", "reported_in")
-        cited = {**{key: version[key] for key in of_table if key in version}, **row}
-        if cited["document"] not in documents:
-            faults.append(f"{where} cites '{cited['document']}', which is not under [documents]")
-            continue
+    for where, row, citation in _cited_rows(path, version, documents, ("rule", "when", "pays")):
         if row["rule"] not in MECHANISM_RULES:
             faults.append(f"{where} has no rule that is known: '{row['rule']}'")
         if row["pays"] not in (*PAYMENT_MECHANISMS, AS_AGREED, BY_SERVICE):
@@ -792,9 +825,7 @@ def _decision_table(
             for fact in row["when"]
             if fact.removeprefix("not ") not in MECHANISM_FACTS
         ]
-        rows.append(
-            DecisionRow(row["rule"], tuple(row["when"]), row["pays"], _citation(cited, documents))
-        )
+        rows.append(DecisionRow(row["rule"], tuple(row["when"]), row["pays"], citation))
     rules = [row.rule for row in rows]
     if not faults and len(set(rules)) < len(rules):
         faults.append(f"'{path}' has a rule twice")
@@ -803,6 +834,144 @@ def _decision_table(
     if faults:
         raise SchemePackError(faults)
     return tuple(rows)
+
+
+def _contract_lines(
+    path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
+) -> tuple[ContractLine, ...]:
+    """The rows of a table of contract lines, each a line of its own."""
+    rows, faults = [], []
+    needed = ("line", "section", "from", "pays")
+    for where, row, citation in _cited_rows(path, version, documents, needed):
+        made = ContractLine(
+            line=row["line"],
+            section=row["section"],
+            source=row["from"],
+            pays=row["pays"],
+            rate=row.get("rate"),
+            of=row.get("of"),
+            citation=citation,
+        )
+        faults += [f"{where} {fault}" for fault in _faults_of_contract_line(made, row)]
+        rows.append(made)
+    for section in CONTRACT_SECTIONS:
+        own = [row for row in rows if row.section == section]
+        if sum(row.source == BEST_PRACTICE for row in own) > 1:
+            faults.append(f"'{path}' has best practice of '{section}' twice")
+        planned = {row.line for row in own if row.pays == DIFFERENCE}
+        faults += [
+            f"'{path}' has '{row.line}' of '{row.of}', which is no line of '{section}' with a plan"
+            for row in own
+            if row.pays == WITHHELD and row.of not in planned
+        ]
+    if len({row.line for row in rows}) < len(rows):
+        faults.append(f"'{path}' has a line twice")
+    if faults:
+        raise SchemePackError(faults)
+    return tuple(rows)
+
+
+def _faults_of_contract_line(row: ContractLine, given: Mapping[str, Any]) -> Iterator[str]:
+    known = ("line", "section", "from", "pays", "rate", "of", "paragraph", "document", "basis")
+    for key in given:
+        if key not in (*known, "reported_in"):
+            yield f"has a '{key}', which no row has"
+    if row.section not in CONTRACT_SECTIONS:
+        yield f"is of '{row.section}', not of {' or '.join(CONTRACT_SECTIONS)}"
+    if row.pays not in SHAPES:
+        yield f"pays by '{row.pays}', not by one of {', '.join(SHAPES)}"
+    elif row.source not in SHAPES[row.pays]:
+        yield f"pays by '{row.pays}' from '{row.source}', not from {' or '.join(SHAPES[row.pays])}"
+    if row.rate is not None and PARAMETERS.get(row.rate) is not int:
+        yield f"has the rate '{row.rate}', which is no parameter that is a number"
+    if row.rate is None and row.pays in _NEEDS_RATE:
+        yield f"pays by '{row.pays}' and has no 'rate'"
+
+
+def _contract_line_faults(versions: Mapping[str, tuple[Parameter, ...]]) -> Iterator[str]:
+    """What does not go together in the table of contract lines and the rest of the pack."""
+    path = "contract_lines.table"
+    adjusts = {version.value for version in versions.get("cquin.adjusts_payment", ())}
+    for rows in (version.value for version in versions.get(path, ())):
+        for row in rows:
+            if row.rate is not None and row.rate not in versions:
+                yield f"'{path}' has '{row.line}' at '{row.rate}', which the pack does not give"
+            if row.line == CQUIN and (row.pays == SHORTFALL) not in adjusts:
+                yield f"'{path}' has '{row.line}' pay by '{row.pays}', not as 'cquin' says"
+        for section, mechanism in CONTRACT_SECTIONS.items():
+            wanted = _points_of_delivery(mechanism, versions)
+            named = {row.line for row in rows if row.section == section and row.source == LINES}
+            for code in sorted(wanted - named):
+                yield f"'{path}' has no '{code}' of '{section}', which lines may be counted under"
+            for code in sorted(named - wanted):
+                yield f"'{path}' has '{code}' of '{section}', which no line is counted under"
+
+
+def _points_of_delivery(mechanism: str, versions: Mapping[str, tuple[Parameter, ...]]) -> set[str]:
+    """Every point of delivery that a line under a mechanism may have."""
+
+    def of(path: str) -> list[Any]:
+        return [version.value for version in versions.get(path, ())]
+
+    blended = {code for codes in of("mechanism.blended_points_of_delivery") for code in codes}
+    elective = {code for codes in of("elective_scope.points_of_delivery") for code in codes}
+    elective.add(OUTPATIENT_PROCEDURE)
+    if any(of("elective_scope.includes_first_attendances")):
+        elective.update(FIRST_ATTENDANCES)
+    services = {
+        name
+        for by_service in of("services.mechanism_by_service")
+        for name, its_own in by_service.items()
+        if its_own == mechanism
+    }
+    unbundled = {
+        _of_longest_prefix(prefix, codes)
+        for named in of("services.service_by_hrg_prefix")
+        for prefix, name in named.items()
+        if name in services
+        for codes in of("services.point_of_delivery_by_hrg_prefix")
+    }
+    return (blended if mechanism == "api_blended" else elective) | unbundled
+
+
+def _of_longest_prefix(hrg: str, codes: Mapping[str, str]) -> str:
+    fitting = sorted((prefix for prefix in codes if hrg.startswith(prefix)), key=len)
+    return codes[fitting[-1]] if fitting else UNBUNDLED_OTHER
+
+
+def _cited_rows(
+    path: str, version: Mapping[str, Any], documents: Mapping[str, Any], needed: tuple[str, ...]
+) -> list[tuple[str, Mapping[str, Any], str]]:
+    """Each row of a table with its place in words and its citation.
+
+    A row may cite a document of its own, and have a basis of its own.
+    """
+    rows, faults = [], []
+    given = version["value"]
+    if not isinstance(given, list) or not all(isinstance(row, Mapping) for row in given):
+        raise SchemePackError([f"'{path}' must be a list of rows"])
+    for number, row in enumerate(given, 1):
+        where = f"row {number} of '{path}'"
+        missing = [key for key in (*needed, "paragraph") if key not in row]
+        if missing:
+            faults.append(f"{where} has no '{missing[0]}'")
+            continue
+        of_table = ("basis",) if "document" in row else ("basis", "document", "reported_in")
+        cited = {**{key: version[key] for key in of_table if key in version}, **row}
+        if cited["document"] not in documents:
+            faults.append(f"{where} cites '{cited['document']}', which is not under [documents]")
+            continue
+        rows.append((where, row, _citation(cited, documents)))
+    if faults:
+        raise SchemePackError(faults)
+    return rows
+
+
+_TABLES: Mapping[Any, Callable[..., tuple[Any, ...]]] = {
+    tuple[DecisionRow, ...]: _decision_table,
+    tuple[ContractLine, ...]: _contract_lines,
+}
+"""How a parameter that is a table of rows is read, by its type."""
 
 
 def _refuse_out_of_range(path: str, values: Sequence[Any]) -> None:

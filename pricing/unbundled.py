@@ -19,9 +19,9 @@ from pricing.mechanism import ACTIVITY_BASED, API_FIXED, API_VARIABLE, LOCAL_AGR
 from pricing.reasons import Reason
 from pricing.reference import Reference
 from pricing.scheme import Scheme, Services
+from schemas.priced_line import UNBUNDLED_OTHER
 
 _MOST_HRGS = 12
-_OTHER = "UNBOTHER"
 _RADIOTHERAPY = "radiotherapy"
 _KINDS_OF_RADIOTHERAPY = ("sabr", "srs_srt", "sirt")
 
@@ -53,7 +53,9 @@ def lines(
     found = found.with_columns(service=_by_prefix(scheme.services.service_by_hrg_prefix, None))
     return found.with_columns(
         published_source=_source(scheme.services, dataset),
-        point_of_delivery_code=_by_prefix(scheme.services.point_of_delivery_by_hrg_prefix, _OTHER),
+        point_of_delivery_code=_by_prefix(
+            scheme.services.point_of_delivery_by_hrg_prefix, UNBUNDLED_OTHER
+        ),
     ).with_columns(published_price_pence=_published_price_pence())
 
 

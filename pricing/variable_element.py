@@ -1,57 +1,44 @@
-"""Variable element: the month's elective activity by contract and point of delivery.
+"""Variable element: what each contract pays for elective activity and for quality.
 
-Belongs here: the statement made from priced lines. Does not belong here: what a line pays
-(`pricing.payable`).
+Belongs here: the statement of the API variable element by contract, month and contract line
+(2023/25 ¶70-76, ¶116-119, 2026/27 ¶73-80, 2021/22 ¶52-59), beside the activity target and the plan.
+Does not belong here: what a priced line pays (`pricing.payable`), or how a contract line pays
+(`pricing.contract_lines`).
+
+What is planned is in the fixed element already, so by a plan the variable element pays the
+difference alone. Activity targets move no money (2023/25 ¶118-119): what counts towards them, and
+the plan, are shown.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from pricing.mechanism import API_VARIABLE
-from pricing.money import is_paid_elsewhere
-
-_CONTRACT_MONTH = (
-    "activity_month",
-    "scheme_year",
-    "provider_code",
-    "commissioner_code",
-    "point_of_delivery_code",
-)
+from pricing import contract_lines
+from pricing.scheme import Scheme
+from schemas.contract_statements import VARIABLE_ELEMENT
 
 
-def statement(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Activity, value and payable of the API variable element, and what counts to target.
+def statement(
+    of_lines: nw.LazyFrame[Any],
+    counts: nw.LazyFrame[Any],
+    plans: nw.LazyFrame[Any],
+    terms: nw.LazyFrame[Any],
+    bands: nw.LazyFrame[Any],
+    months: Sequence[str],
+    priced_months: Sequence[str],
+    scheme: Scheme,
+) -> nw.LazyFrame[Any]:
+    """The variable element of the last of `months`: see `contract_lines.paid` for what it takes.
 
-    Takes priced lines; gives the columns of `schemas.priced_line.VARIABLE_ELEMENT`. Lines
-    that need a locally agreed price are counted and add nothing; an amount is null where
-    every line needs one. What is payable is null where the contract's plan decides it.
+    Gives the columns of `schemas.contract_statements.VARIABLE_ELEMENT`, a row for each contract
+    line that has activity, a count or a plan in the year to date, or that every contract has.
     """
-    in_target = nw.col("is_in_activity_target")
-    has_a_price = nw.col("lines_for_local_price") < nw.col("activity")
-    is_payable_by_line = nw.col("lines_against_plan") == 0
-    amounts = ("value_pence", "payable_pence", "target_value_pence")
-    return (
-        lines.filter(nw.col("payment_mechanism") == API_VARIABLE)
-        .with_columns(
-            one=nw.lit(1, dtype=nw.Int64),
-            target_one=nw.when(in_target).then(1).otherwise(0),
-            target_value_pence=nw.when(in_target).then(nw.col("value_pence")),
-            local_one=nw.when(nw.col("value_pence").is_null()).then(1).otherwise(0),
-            plan_one=nw.when(is_paid_elsewhere()).then(1).otherwise(0),
-        )
-        .group_by(*_CONTRACT_MONTH)
-        .agg(
-            nw.col("one").sum().cast(nw.Int64).alias("activity"),
-            nw.col("target_one").sum().cast(nw.Int64).alias("target_activity"),
-            nw.col("local_one").sum().cast(nw.Int64).alias("lines_for_local_price"),
-            nw.col("plan_one").sum().cast(nw.Int64).alias("lines_against_plan"),
-            # A sum of nothing is 0 on one engine and null on another.
-            *(nw.col(amount).fill_null(0).sum().cast(nw.Int64).alias(amount) for amount in amounts),
-        )
-        .with_columns(
-            *(nw.when(has_a_price).then(nw.col(amount)).alias(amount) for amount in amounts)
-        )
-        .with_columns(payable_pence=nw.when(is_payable_by_line).then(nw.col("payable_pence")))
-        .drop("lines_against_plan")
+    rows = contract_lines.paid(
+        "variable_element", of_lines, counts, plans, terms, bands, months, priced_months, scheme
     )
+    return rows.with_columns(
+        payable_pence=nw.col("variable_pence"),
+        payable_to_date_pence=nw.col("variable_to_date_pence"),
+    ).select(*(field.name for field in VARIABLE_ELEMENT))

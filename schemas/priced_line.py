@@ -21,6 +21,10 @@ PAYMENT_MECHANISMS = (
     "charged_to_patient",
     "outside_scheme",
 )
+OUTPATIENT_PROCEDURE = "OPPROC"
+FIRST_ATTENDANCES = ("NF2FFA", "OPFAMPNCL", "OPFAMPCL", "OPFASPNCL", "OPFASPCL")
+UNBUNDLED_OTHER = "UNBOTHER"
+"""Points of delivery that no parameter of a scheme pack names."""
 EBI_OUTCOMES = ("not_applicable", "approved", "zero_price")
 PRICE_SOURCES = (
     "combined",
@@ -101,25 +105,6 @@ PRICED_LINE = (
     Field("reason_code", "text", "Why that is payable: see the reasons table"),
 )
 PRICED_LINE_COLUMNS = tuple(field.name for field in PRICED_LINE)
-
-VARIABLE_ELEMENT = (
-    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
-    Field("scheme_year", "text", "Scheme year whose rules priced the activity"),
-    Field("provider_code", "text", "Organisation, not site"),
-    Field("commissioner_code", "text", "Payer"),
-    Field("point_of_delivery_code", "text", "National POINT OF DELIVERY CODE"),
-    Field("activity", "integer", "Lines in the API variable element"),
-    Field("value_pence", "integer", "Worth at unit prices after MFF; null if no line has a price"),
-    Field(
-        "payable_pence",
-        "integer",
-        "Payable at national prices, unapproved EBI nothing; null if no line has a price, or where "
-        "the contract's plan decides it",
-    ),
-    Field("target_activity", "integer", "Lines that count towards the activity target"),
-    Field("target_value_pence", "integer", "Worth of those lines"),
-    Field("lines_for_local_price", "integer", "Lines that need a locally agreed price, not in it"),
-)
 
 LOW_VOLUME = (
     Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),

@@ -12,7 +12,7 @@ import duckdb
 
 from docs.builders.markdown import code, page, table
 from pipelines.reasons import reasons
-from pricing.reasons import ItemReason
+from pricing.reasons import ItemReason, StatementReason
 from schemas.extracts import EXTRACTS
 from schemas.rules import FILE_RULES, record_rules, warning_rules
 
@@ -20,18 +20,22 @@ _RECORD_RULE = "record rule"
 _COUNTS = {
     "lines": "SELECT reason_code, count(*) FROM priced_lines GROUP BY ALL",
     "items": "SELECT reason_code, count(*) FROM excluded_items GROUP BY ALL",
+    "contract lines": "SELECT reason_code, count(*) FROM variable_element GROUP BY ALL",
     "records": "SELECT code || ' ' || dataset, count(*) FROM refused_records, "
     "unnest(refusal_codes) AS each_code(code) GROUP BY ALL",
 }
 _OF_ITEMS = tuple(str(reason) for reason in ItemReason)
+_OF_CONTRACT_LINES = tuple(str(reason) for reason in StatementReason)
 
 
 def build(workspace: Path) -> str:
     """The page, with counts from the DuckDB file of a workspace."""
     rows = reasons()
     payment = [row for row in rows if row["kind"] == "payment"]
-    of_lines = [row for row in payment if row["reason_code"] not in _OF_ITEMS]
+    apart = (*_OF_ITEMS, *_OF_CONTRACT_LINES)
+    of_lines = [row for row in payment if row["reason_code"] not in apart]
     of_items = [row for row in payment if row["reason_code"] in _OF_ITEMS]
+    of_contract_lines = [row for row in payment if row["reason_code"] in _OF_CONTRACT_LINES]
     refusals = [row for row in rows if row["kind"] == "refusal"]
     warnings = [row for row in rows if row["kind"] == "warning"]
     of_pricing = [row for row in refusals if row["citation"] != _RECORD_RULE]
@@ -39,9 +43,10 @@ def build(workspace: Path) -> str:
     counts = _counted(workspace / "marts" / "outputs.duckdb")
     refused = _by_code(counts["records"])
     introduction = (
-        "Every priced line and every excluded item has one reason. Every refused record has all "
-        "the codes that apply to it. In the mart they are in the `reasons` table, with the same "
-        f"sentences. {len(of_lines)} reasons of lines, {len(of_items)} of excluded items, "
+        "Every priced line, excluded item and contract line has one reason. Every refused record "
+        "has all the codes that apply to it. In the mart they are in the `reasons` table, with the "
+        f"same sentences. {len(of_lines)} reasons of lines, {len(of_items)} of excluded items, "
+        f"{len(of_contract_lines)} of contract lines, "
         f"{len(of_pricing)} refusals by pricing, {len(of_rules)} refusals by validation, "
         f"{len(warnings)} warnings, {len(FILE_RULES)} faults of files. The counts are those of "
         "July 2024 as `make demo` makes it, whose records are made up: 0 is a code that no "
@@ -56,6 +61,10 @@ def build(workspace: Path) -> str:
         "## Why an excluded item pays what it pays",
         "High cost drugs, devices, listed procedures and MedTech products on the user's list.",
         _of_pricing(of_items, "items", counts["items"]),
+        "## Why a contract line pays what it pays",
+        "Of the variable element and the blended payments, by contract and month. The counts are "
+        "those of the variable element.",
+        _of_pricing(of_contract_lines, "contract lines", counts["contract lines"]),
         "## Refused by pricing",
         "A lookup found nothing, or an amount cannot be right. Nothing is put in its place.",
         _of_pricing(of_pricing, "records", refused),

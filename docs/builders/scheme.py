@@ -11,9 +11,10 @@ from typing import Any
 
 from docs.builders.markdown import code, lines, page, table, yes_or_no
 from pipelines.workspace import PROJECT
-from pricing.scheme import DecisionRow, Parameter, read_pack
+from pricing.scheme import ContractLine, DecisionRow, Parameter, read_pack
 
 _TABLE = "mechanism.decision_table"
+_CONTRACT_LINES = "contract_lines.table"
 
 _BASES = {
     "assumed": (
@@ -58,6 +59,7 @@ def build(year: str) -> str:
         f"Other years: {others}.",
         *pack.notes,
         *(_decision_table(version) for version in pack.versions[_TABLE]),
+        *(_contract_lines(version) for version in pack.versions.get(_CONTRACT_LINES, ())),
         *sections,
         _absent(pack.absent),
         _documents(content),
@@ -72,6 +74,24 @@ def _decision_table(version: Parameter) -> str:
     ]
     return f"## Payment mechanisms\n\n{version.says}\n\n" + table(
         ["", "rule", "where the line is of or has", "pays", "rests on"], rows
+    )
+
+
+def _contract_lines(version: Parameter) -> str:
+    """What the variable element and the blend of a contract are made of, line by line."""
+    rows = [
+        [
+            code(row.line),
+            row.section.replace("_", " "),
+            row.source.replace("_", " "),
+            row.pays.replace("_", " "),
+            code(row.rate) if row.rate else "",
+            row.citation,
+        ]
+        for row in version.value
+    ]
+    return f"## Contract lines\n\n{version.says}\n\n" + table(
+        ["line", "statement", "activity from", "pays", "rate", "rests on"], rows
     )
 
 
@@ -116,6 +136,8 @@ def _value(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, tuple) and value and isinstance(value[0], DecisionRow):
         return f"{len(value)} rows: see [payment mechanisms](#payment-mechanisms)"
+    if isinstance(value, tuple) and value and isinstance(value[0], ContractLine):
+        return f"{len(value)} rows: see [contract lines](#contract-lines)"
     if isinstance(value, tuple):
         return " ".join(code(entry) for entry in value) or "none"
     if isinstance(value, dict):

@@ -2,9 +2,9 @@
 
 Belongs here: for each table the words of its tabs and columns, what a cell may say, and the
 years in which it must be there. Prices of community diagnostics, urgent and emergency care and
-genomic testing (2026/27 ¶75, ¶89, ¶93, ¶103) are taken in to be shown: no extract that is read
-has such activity. Does not belong here: opening workbooks (`sheets`), finding these words on a
-tab (`reading`) or which book prices a day (`books`).
+genomic testing (2026/27 ¶75, ¶89, ¶93, ¶103) price what users count (`pipelines.activity_counts`):
+no extract that is read has such activity. Does not belong here: opening workbooks (`sheets`),
+finding these words on a tab (`reading`) or which book prices a day (`books`).
 
 Patterns are tried on text without case, punctuation and footnote marks, `&` as `and`: see
 `plain`. Those of amounts fit a header from end to end, since a word more may make it another

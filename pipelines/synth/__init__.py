@@ -12,6 +12,7 @@ Every identifier is made up.
     amounts     what SUS+ makes of a price, and the few differences that are planted in it
     records     a run's pools, and good records put together from them
     faults      breaking records, and counting what was planted
+    plans       plans, terms and counts of those contracts
     lists       contracts, local prices, overseas visitors and excluded items, a few of each
     writing     the files, in bounded memory, and the users' lists beside them
 

@@ -1,8 +1,9 @@
 """The lists that users would bring: contracts, local prices, overseas visitors, excluded items.
 
-Belongs here: rows of those lists, made up, that go with the records of a run. Does not belong
-here: prior approvals and LVA exceptions, which decide what is expected of a run (`writing`), or
-how a list is read.
+Belongs here: rows of those lists, made up, that go with the records of a run, and the order of
+all lists. Does not belong here: what is planned, agreed and counted in contracts (`plans`), prior
+approvals and LVA exceptions, which decide what is expected of a run (`writing`), or how a list is
+read.
 
 A list is short: it shows its form, and each thing that it can say.
 """
@@ -13,6 +14,16 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from pipelines.synth.extracts import LOCAL_PRICE_HRG, Dataset, Mix, Month, Row
+from pipelines.synth.plans import (
+    COUNT_COLUMNS,
+    PLAN_COLUMNS,
+    TERM_COLUMNS,
+    Activity,
+    Pair,
+    counts,
+    plans,
+    terms,
+)
 from pipelines.synth.pools import ADVICE_AND_GUIDANCE, stable
 from pipelines.synth.reference import Provider, Reference
 
@@ -54,13 +65,15 @@ _ITEMS = (
 
 @dataclass(slots=True)
 class OfRecords:
-    """The rows of the lists that name records: a few of them, as they pass."""
+    """The rows of the lists that name records, a few of them as they pass, and what was done."""
 
+    activity: Activity
     visitors: list[Sequence[str]] = field(default_factory=list)
     items: list[Sequence[str]] = field(default_factory=list)
 
     def gather(self, records: pl.DataFrame, dataset: Dataset, month: str) -> None:
         """Take what these records give, of the good ones."""
+        self.activity.gather(records, dataset, month)
         good = records.filter(pl.col("_fault").is_null())
         own = (dataset.record_id, "_provider", "_payer", "_overseas_visitor")
         if len(self.visitors) < _MOST_VISITORS:
@@ -177,7 +190,22 @@ def lists(
     months: Sequence[str], reference: Reference, mix: Mix, of_records: OfRecords
 ) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
     """The name, the header and the rows of each list."""
-    yield "contracts", CONTRACT_COLUMNS, contracts(months, reference, mix)
+    agreed = contracts(months, reference, mix)
+    pairs = _under_api(agreed, reference)
+    yield "contracts", CONTRACT_COLUMNS, agreed
     yield "local_prices", LOCAL_PRICE_COLUMNS, local_prices(months, reference, mix)
     yield "overseas_visitors", VISITOR_COLUMNS, of_records.visitors
     yield "excluded_items", ITEM_COLUMNS, of_records.items
+    yield "activity_plans", PLAN_COLUMNS, plans(pairs, months, of_records.activity, mix)
+    yield "contract_terms", TERM_COLUMNS, terms(pairs, months, reference, mix)
+    yield "activity_counts", COUNT_COLUMNS, counts(pairs, months, reference, mix)
+
+
+def _under_api(agreed: Sequence[Sequence[str]], reference: Reference) -> list[Pair]:
+    """The pairs that agreed on API as a whole and have no low volume block."""
+    blocks = set(reference.low_volume_pairs)
+    return [
+        (row[0], row[1])
+        for row in agreed
+        if not row[2] and row[4] == "api" and (row[0], row[1]) not in blocks
+    ]

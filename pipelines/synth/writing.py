@@ -20,6 +20,7 @@ import polars as pl
 from pipelines.synth.extracts import APC, DATASETS, DAY_0, EBI_CATEGORY, EBI_TYPE, Mix, Month, Row
 from pipelines.synth.faults import MOST_DIRTY_PPM, DatasetExpectations, Expectations, Faults, Tally
 from pipelines.synth.lists import OfRecords, lists
+from pipelines.synth.plans import Activity
 from pipelines.synth.pools import is_mental_health, stable
 from pipelines.synth.records import Extract, World
 from pipelines.synth.reference import Reference
@@ -56,7 +57,7 @@ def write_extracts(
     expectations = Expectations(seed, list(months), dirty_ppm, datasets)
     (out / "freeze").mkdir(parents=True, exist_ok=True)
     of_months = "_".join(dict.fromkeys([months[0], months[-1]]))
-    of_records = OfRecords()
+    of_records = OfRecords(Activity(reference))
     with _renamed_when_whole(out / f"prior_approvals_{of_months}.csv") as file:
         approvals = Approvals(file, expectations)
         for dataset, rows in zip(DATASETS, (spells, attendances), strict=True):

@@ -199,7 +199,7 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
         "op_valid_records": 1,
         "op_refused_records": 0,
         "op_priced_lines": 1,
-        "variable_element": 2,
+        "variable_element": 3,
         "low_volume": 8,
         "ebi_challenges": 0,
         "excluded_items": 0,

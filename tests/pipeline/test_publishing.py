@@ -223,7 +223,7 @@ def publish_again(workspace: Workspace, run_id: str = "again") -> dict[str, int]
 def test_the_rows_of_each_table_are_told(workspace: Workspace) -> None:
     assert publish_again(workspace) == {
         "priced_lines": 5,
-        "variable_element": 2,
+        "variable_element": 3,
         "low_volume": 8,
         "ebi_challenges": 1,
         "excluded_items": 0,

@@ -105,10 +105,13 @@ def test_a_month_of_2021_22_is_held_against_plans(tmp_path: Path) -> None:
     assert not [n for n in account.notices if n.startswith(("PROPOSED", "ASSUMED"))]
     with duckdb.connect(str(workspace.mart), read_only=True) as mart:
         statement = mart.execute(
-            "SELECT activity, value_pence, payable_pence, lines_for_local_price, target_activity "
-            "FROM variable_element"
+            "SELECT contract_line, activity, value_pence, payable_pence, lines_for_local_price, "
+            "target_activity, reason_code FROM variable_element"
         ).fetchall()
-    assert statement == [(2, 280_864, None, 0, 1)]
+    assert sorted(statement) == [
+        ("DC", 2, 280_864, None, 0, 1, "PLAN_MISSING"),
+        ("cquin", None, None, None, 0, 0, "PLAN_MISSING"),
+    ]
 
 
 def test_contracts_that_nobody_named_are_told_in_a_year_with_a_threshold(tmp_path: Path) -> None:

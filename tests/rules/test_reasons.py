@@ -7,11 +7,12 @@ which record has which reason (`tests/cases/`).
 import tomllib
 from collections import Counter
 
+from statements import statement_cases
 from support import cases
 
 from pipelines.reasons import reasons
 from pipelines.workspace import PROJECT
-from pricing.reasons import ItemReason, Reason, Refusal
+from pricing.reasons import ItemReason, Reason, Refusal, StatementReason
 from schemas.priced_line import REASONS
 from schemas.rules import registry
 
@@ -20,7 +21,7 @@ DATA = tomllib.loads((PROJECT / "data" / "reasons.toml").read_text("utf-8"))
 
 def test_the_data_explains_the_reasons_and_refusals_of_the_code() -> None:
     assert set(DATA) == {"payment", "refusal"}
-    assert set(DATA["payment"]) == {*Reason, *ItemReason}
+    assert set(DATA["payment"]) == {*Reason, *ItemReason, *StatementReason}
     assert set(DATA["refusal"]) == set(Refusal)
 
 
@@ -29,13 +30,20 @@ def test_every_reason_is_expected_of_some_case() -> None:
     assert set(Reason) - expected == set()
 
 
+def test_every_reason_of_a_contract_line_is_expected_of_some_case() -> None:
+    expected = {
+        row.get("reason_code") for case in statement_cases() for row in case.expect.values()
+    }
+    assert expected - {None} == set(StatementReason)
+
+
 def test_every_refusal_is_expected_of_some_case() -> None:
     expected = {code for case in cases() for code in case.refused}
     assert expected == set(Refusal)
 
 
 def test_no_code_means_two_things() -> None:
-    codes = [*Reason, *ItemReason, *Refusal, *registry()]
+    codes = [*Reason, *ItemReason, *StatementReason, *Refusal, *registry()]
     assert [code for code, times in Counter(codes).items() if times > 1] == []
 
 
@@ -61,6 +69,7 @@ def test_every_code_that_a_record_may_get_is_in_the_reasons_table() -> None:
     assert kinds == {
         **dict.fromkeys(Reason, "payment"),
         **dict.fromkeys(ItemReason, "payment"),
+        **dict.fromkeys(StatementReason, "payment"),
         **dict.fromkeys(Refusal, "refusal"),
         **{
             code: of_rules[rule.severity]

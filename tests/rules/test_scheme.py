@@ -17,6 +17,7 @@ import pytest
 from pipelines.basis import PricingBasis
 from pipelines.scheme_packs import all_packs, pack_of, scheme_for
 from pipelines.workspace import PROJECT, UserError, Workspace
+from pricing import point_of_delivery
 from pricing.scheme import (
     BASES,
     PARAMETERS,
@@ -224,11 +225,8 @@ NOT_READ_BY_A_RULE_YET = {
         in {"cquin", "advice_and_guidance", "cost_adjustment", "fixed_element", "genomics_blend"}
     ),
     "excluded_items.workbook_tabs",
-    "api_scope.other_variable_rate_needs_approval",
-    "radiotherapy_blend.local_price_services",
     "uec_blend.services",
     "uec_blend.services_outside",
-    "uec_blend.default_growth_ppm",
     "uec_blend.break_glass_example_ppm",
 } - {
     "low_volume.has_payments_schedule",
@@ -237,8 +235,16 @@ NOT_READ_BY_A_RULE_YET = {
     "low_volume.exception_kinds",
     "low_volume.mental_health_treatment_function_codes",
     "low_volume.items_paid_apart",
+    "cquin.full_attainment_ppm",
+    "genomics_blend.maximum_incentive_ppm",
 }
 """Published for what is not worked out yet; `docs/coverage.md` says what. It may only shrink."""
+RATES = {
+    row.rate
+    for pack in all_packs(HERE)
+    for row in pack.scheme(pack.effective_to).contract_lines.table
+}
+"""Parameters that contract lines name as their rate, by which rules read them."""
 
 
 @pytest.mark.parametrize("path", PARAMETERS)
@@ -247,7 +253,7 @@ def test_every_parameter_is_used_by_a_rule_or_known_not_to_be(path: str) -> None
     section, _, name = path.partition(".")
     rules = [file for file in (PROJECT / "pricing").glob("*.py") if file.name != "scheme.py"]
     read = re.compile(rf"\b(rules|rounding|spells|scope|attendances|mechanism|{section})\.{name}\b")
-    is_read = any(read.search(file.read_text("utf-8")) for file in rules)
+    is_read = any(read.search(file.read_text("utf-8")) for file in rules) or path in RATES
     assert is_read != (path in NOT_READ_BY_A_RULE_YET)
 
 
@@ -626,6 +632,148 @@ def test_all_faults_are_named_at_once() -> None:
         f"{DAY_CASE} has no 'unit'",
         "'variable_element.rate_ppm' must be int, not 'all of it'",
     ]
+
+
+# --- Contract lines ------------------------------------------------------------------------
+
+
+def test_the_lines_of_a_contract_are_those_of_the_guidance() -> None:
+    """Typed from 2021/22 ¶55-58, 2023/25 ¶71, ¶76, 2026/27 ¶75, ¶80, ¶82, ¶94-95, ¶99-101."""
+    first = ("NF2FFA", "OPFAMPNCL", "OPFAMPCL", "OPFASPNCL", "OPFASPCL")
+    by_unit = {"DC", "EL", "OPPROC", *first, "UNBCHEMO", "UNBRAD", "advice_and_guidance", "cquin"}
+    assert contract_lines("2021-22", "variable_element") == {
+        *("DC", "EL", "OPPROC", "best_practice", "cquin")
+    }
+    assert contract_lines("2023-24", "variable_element") == by_unit
+    of_counts = {"sabr", "srs_t", "sirt", "genomic_testing"}
+    assert contract_lines("2024-25", "variable_element") == by_unit | of_counts
+    assert contract_lines("2026-27", "variable_element") == {
+        *by_unit,
+        *("community_diagnostics", "srs_t", "sirt"),
+    }
+    assert contract_lines("2026-27", "blended") == {
+        *("NEL", "NELST", "accident_and_emergency", "same_day_emergency_care"),
+        *("uec_best_practice", "UNBRTHPY", "sabr", "genomic_testing", "genomics_incentive"),
+    }
+    for year in YEARS[:-1]:
+        assert contract_lines(year, "blended") == set()
+
+
+def contract_lines(year: str, section: str) -> set[str]:
+    table = scheme_of(year).contract_lines.table
+    return {row.line for row in table if row.section == section}
+
+
+def test_no_point_of_delivery_of_a_contract_line_is_spelt_otherwise_elsewhere() -> None:
+    codes = {row.line for year in YEARS for row in scheme_of(year).contract_lines.table}
+    named = {code for code in codes if code.isupper()}
+    unbundled = {
+        code
+        for year in YEARS
+        for code in scheme_of(year).services.point_of_delivery_by_hrg_prefix.values()
+    }
+    assert named <= {
+        *unbundled,
+        *("DC", "EL", "NEL", "NELST", point_of_delivery.OUTPATIENT_PROCEDURE),
+        *point_of_delivery.FIRST_ATTENDANCES,
+    }
+
+
+def with_line(name: str, /, **changes: Any) -> Callable[[Pack], None]:
+    """One row of the table of contract lines with other entries; None takes one out."""
+
+    def change(faulty: Pack) -> None:
+        (row,) = (row for row in rows_of_table(faulty) if row["line"] == name)
+        row.update(changes)
+        for key in [key for key, value in changes.items() if value is None]:
+            del row[key]
+
+    return change
+
+
+def rows_of_table(faulty: Pack) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = faulty["contract_lines"]["table"][0]["value"]
+    return rows
+
+
+def without_line(line: str) -> Callable[[Pack], None]:
+    def change(faulty: Pack) -> None:
+        rows = rows_of_table(faulty)
+        rows[:] = [row for row in rows if row["line"] != line]
+
+    return change
+
+
+TABLE = "'contract_lines.table'"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (with_line("DC", pays=None), f"row 1 of {TABLE} has no 'pays'"),
+        (with_line("DC", paragraph=None), f"row 1 of {TABLE} has no 'paragraph'"),
+        (with_line("DC", note="x"), f"row 1 of {TABLE} has a 'note', which no row has"),
+        (
+            with_line("DC", section="fixed_element"),
+            f"row 1 of {TABLE} is of 'fixed_element', not of variable_element or blended",
+        ),
+        (
+            with_line("DC", pays="half"),
+            f"row 1 of {TABLE} pays by 'half', not by one of each_unit, difference_from_plan, "
+            "agreed_amount_each, shortfall, no_adjustment, withheld, addition",
+        ),
+        (
+            with_line("DC", **{"from": "terms"}),
+            f"row 1 of {TABLE} pays by 'each_unit' from 'terms', not from lines or counts",
+        ),
+        (with_line("DC", rate=None), f"row 1 of {TABLE} pays by 'each_unit' and has no 'rate'"),
+        (
+            with_line("DC", rate="variable_element.pays"),
+            f"row 1 of {TABLE} has the rate 'variable_element.pays', which is no parameter that is "
+            "a number",
+        ),
+        (
+            with_line("DC", rate="uec_blend.variable_rate_ppm"),
+            f"{TABLE} has 'DC' at 'uec_blend.variable_rate_ppm', which the pack does not give",
+        ),
+        (
+            with_line("DC", document="memory"),
+            f"row 1 of {TABLE} cites 'memory', which is not under [documents]",
+        ),
+        (with_line("sabr", line="sirt"), f"{TABLE} has a line twice"),
+        (
+            without_line("UNBRAD"),
+            f"{TABLE} has no 'UNBRAD' of 'variable_element', which lines may be counted under",
+        ),
+        (
+            without_line("NF2FFA"),
+            f"{TABLE} has no 'NF2FFA' of 'variable_element', which lines may be counted under",
+        ),
+        (
+            with_line("sabr", line="NEL", **{"from": "lines"}),
+            f"{TABLE} has 'NEL' of 'variable_element', which no line is counted under",
+        ),
+        (
+            with_line("cquin", pays="shortfall"),
+            f"{TABLE} has 'cquin' pay by 'shortfall', not as 'cquin' says",
+        ),
+        (
+            with_line("cquin", pays="withheld", of="DC"),
+            f"{TABLE} has 'cquin' of 'DC', which is no line of 'variable_element' with a plan",
+        ),
+    ],
+)
+def test_a_fault_of_a_contract_line_is_named(change: Callable[[Pack], None], fault: str) -> None:
+    faulty = pack()
+    change(faulty)
+    assert faults_of(faulty) == [fault]
+
+
+def test_best_practice_is_a_line_once() -> None:
+    faulty = pack()
+    for line in ("sabr", "sirt"):
+        with_line(line, **{"from": "best_practice", "pays": "addition"})(faulty)
+    assert faults_of(faulty) == [f"{TABLE} has best practice of 'variable_element' twice"]
 
 
 # --- Packs as files ------------------------------------------------------------------------

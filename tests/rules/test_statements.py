@@ -1,7 +1,8 @@
-"""Statements in the years in which a contract's plan decides what is payable.
+"""Statements made from priced lines, above all where a contract's plan decides what is payable.
 
-Belongs here: that an amount worked out elsewhere is null in every total, never nothing.
-Does not belong here: what a line is worth (`tests/cases/`).
+Belongs here: priced lines summed, all that a contract pays, and that an amount worked out elsewhere
+is null in every total, never nothing. Does not belong here: what a line is worth (`tests/cases/`),
+or what a contract line pays (`test_contract_statements.py`).
 """
 
 from pathlib import Path
@@ -11,11 +12,14 @@ import duckdb
 import narwhals.stable.v2 as nw
 import polars as pl
 import pytest
-from support import ENGINES, case_tables, cases, price_on, records_frame
+from statements import FRAMES, STATEMENTS
+from support import ENGINES, case_tables, cases, price_on, records_frame, scheme
 
 from pipelines.accounting import MechanismTotal, totals
-from pricing import low_volume, variable_element
+from pricing import contract_lines, contract_statement, low_volume
 from pricing.reference import Reference
+from schemas.contract_statements import CONTRACT_LINES_OF_MONTH, CONTRACT_STATEMENT
+from schemas.priced_line import EXCLUDED_DRUGS_BASELINE, EXCLUDED_ITEMS, Field
 
 PLAIN = next(c.record for c in cases() if c.name == "An elective day case in 2021-22")
 UNAPPROVED = {
@@ -24,6 +28,15 @@ UNAPPROVED = {
     "ebi_type_code": "C_knee_arth",
     "start_date": "2024-10-05",
     "end_date": "2024-10-05",
+}
+STAYED = {
+    "hrg_code": "EB12C",
+    "best_practice_flags": "BP70",
+    "admission_method_code": "21",
+    "patient_classification_code": "1",
+    "end_date": "2024-07-04",
+    "length_of_stay_days": 3,
+    "adjusted_length_of_stay_days": 3,
 }
 EMERGENCY = {"admission_method_code": "21", "patient_classification_code": "1"}
 
@@ -39,31 +52,146 @@ def on(engine: str, connection: duckdb.DuckDBPyConnection, table: pl.DataFrame) 
     return table.lazy() if engine == "polars" else connection.from_arrow(table.to_arrow())
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(
-    ("year", "payable"),
-    [
-        # £500.00 x 1.1 = £550.00, twice; the unapproved one pays nothing
-        ("2024-25", 110_000),
-        ("2021-22", None),
-    ],
-)
-def test_the_variable_element_has_no_payable_where_a_plan_decides(
-    engine: str, year: str, payable: int | None
-) -> None:
-    """£550.00 + £550.00 + £2,200.00 = £3,300.00, of which the approved activity is the target."""
+def of_month(engine: str, priced: pl.DataFrame, year: str) -> dict[str, dict[str, Any]]:
+    """Priced lines as an engine sums them, by contract line of the one contract."""
     with duckdb.connect() as connection:
-        found = on(engine, connection, lines(year, {}, {}, UNAPPROVED))
-        made = nw.from_native(found).lazy()
-        statement = variable_element.statement(made).to_native()
-        (row,) = (
-            statement.collect().to_dicts()
-            if engine == "polars"
-            else pl.DataFrame(statement.to_arrow_table()).to_dicts()
-        )
+        found = nw.from_native(on(engine, connection, priced)).lazy()
+        made = contract_lines.of_month(found, scheme(year)).to_native()
+        table = made.collect() if engine == "polars" else pl.DataFrame(made.to_arrow_table())
+    assert table.columns == [field.name for field in CONTRACT_LINES_OF_MONTH]
+    assert table["contract_line"].is_unique().all()
+    return {row["contract_line"]: row for row in table.to_dicts()}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("year", "payable"), [("2024-25", 110_000), ("2021-22", 0)])
+def test_lines_are_summed_by_contract_line(engine: str, year: str, payable: int) -> None:
+    """£500.00 x 1.1 = £550.00, twice; one without approval of £2,200.00 pays nothing.
+
+    In 2021/22 only that one has an amount: what the other two pay is the plan's to say.
+    """
+    row = of_month(engine, lines(year, {}, {}, UNAPPROVED, EMERGENCY), year)["DC"]
     assert (row["activity"], row["value_pence"], row["payable_pence"]) == (3, 330_000, payable)
     assert (row["target_activity"], row["target_value_pence"]) == (2, 110_000)
+    assert (row["unapproved_activity"], row["unapproved_value_at_base_pence"]) == (1, 220_000)
+    assert (row["value_at_base_pence"], row["best_practice_pence"]) == (330_000, 0)
     assert row["lines_for_local_price"] == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_where_a_plan_decides_no_line_has_an_amount(engine: str) -> None:
+    row = of_month(engine, lines("2021-22", {}, {}), "2021-22")["DC"]
+    assert (row["activity"], row["value_pence"], row["payable_pence"]) == (2, 110_000, None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("year", "line", "differing", "value", "base", "annual"),
+    [
+        # (£1,000.00 + £100.00) x 1.1 = £1,210.00 and £1,000.00 x 1.1 = £1,100.00
+        (
+            "2021-22",
+            "DC",
+            {"hrg_code": "BZ34A", "best_practice_flags": "BP50"},
+            121_000,
+            110_000,
+            0,
+        ),
+        # (£1,000.00 + £200.00) x 1.1 = £1,320.00 and £1,000.00 x 1.1 = £1,100.00
+        ("2026-27", "NEL", STAYED, 132_000, 110_000, 0),
+        # Endoscopy is no tariff of activity in 2026/27: £500.00 x 1.1
+        ("2026-27", "DC", {"best_practice_flags": "BP01"}, 55_000, 55_000, 1),
+    ],
+)
+def test_best_practice_is_told_from_base_prices(
+    engine: str,
+    year: str,
+    line: str,
+    differing: dict[str, Any],
+    value: int,
+    base: int,
+    annual: int,
+) -> None:
+    """Two of each: what best practice adds is the value less that at the base price."""
+    row = of_month(engine, lines(year, differing, differing), year)[line]
+    assert (row["value_pence"], row["value_at_base_pence"]) == (2 * value, 2 * base)
+    assert row["best_practice_pence"] == 2 * (value - base)
+    assert row["annual_best_practice_activity"] == 2 * annual
+
+
+def sections(engine: str, priced: pl.DataFrame, year: str) -> dict[str, dict[str, Any]]:
+    """The contract statement of July's priced lines, with plans of nothing, by section."""
+    rules, month = scheme(year), "2024-07"
+    items = pl.DataFrame(ITEMS, schema=_columns(EXCLUDED_ITEMS), orient="row")
+    baselines = pl.DataFrame(BASELINES, schema=_columns(EXCLUDED_DRUGS_BASELINE), orient="row")
+    with duckdb.connect() as connection:
+
+        def frame(table: pl.DataFrame) -> Any:
+            return nw.from_native(on(engine, connection, table)).lazy()
+
+        of_lines = contract_lines.of_month(frame(priced), rules)
+        lists = [frame(pl.DataFrame(schema=FRAMES[name])) for name in list(FRAMES)[1:]]
+        variable, blended = (
+            made(of_lines, *lists, [month], [month], rules) for made in STATEMENTS.values()
+        )
+        made = contract_statement.statement(
+            frame(priced), variable, blended, frame(items), frame(baselines), month, rules
+        ).to_native()
+        table = made.collect() if engine == "polars" else pl.DataFrame(made.to_arrow_table())
+    assert table.columns == [field.name for field in CONTRACT_STATEMENT]
+    return {row["section"]: row for row in table.to_dicts()}
+
+
+def _columns(fields: tuple[Field, ...]) -> dict[str, Any]:
+    return {field.name: pl.String if field.type == "text" else pl.Int64 for field in fields}
+
+
+PAIR = {"provider_code": "RRV", "commissioner_code": "QMJ"}
+ITEMS = [
+    {**PAIR, "amount_pence": 12_000, "payable_pence": 12_000, "reason_code": "ITEM_LOWEST_PRICE"},
+    {**PAIR, "amount_pence": 5_000, "payable_pence": None, "reason_code": "ITEM_AGAINST_BASELINE"},
+]
+BASELINES = [{**PAIR, "payable_pence": 700}]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_all_that_a_contract_pays_ties_to_its_lines(engine: str) -> None:
+    """£550.00 twice; £2,200.00 not approved; an emergency of £600.00 x 1.1; a private £550.00.
+
+    Of the items one pays £120.00, and the drugs of NHS England £7.00 above their baseline.
+    """
+    private = {"administrative_category_code": "02"}
+    priced = lines("2024-25", {}, {}, UNAPPROVED, EMERGENCY, private)
+    found = sections(engine, priced, "2024-25")
+    assert {
+        name: (row["activity"], row["value_pence"], row["payable_pence"], row["open_lines"])
+        for name, row in found.items()
+    } == {
+        "variable_element": (3, 330_000, 110_000, 0),
+        "api_fixed": (1, 66_000, 0, 0),
+        "outside_scheme": (1, 55_000, 0, 0),
+        "excluded_items": (2, 17_000, 12_700, 0),
+    }
+    of_lines = [row for name, row in found.items() if name != "excluded_items"]
+    assert sum(row["activity"] for row in of_lines) == priced.height
+    assert sum(row["value_pence"] for row in of_lines) == priced["value_pence"].sum()
+    assert sum(row["known_payable_pence"] for row in of_lines) == priced["payable_pence"].sum()
+    assert found["api_fixed"]["paragraph"].startswith("assumed: no document; ")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_a_plan_decides_is_open_and_not_nothing(engine: str) -> None:
+    """Elective activity without a plan, and CQUIN without one: two lines are open."""
+    row = sections(engine, lines("2021-22", {}, {}), "2021-22")["variable_element"]
+    assert (row["payable_pence"], row["known_payable_pence"], row["open_lines"]) == (None, 0, 2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_blend_without_a_plan_is_open(engine: str) -> None:
+    """£1,320.00, of which best practice £220.00 is known to be payable."""
+    row = sections(engine, lines("2026-27", STAYED), "2026-27")["blended"]
+    assert (row["activity"], row["value_pence"], row["open_lines"]) == (1, 132_000, 1)
+    assert (row["payable_pence"], row["known_payable_pence"]) == (None, 22_000)
 
 
 def low_volume_rows(

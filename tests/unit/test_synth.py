@@ -6,6 +6,7 @@ between the files and the counts.
 
 import csv
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -537,6 +538,138 @@ def test_the_users_lists_go_with_the_records(
     assert len({row["item_reference"] for row in items}) == len(items) > 10
     assert {row["record_id"] for row in items} - {""} <= records
     assert {row["activity_month"] for row in items} <= set(MONTHS)
+
+
+YEARS = {"2021-04": "2021-22", "2022-11": "2022-23", "2024-07": "2024-25", "2027-03": "2026-27"}
+
+
+def lines_of_year(year: str) -> dict[str, Row]:
+    """The contract lines of a scheme year, as its pack has them."""
+    pack = tomllib.loads((ROOT / "data" / "schemes" / f"{year}.toml").read_text("utf-8"))
+    return {row["line"]: row for row in pack["contract_lines"]["table"][-1]["value"]}
+
+
+@pytest.fixture(scope="module")
+def agreed(
+    tmp_path_factory: pytest.TempPathFactory, reference: synth.Reference
+) -> dict[str, tuple[Path, dict[str, list[Row]]]]:
+    """What is planned, agreed and counted in a month of each year, beside its extracts."""
+    made = {}
+    for month in YEARS:
+        out = tmp_path_factory.mktemp(month)
+        synth.write_extracts([month], 4_000, 4_000, 5, out, reference)
+        names = ("contracts", "activity_plans", "contract_terms", "activity_counts")
+        made[month] = out, {name: list(read(next(out.glob(f"{name}_*.csv")))) for name in names}
+    return made
+
+
+def pair(row: Row) -> tuple[str, str]:
+    return row["provider_code"], row["commissioner_code"]
+
+
+@pytest.mark.parametrize("month", YEARS)
+def test_plans_terms_and_counts_are_of_lines_that_the_year_has(
+    agreed: dict[str, tuple[Path, dict[str, list[Row]]]], month: str
+) -> None:
+    _, lists = agreed[month]
+    plans, terms, counts = (
+        lists[name] for name in ("activity_plans", "contract_terms", "activity_counts")
+    )
+    lines = lines_of_year(YEARS[month])
+    counted = {name for name, line in lines.items() if line["from"] == "counts"}
+    key = [(*pair(row), row["contract_line"]) for row in plans]
+    assert len(key) == len(set(key)) > 20
+    assert {row["contract_line"] for row in plans + terms} <= set(lines)
+    assert {row["contract_line"] for row in counts} <= counted
+    assert {row["activity_month"] for row in plans + counts} <= {month}
+    assert {row["scheme_year"] for row in terms} == {YEARS[month]}
+    for row in plans:
+        is_amount = lines[row["contract_line"]]["from"] in ("best_practice", "terms")
+        assert (row["activity"] == "") is is_amount
+        each = Decimal(row["value"]) / int(row["activity"] or 1)
+        assert is_amount or 1 <= each <= 50_000
+
+
+@pytest.mark.parametrize("month", YEARS)
+def test_some_contracts_have_no_plan_and_what_they_count_is_there(
+    agreed: dict[str, tuple[Path, dict[str, list[Row]]]], month: str
+) -> None:
+    """One in five; every contract that plans what is counted counts it too."""
+    _, lists = agreed[month]
+    open_to_plans = {
+        pair(row)
+        for row in lists["contracts"]
+        if row["agreed_mechanism"] == "api" and not row["agreement_serial_number"]
+    }
+    planned = {pair(row) for row in lists["activity_plans"]}
+    assert planned < open_to_plans
+    assert 3 <= len(open_to_plans - planned) <= len(open_to_plans) // 3
+    counted = {(*pair(row), row["contract_line"]) for row in lists["activity_counts"]}
+    names = {line for *_, line in counted}
+    assert {
+        (*pair(row), row["contract_line"])
+        for row in lists["activity_plans"]
+        if row["contract_line"] in names
+    } <= counted
+    assert (names == set()) is (YEARS[month] < "2023-24")
+
+
+@pytest.mark.parametrize("month", YEARS)
+def test_what_is_planned_is_about_what_was_done(
+    agreed: dict[str, tuple[Path, dict[str, list[Row]]]], reference: synth.Reference, month: str
+) -> None:
+    """Day cases of the planned contracts: what others pay for, or an agreement in them, is less."""
+    out, lists = agreed[month]
+    plans = [row for row in lists["activity_plans"] if row["contract_line"] == "DC"]
+    carried = {code: payer for payer, codes in reference.payers.items() for code in codes}
+    pairs = {pair(row) for row in plans}
+    done = [
+        row
+        for row in rows_of(out, "apc")
+        if (row[PROVIDER][:3], carried.get(row["Derived Commissioner"] or row[COMMISSIONER]))
+        in pairs
+        and row[METHOD] in ("11", "12", "13")
+        and row[CLASSIFICATION].lstrip("0") == "2"
+        and row[STAY] == "0"
+        and row["PbR Final Tariff"]
+    ]
+    activity = sum(int(row["activity"]) for row in plans)
+    value = sum(Decimal(row["value"]) for row in plans)
+    assert 0.8 * len(done) < activity < 1.1 * len(done)
+    worth = sum(Decimal(row["PbR Final Tariff"]) for row in done)
+    assert Decimal("0.8") * worth < value < Decimal("1.1") * worth
+
+
+def test_one_contract_has_break_glass_terms_in_2026_27(
+    agreed: dict[str, tuple[Path, dict[str, list[Row]]]],
+) -> None:
+    """Over 10% from plan 50%, over 20% 80%, either way; and one in three plans has grown."""
+    _, lists = agreed["2027-03"]
+    bands = [row for row in lists["contract_terms"] if row["term"] == "break_glass"]
+    columns = ("contract_line", "side", "from_percent", "to_percent", "percent")
+    assert [tuple(row[name] for name in columns) for row in bands] == [
+        ("NEL", "both", "10", "20", "50"),
+        ("NEL", "both", "20", "", "80"),
+    ]
+    (contract,) = {pair(row) for row in bands}
+    grown = {pair(row) for row in lists["activity_plans"] if row["plan_basis"] == "default_growth"}
+    assert contract in {pair(row) for row in lists["activity_plans"]}
+    assert {row["contract_line"] for row in lists["activity_plans"] if pair(row) in grown} >= {
+        "NEL",
+        "DC",
+    }
+    for month in set(YEARS) - {"2027-03"}:
+        _, others = agreed[month]
+        assert not any(row["term"] == "break_glass" for row in others["contract_terms"])
+        assert {row["plan_basis"] for row in others["activity_plans"]} == {"agreed"}
+
+
+def test_a_month_before_there_are_rules_has_no_plan(
+    reference: synth.Reference, tmp_path: Path
+) -> None:
+    synth.write_extracts(["2019-04"], 300, 300, 5, tmp_path, reference)
+    for name in ("activity_plans", "contract_terms", "activity_counts"):
+        assert list(read(next(tmp_path.glob(f"{name}_*.csv")))) == []
 
 
 def test_exceptions_are_of_pairs_on_the_schedule(

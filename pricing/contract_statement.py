@@ -1,0 +1,132 @@
+"""Contract statement: all that a contract pays in a month, a section to each way of paying.
+
+Belongs here: the sections put together (2023/25 Table 1, 2026/27 Table 1), and how much of
+them is not known. Does not belong here: what any of them pays (`pricing.variable_element`,
+`pricing.blended_payments`, `pricing.payable`, `pricing.excluded_items`).
+
+A section is what one payment mechanism pays. The LVA block is paid once in the year (2023/25 ¶86,
+2026/27 ¶116), and the fixed element is agreed: neither pays by the month, so of both the activity
+and its worth are shown, and nothing is payable.
+"""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from pricing.contracts import PAIR
+from pricing.decision import first_that_fits
+from pricing.mechanism import API_BLENDED, API_VARIABLE, EXCLUDED_ITEM
+from pricing.reasons import ItemReason
+from pricing.scheme import CONTRACT_SECTIONS, Scheme
+from schemas.contract_statements import CONTRACT_STATEMENT
+from schemas.priced_line import PAYMENT_MECHANISMS
+
+EXCLUDED_ITEMS = "excluded_items"
+_SECTION = {
+    **{mechanism: mechanism for mechanism in PAYMENT_MECHANISMS},
+    **{mechanism: section for section, mechanism in CONTRACT_SECTIONS.items()},
+    EXCLUDED_ITEM: EXCLUDED_ITEMS,
+}
+"""The section of a contract's statement that a payment mechanism is."""
+_AGAINST_BASELINE = (ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING)
+_SUMS = ("activity", "value_pence", "known_payable_pence", "open_lines", "rows_with_value")
+
+
+def statement(
+    lines: nw.LazyFrame[Any],
+    variable: nw.LazyFrame[Any],
+    blended: nw.LazyFrame[Any],
+    items: nw.LazyFrame[Any],
+    baselines: nw.LazyFrame[Any],
+    activity_month: str,
+    scheme: Scheme,
+) -> nw.LazyFrame[Any]:
+    """Each section of each contract in a month: `schemas.contract_statements.CONTRACT_STATEMENT`.
+
+    Takes the month's priced lines, variable element, blended payments, excluded items, and the
+    drugs of NHS England against their baseline, which pays for those of its contract together.
+    """
+    parts = [
+        _of_lines(lines),
+        _of_contract_lines(variable, "variable_element"),
+        _of_contract_lines(blended, "blended"),
+        _of_items(items),
+        _of_baselines(baselines),
+    ]
+    totals = (
+        nw.concat([_in_form(part) for part in parts])
+        .group_by(*PAIR, "section")
+        .agg(*(nw.col(name).sum().cast(nw.Int64) for name in _SUMS))
+    )
+    citations = [(nw.col("section") == s, _citation(m, scheme)) for m, s in _SECTION.items()]
+    return totals.with_columns(
+        activity_month=nw.lit(activity_month),
+        scheme_year=nw.lit(scheme.scheme_year),
+        value_pence=nw.when(nw.col("rows_with_value") > 0).then(nw.col("value_pence")),
+        payable_pence=nw.when(nw.col("open_lines") == 0).then(nw.col("known_payable_pence")),
+        paragraph=first_that_fits(citations, None),
+    ).select(*(field.name for field in CONTRACT_STATEMENT))
+
+
+def _of_lines(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Lines of the mechanisms that have no statement of their own."""
+    mechanism = nw.col("payment_mechanism")
+    is_open = nw.col("payable_pence").is_null() & (mechanism != EXCLUDED_ITEM)
+    sections = [(mechanism == name, section) for name, section in _SECTION.items()]
+    return lines.filter(~mechanism.is_in([API_VARIABLE, API_BLENDED])).with_columns(
+        section=first_that_fits(sections, None),
+        activity=nw.lit(1),
+        open_lines=nw.when(is_open).then(1).otherwise(0),
+    )
+
+
+def _of_contract_lines(rows: nw.LazyFrame[Any], section: str) -> nw.LazyFrame[Any]:
+    """Contract lines; each without an amount is open, and what of the others has no price."""
+    unpriced = "lines_for_local_price" if section == "variable_element" else None
+    without = nw.lit(0) if unpriced is None else nw.col(unpriced)
+    return rows.with_columns(
+        section=nw.lit(section),
+        open_lines=nw.when(nw.col("payable_pence").is_null()).then(1).otherwise(without),
+    )
+
+
+def _of_items(items: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Excluded items; those against a baseline are paid for with their contract's others."""
+    is_together = nw.col("reason_code").is_in([str(reason) for reason in _AGAINST_BASELINE])
+    is_open = nw.col("payable_pence").is_null() & ~is_together
+    return items.with_columns(
+        section=nw.lit(EXCLUDED_ITEMS),
+        activity=nw.lit(1),
+        value_pence=nw.col("amount_pence"),
+        open_lines=nw.when(is_open).then(1).otherwise(0),
+    )
+
+
+def _of_baselines(baselines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    return baselines.with_columns(
+        section=nw.lit(EXCLUDED_ITEMS),
+        activity=nw.lit(0),
+        value_pence=nw.lit(None, dtype=nw.Int64),
+        open_lines=nw.when(nw.col("payable_pence").is_null()).then(1).otherwise(0),
+    )
+
+
+def _in_form(part: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    has_value = nw.when(nw.col("value_pence").is_null()).then(0).otherwise(1)
+    numbers = {
+        "activity": nw.col("activity").fill_null(0),
+        "value_pence": nw.col("value_pence").fill_null(0),
+        "known_payable_pence": nw.col("payable_pence").fill_null(0),
+        "open_lines": nw.col("open_lines"),
+        "rows_with_value": has_value,
+    }
+    return part.select(
+        *PAIR, "section", **{name: number.cast(nw.Int64) for name, number in numbers.items()}
+    )
+
+
+def _citation(mechanism: str, scheme: Scheme) -> str:
+    """What the rows of the year's decision table rest on that give the mechanism."""
+    rows = [row.citation for row in scheme.mechanism.decision_table if row.pays == mechanism]
+    of_table = [scheme.citation("mechanism.decision_table")]
+    return "; ".join(dict.fromkeys(rows or of_table))

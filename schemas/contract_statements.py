@@ -1,0 +1,142 @@
+"""Statements by contract: what is planned, done and paid for as one line of a contract.
+
+Belongs here: the columns of the variable element, the blended payments and the statement of all
+that a contract pays, with the comments that travel into the DuckDB file. Does not belong here:
+how any of them is worked out (`pricing`), or the priced line (`schemas.priced_line`).
+"""
+
+from schemas.priced_line import Field
+
+CONTRACT_LINES_OF_MONTH = (
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("contract_line", "text", "POINT OF DELIVERY CODE of the priced lines"),
+    Field("activity", "integer", "Priced lines"),
+    Field("value_pence", "integer", "Worth at unit prices after MFF; null if no line has a price"),
+    Field("value_at_base_pence", "integer", "Of that, what is not best practice; null if no price"),
+    Field("best_practice_pence", "integer", "What best practice adds to the base price, after MFF"),
+    Field("unapproved_activity", "integer", "Lines without the prior approval they need"),
+    Field("unapproved_value_at_base_pence", "integer", "Worth of those lines at base prices"),
+    Field("unapproved_best_practice_pence", "integer", "What best practice adds to those lines"),
+    Field(
+        "annual_best_practice_activity",
+        "integer",
+        "Lines flagged for an annual best practice tariff",
+    ),
+    Field("payable_pence", "integer", "Payable by the line; null if no line has an amount"),
+    Field("target_activity", "integer", "Lines that count towards the activity target"),
+    Field("target_value_pence", "integer", "Worth of those lines"),
+    Field("lines_for_local_price", "integer", "Lines that need a locally agreed price"),
+)
+
+_KEY = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year whose rules priced the activity"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field(
+        "contract_line",
+        "text",
+        "What is planned and paid for as one: a POINT OF DELIVERY CODE, or a service or amount "
+        "that no SUS record carries",
+    ),
+)
+_OF_MONTH = (
+    Field(
+        "activity",
+        "integer",
+        "Lines of SUS records, or units counted, of the month; null where the line is an amount",
+    ),
+    Field("planned_activity", "integer", "Activity planned for the month; null without a plan"),
+    Field(
+        "value_pence",
+        "integer",
+        "Worth at unit prices after MFF, at base prices where best practice is a contract line of "
+        "its own; null if nothing has a price",
+    ),
+    Field("planned_value_pence", "integer", "Value planned for the month; null without a plan"),
+)
+_TO_DATE = (
+    Field(
+        "activity_to_date",
+        "integer",
+        "Activity of the scheme year up to the month, without what lacks prior approval; null "
+        "where a month is not priced",
+    ),
+    Field("planned_activity_to_date", "integer", "Planned up to the month; null without any plan"),
+    Field("value_to_date_pence", "integer", "Worth of the activity to date"),
+    Field("planned_value_to_date_pence", "integer", "Value planned up to the month"),
+    Field("payable_to_date_pence", "integer", "Payable for the scheme year up to the month"),
+    Field(
+        "rate_ppm",
+        "integer",
+        "Rate in millionths, of the pack or agreed: of the unit price, of the difference from "
+        "plan before any break-glass band, of full attainment, or the share withheld; null where "
+        "none is known or an amount is agreed",
+    ),
+    Field("reason_code", "text", "Why that is payable, or not known: see the reasons table"),
+    Field("paragraph", "text", "Document and paragraph the line rests on"),
+)
+
+VARIABLE_ELEMENT = (
+    *_KEY,
+    *_OF_MONTH,
+    Field("target_activity", "integer", "Lines that count towards the activity target"),
+    Field("target_value_pence", "integer", "Worth of those lines"),
+    Field(
+        "best_practice_pence",
+        "integer",
+        "What best practice adds to the base price, after MFF: within the value, or within the "
+        "contract line of best practice where there is one",
+    ),
+    Field(
+        "annual_best_practice_activity",
+        "integer",
+        "Lines flagged for an annual best practice tariff, which informs the next fixed element",
+    ),
+    Field(
+        "lines_for_local_price",
+        "integer",
+        "Lines or units that need a locally agreed price, not in it",
+    ),
+    Field(
+        "payable_pence",
+        "integer",
+        "Payable for the month beside the fixed element: what the year to date pays above what it "
+        "paid a month before; null where that is not known",
+    ),
+    *_TO_DATE,
+)
+
+BLENDED = (
+    *_KEY,
+    *_OF_MONTH,
+    Field("fixed_pence", "integer", "Fixed payment of the month; null without a plan"),
+    Field(
+        "variable_pence",
+        "integer",
+        "Variable payment of the month: what the year to date pays above what it paid a month "
+        "before; null where that is not known",
+    ),
+    Field("payable_pence", "integer", "Fixed and variable payment together"),
+    *_TO_DATE,
+)
+
+CONTRACT_STATEMENT = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year whose rules priced the activity"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("section", "text", "Part of what the contract pays"),
+    Field("activity", "integer", "Lines of SUS records, units counted and excluded items"),
+    Field("value_pence", "integer", "Worth at unit prices after MFF; null if nothing has a price"),
+    Field("payable_pence", "integer", "Payable; null where any part of it is not known"),
+    Field("known_payable_pence", "integer", "What is known of it, to which the priced lines tie"),
+    Field(
+        "open_lines",
+        "integer",
+        "How many parts are not known: contract lines, lines and units without a price, items",
+    ),
+    Field("paragraph", "text", "Document and paragraphs the section rests on"),
+)
