@@ -41,6 +41,7 @@ from pricing.scheme import (
     WITHHELD,
     ContractLine,
     Scheme,
+    SchemePackError,
 )
 from schemas.contract_statements import CONTRACT_LINES_OF_MONTH
 
@@ -245,8 +246,9 @@ class _Year:
                 contract_line=nw.lit(row.line),
                 value_pence=added,
                 held_value_pence=added - nw.col("unapproved_best_practice_pence"),
-                best_practice_pence=added,
-                payable_pence=apply_ppm(added, self.pack_rate(row) or 0, self._quantum),
+                payable_pence=apply_ppm(
+                    added, nw.lit(self.pack_rate(row), dtype=nw.Int64), self._quantum
+                ),
                 rows_done=nw.lit(1),
                 rows_payable=nw.lit(1),
             )
@@ -312,9 +314,14 @@ class _Year:
         )
 
     def pack_rate(self, row: ContractLine) -> int | None:
-        """The rate of a line as the pack has it; None where the parties agree on it."""
-        if row.rate is None or not self.scheme.gives(row.rate):
+        """The rate of a line as the pack has it; None where the parties agree on it.
+
+        Raises `SchemePackError` where the pack had not given it by the day that rules are as of.
+        """
+        if row.rate is None:
             return None
+        if not self.scheme.gives(row.rate):
+            raise SchemePackError([self.scheme.absent[row.rate]])
         rate: int = self.scheme.parameters[row.rate].value
         return rate
 

@@ -48,8 +48,8 @@ def statement(
     """
     parts = [
         _of_lines(lines),
-        _of_contract_lines(variable, "variable_element"),
-        _of_contract_lines(blended, "blended"),
+        _of_contract_lines(variable, "variable_element", nw.col("lines_for_local_price")),
+        _of_contract_lines(blended, "blended", nw.lit(0)),
         _of_items(items),
         _of_baselines(baselines),
     ]
@@ -80,13 +80,13 @@ def _of_lines(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     )
 
 
-def _of_contract_lines(rows: nw.LazyFrame[Any], section: str) -> nw.LazyFrame[Any]:
+def _of_contract_lines(
+    rows: nw.LazyFrame[Any], section: str, unpriced: nw.Expr
+) -> nw.LazyFrame[Any]:
     """Contract lines; each without an amount is open, and what of the others has no price."""
-    unpriced = "lines_for_local_price" if section == "variable_element" else None
-    without = nw.lit(0) if unpriced is None else nw.col(unpriced)
     return rows.with_columns(
         section=nw.lit(section),
-        open_lines=nw.when(nw.col("payable_pence").is_null()).then(1).otherwise(without),
+        open_lines=nw.when(nw.col("payable_pence").is_null()).then(1).otherwise(unpriced),
     )
 
 

@@ -87,8 +87,8 @@ VARIABLE_ELEMENT = (
     Field(
         "best_practice_pence",
         "integer",
-        "What best practice adds to the base price, after MFF: within the value, or within the "
-        "contract line of best practice where there is one",
+        "What best practice adds to the base price, after MFF: within the value, or the value of "
+        "the contract line of best practice where there is one",
     ),
     Field(
         "annual_best_practice_activity",
