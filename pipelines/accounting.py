@@ -20,6 +20,7 @@ from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.excluded_items import categories_not_checked, items_changed_since
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (
+    CONTRACT_LINES,
     Rulebook,
     month_days,
     priced_path,
@@ -35,8 +36,9 @@ from pipelines.validation import (
     valid_path,
 )
 from pipelines.workspace import Workspace, replacing
+from pricing.contract_statement import EXCLUDED_ITEMS
 from pricing.low_volume import LVA_BLOCK
-from pricing.mechanism import API_VARIABLE
+from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.reasons import ItemReason
 from pricing.scheme import Scheme
 from schemas.extracts import EXTRACTS, ORGANISATION_CODE, Extract
@@ -542,13 +544,18 @@ def _equalities(
     mechanisms: list[MechanismTotal],
     distinct: Mapping[str, int],
 ) -> list[Equality]:
-    variable = pl.read_parquet(workspace.statement("variable_element", month))
+    of_contracts = pl.read_parquet(workspace.statement(CONTRACT_LINES, month))
+    by_section = pl.read_parquet(workspace.statement("contract_statement", month))
     low_volume = pl.read_parquet(workspace.statement("low_volume", month))
     challenges = pl.read_parquet(workspace.statement("ebi_challenges", month))
     reconciled = pl.read_parquet(workspace.statement("reconciliation", month)).filter(
         component="final"
     )
-    in_variable = [m for m in mechanisms if m.payment_mechanism == API_VARIABLE]
+    by_contract = [m for m in mechanisms if m.payment_mechanism in (API_VARIABLE, API_BLENDED)]
+    by_line = [m for m in mechanisms if m not in by_contract]
+    of_sections = by_section.filter(
+        ~pl.col("section").is_in(["variable_element", "blended", EXCLUDED_ITEMS])
+    )
     in_block = [m for m in mechanisms if m.payment_mechanism == LVA_BLOCK]
     found = []
     for d in datasets:
@@ -588,13 +595,18 @@ def _equalities(
     )
     statement_totals: list[tuple[str, Mapping[str, int], list[MechanismTotal]]] = [
         (
-            "variable element",
+            "contract lines",
             {
-                "lines": _sum(variable, "activity"),
-                "value_pence": _sum(variable, "value_pence"),
-                "payable_pence": _sum(variable, "payable_pence"),
+                "lines": _sum(of_contracts, "activity"),
+                "value_pence": _sum(of_contracts, "value_pence"),
+                "payable_pence": _sum(of_contracts, "payable_pence"),
             },
-            in_variable,
+            by_contract,
+        ),
+        (
+            "contract statement, what is paid by the line",
+            {"payable_pence": _sum(of_sections, "known_payable_pence")},
+            by_line,
         ),
         (
             "low volume statement",

@@ -27,7 +27,12 @@ from pipelines import (
 from pipelines.basis import PricingBasis
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme import SchemePackError
-from schemas.contract_statements import VARIABLE_ELEMENT
+from schemas.contract_statements import (
+    BLENDED,
+    CONTRACT_LINES_OF_MONTH,
+    CONTRACT_STATEMENT,
+    VARIABLE_ELEMENT,
+)
 from schemas.contracts import valid_schema
 from schemas.extracts import ADMITTED_PATIENT_CARE, EXTRACTS, Extract
 from schemas.priced_line import (
@@ -210,22 +215,39 @@ def dataset_assets(extract: Extract) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement of a month, and the datasets whose priced lines it is made from."""
+    """A statement of a month, and the datasets and other statements it is made from."""
 
     name: str
     description: str
     columns: tuple[Field, ...]
     make: Callable[[Workspace, str], Any]
     datasets: tuple[Extract, ...]
+    statements: tuple[str, ...] = ()
 
 
 STATEMENTS = (
     Statement(
+        pricing_run.CONTRACT_LINES,
+        "What the lines of the variable element and the blend come to by contract line.",
+        CONTRACT_LINES_OF_MONTH,
+        pricing_run.make_contract_lines,
+        EXTRACTS,
+    ),
+    Statement(
         "variable_element",
-        "API variable element by provider, commissioner, month and point of delivery.",
+        "API variable element by provider, commissioner, month and contract line, with its plan.",
         VARIABLE_ELEMENT,
         pricing_run.make_variable_element,
-        EXTRACTS,
+        (),
+        (pricing_run.CONTRACT_LINES,),
+    ),
+    Statement(
+        "blended",
+        "Blended payments by provider, commissioner, month and contract line, with their plan.",
+        BLENDED,
+        pricing_run.make_blended,
+        (),
+        (pricing_run.CONTRACT_LINES,),
     ),
     Statement(
         "low_volume",
@@ -254,6 +276,14 @@ STATEMENTS = (
         EXCLUDED_DRUGS_BASELINE,
         pricing_run.make_excluded_drugs_baseline,
         EXTRACTS,
+    ),
+    Statement(
+        "contract_statement",
+        "All that each contract pays in the month, by section.",
+        CONTRACT_STATEMENT,
+        pricing_run.make_contract_statement,
+        EXTRACTS,
+        ("variable_element", "blended", "excluded_items", "excluded_drugs_baseline"),
     ),
     Statement(
         "reconciliation",
@@ -347,7 +377,10 @@ def pricing_assets(pricing: Pricing) -> list[Any]:
             name=statement.name,
             group_name=pricing.group("statements"),
             kinds={"polars", "parquet"},
-            deps=[pricing.key(f"{extract.dataset}_priced_lines") for extract in statement.datasets],
+            deps=[
+                *(pricing.key(f"{extract.dataset}_priced_lines") for extract in statement.datasets),
+                *(pricing.key(name) for name in statement.statements),
+            ],
             description=f"{statement.description}{pricing.says}",
             metadata={"dagster/column_schema": _schema(statement.columns)},
             key_prefix=prefix,

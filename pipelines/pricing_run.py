@@ -7,7 +7,7 @@ what comes out. Does not belong here: any rule.
 
 import json
 from calendar import monthrange
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -69,7 +69,15 @@ from pipelines.user_lists import (
 )
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
-from pricing import contract_lines, ebi, excluded_items, low_volume, variable_element
+from pricing import (
+    blended_payments,
+    contract_lines,
+    contract_statement,
+    ebi,
+    excluded_items,
+    low_volume,
+    variable_element,
+)
 from pricing.contracts import PAIR
 from pricing.hrg_bridge import with_bridged
 from pricing.national import (
@@ -81,7 +89,12 @@ from pricing.national import (
 )
 from pricing.planned_activity import is_counted, lines_of
 from pricing.reference import Reference
-from schemas.contract_statements import VARIABLE_ELEMENT
+from schemas.contract_statements import (
+    BLENDED,
+    CONTRACT_LINES_OF_MONTH,
+    CONTRACT_STATEMENT,
+    VARIABLE_ELEMENT,
+)
 from schemas.extracts import DELIVERY_COLUMNS, EXTRACTS
 from schemas.priced_line import (
     EBI_CHALLENGES,
@@ -92,6 +105,8 @@ from schemas.priced_line import (
 )
 
 _PRICE = {"apc": (marks_of_spells, price_spells), "op": (marks_of_attendances, price_attendances)}
+CONTRACT_LINES = "contract_lines"
+"""What a month's lines come to by contract line, for the statements of its year; not published."""
 _PRICED = "priced"
 _APART = pl.QueryOptFlags(comm_subplan_elim=False)
 """Shared between branches of a query, the records would be held in memory for the later one."""
@@ -564,23 +579,54 @@ def _materialised(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return nw.from_native(found.lazy())
 
 
+def make_contract_lines(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives what the month's priced lines come to by contract and contract line."""
+    rulebook = rulebook_for(workspace, month)
+    made = contract_lines.of_month(_lines(workspace, month), rulebook.pack.scheme)
+    return _write(workspace, CONTRACT_LINES, month, made, CONTRACT_LINES_OF_MONTH)
+
+
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives the month's variable element by contract and contract line."""
-    rulebook = rulebook_for(workspace, month)
-    of_lines = contract_lines.of_month(_lines(workspace, month), rulebook.pack.scheme)
-    months = months_of_year_to(month)
-    counts, plans, terms, bands = (nw.from_native(one.lazy()) for one in rulebook.agreed(months))
-    made = variable_element.statement(
-        of_lines,
-        counts,
-        plans,
-        terms,
-        bands,
-        months,
-        [month],
-        rulebook.pack.scheme,
-    )
+    made = _by_plan(workspace, month, variable_element.statement)
     return _write(workspace, "variable_element", month, made, VARIABLE_ELEMENT)
+
+
+def make_blended(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives the month's blended payments by contract and contract line."""
+    made = _by_plan(workspace, month, blended_payments.statement)
+    return _write(workspace, "blended", month, made, BLENDED)
+
+
+def make_contract_statement(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives all that each contract pays in the month, by section."""
+    variable, blended, items, baselines = (
+        nw.from_native(pl.scan_parquet(workspace.statement(table, month)))
+        for table in ("variable_element", "blended", "excluded_items", "excluded_drugs_baseline")
+    )
+    made = contract_statement.statement(
+        _lines(workspace, month),
+        variable,
+        blended,
+        items,
+        baselines,
+        month,
+        rulebook_for(workspace, month).pack.scheme,
+    )
+    return _write(workspace, "contract_statement", month, made, CONTRACT_STATEMENT)
+
+
+def _by_plan(
+    workspace: Workspace, month: str, statement: Callable[..., nw.LazyFrame[Any]]
+) -> nw.LazyFrame[Any]:
+    """A statement of the scheme year up to a month, from every month of it that is priced."""
+    rulebook = rulebook_for(workspace, month)
+    months = months_of_year_to(month)
+    files = {one: workspace.statement(CONTRACT_LINES, one) for one in months}
+    priced = [one for one, path in files.items() if path.is_file()]
+    of_lines = pl.scan_parquet([files[one] for one in priced])
+    agreed = (nw.from_native(one.lazy()) for one in rulebook.agreed(months))
+    return statement(nw.from_native(of_lines), *agreed, months, priced, rulebook.pack.scheme)
 
 
 def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:

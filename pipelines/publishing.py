@@ -33,7 +33,7 @@ from pipelines.pricing_run import priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
-from schemas.contract_statements import VARIABLE_ELEMENT
+from schemas.contract_statements import BLENDED, CONTRACT_STATEMENT, VARIABLE_ELEMENT
 from schemas.extracts import EXTRACTS, SUPPLEMENT
 from schemas.priced_line import (
     EBI_CHALLENGES,
@@ -123,8 +123,18 @@ _MONTHLY = (
     Table("priced_lines", "One row per record and line; the row is the trace", PRICED_LINE),
     Table(
         "variable_element",
-        "API variable element by provider, commissioner, month and point of delivery",
+        "API variable element by provider, commissioner, month and contract line, with its plan",
         VARIABLE_ELEMENT,
+    ),
+    Table(
+        "blended",
+        "Blended payments by provider, commissioner, month and contract line, with their plan",
+        BLENDED,
+    ),
+    Table(
+        "contract_statement",
+        "All that each contract pays in the month, by section; the fixed element is not in it",
+        CONTRACT_STATEMENT,
     ),
     Table(
         "low_volume",
@@ -173,6 +183,8 @@ TABLES = (
 _FROM_PARQUET = (
     "priced_lines",
     "variable_element",
+    "blended",
+    "contract_statement",
     "low_volume",
     "ebi_challenges",
     "excluded_items",
