@@ -19,7 +19,8 @@ from typing import Any
 import polars as pl
 from support import BOOK
 
-from pipelines import accounting, deliveries, pricing_run, publishing, reconciling, validation
+from pipelines import accounting, deliveries, pricing_run, publishing, validation
+from pipelines.assets import STATEMENTS
 from pipelines.deliveries import Delivery
 from pipelines.validation import Validated
 from pipelines.workspace import PROJECT, Workspace
@@ -292,16 +293,17 @@ def price_records(root: Path, *records: Record, lists: Mapping[str, str] | None 
     return price(workspace, dataset_of(records[0]))
 
 
+def make_statements(workspace: Workspace, month: str = MONTH) -> None:
+    """Every statement of a month that is priced, in the order that they rest on one another."""
+    for statement in STATEMENTS:
+        statement.make(workspace, month)
+
+
 def publish(workspace: Workspace, month: str = MONTH) -> accounting.Account:
     """Every step of a month up to the mart, as the job takes them."""
     for dataset in ("apc", "op"):
         price(workspace, dataset, month)
-    pricing_run.make_variable_element(workspace, month)
-    pricing_run.make_low_volume(workspace, month)
-    pricing_run.make_ebi_challenges(workspace, month)
-    pricing_run.make_excluded_items(workspace, month)
-    pricing_run.make_excluded_drugs_baseline(workspace, month)
-    reconciling.make_reconciliation(workspace, month)
+    make_statements(workspace, month)
     account = accounting.account(workspace, month)
     assert account.faults == []
     publishing.publish(workspace, account, "run")

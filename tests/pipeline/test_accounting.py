@@ -19,7 +19,7 @@ import pytest
 from pipeline import making
 from pipeline.making import attendance, land, new_workspace, spell
 
-from pipelines import accounting, pricing_run, reconciling, synth
+from pipelines import accounting, pricing_run, synth
 from pipelines.accounting import Account, read_account
 from pipelines.deliveries import take_in
 from pipelines.local_prices import PRICE_CELLS
@@ -308,12 +308,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         take_in(workspace, dataset, MONTH)
         validate(workspace, dataset, MONTH)
         pricing_run.price(workspace, dataset, MONTH)
-    pricing_run.make_variable_element(workspace, MONTH)
-    pricing_run.make_low_volume(workspace, MONTH)
-    pricing_run.make_ebi_challenges(workspace, MONTH)
-    pricing_run.make_excluded_items(workspace, MONTH)
-    pricing_run.make_excluded_drugs_baseline(workspace, MONTH)
-    reconciling.make_reconciliation(workspace, MONTH)
+    making.make_statements(workspace, MONTH)
     accounting.account(workspace, MONTH)
     return workspace
 

@@ -34,7 +34,7 @@ from pipeline.making import (
 )
 from support import SHARED_REFERENCE
 
-from pipelines import accounting, cli, explaining, pricing_run, reconciling
+from pipelines import accounting, cli, explaining, pricing_run
 from pipelines.basis import PricingBasis
 from pipelines.explaining import ExplainedReason, explain_record
 from pipelines.organisation_imports import import_organisations
@@ -720,12 +720,7 @@ def reprice(workspace: Workspace, *records: Record) -> dict[str, Line]:
         sort_out(on_basis, dataset, MONTH)
         made = pricing_run.price(on_basis, dataset, MONTH)
         assert made.valid == made.lines + made.refused
-    pricing_run.make_variable_element(on_basis, MONTH)
-    pricing_run.make_low_volume(on_basis, MONTH)
-    pricing_run.make_ebi_challenges(on_basis, MONTH)
-    pricing_run.make_excluded_items(on_basis, MONTH)
-    pricing_run.make_excluded_drugs_baseline(on_basis, MONTH)
-    reconciling.make_reconciliation(on_basis, MONTH)
+    making.make_statements(on_basis, MONTH)
     lines = pl.read_parquet(pricing_run.priced_path(on_basis, "apc", MONTH, "freeze"))
     return {line["record_id"]: line for line in lines.iter_rows(named=True)}
 
