@@ -40,7 +40,7 @@ from pricing.contract_statement import EXCLUDED_ITEMS
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.reasons import ItemReason
-from pricing.scheme import Scheme
+from pricing.scheme import BEST_PRACTICE, LINES, Scheme
 from schemas.extracts import EXTRACTS, ORGANISATION_CODE, Extract
 from schemas.priced_line import PRICED_LINE_COLUMNS
 
@@ -182,6 +182,7 @@ def account(workspace: Workspace, month: str) -> Account:
         versions=versions(),
         equalities=[
             *_equalities(workspace, month, datasets, mechanisms, distinct),
+            *_contract_equalities(workspace, month, rulebook.pack.scheme),
             *_item_equalities(workspace, month, rulebook, items),
         ],
     )
@@ -627,6 +628,34 @@ def _equalities(
             for amount, total in amounts.items()
         ]
     return found
+
+
+def _contract_equalities(workspace: Workspace, month: str, scheme: Scheme) -> list[Equality]:
+    """The statements by contract, against what they are made from and against one another."""
+    of_lines = pl.read_parquet(workspace.statement(CONTRACT_LINES, month))
+    statement = pl.read_parquet(workspace.statement("contract_statement", month))
+    sections = ("variable_element", "blended")
+    columns = ["contract_line", "activity", "value_pence", "payable_pence"]
+    parts = (pl.read_parquet(workspace.statement(name, month)) for name in sections)
+    paid = pl.concat([part.select(columns) for part in parts])
+    from_records = [
+        row.line for row in scheme.contract_lines.table if row.source in (LINES, BEST_PRACTICE)
+    ]
+    of_records = paid.filter(pl.col("contract_line").is_in(from_records))
+    return [
+        Equality(
+            f"variable element and blend: {name} of SUS records = {name} of contract lines",
+            _sum(of_records, name),
+            _sum(of_lines, name),
+        )
+        for name in ("activity", "value_pence")
+    ] + [
+        Equality(
+            "variable element and blend: payable_pence = known_payable_pence of their sections",
+            _sum(paid, "payable_pence"),
+            _sum(statement.filter(pl.col("section").is_in(sections)), "known_payable_pence"),
+        )
+    ]
 
 
 def _items_path(workspace: Workspace, month: str) -> Path:

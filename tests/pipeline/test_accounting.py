@@ -178,8 +178,8 @@ def test_a_line_lost_and_another_doubled_does_not_tie_out(workspace: Workspace) 
 def test_all_equalities_hold(made: Workspace) -> None:
     account = read_account(made, MONTH)
     assert account.faults == []
-    assert len(account.equalities) == 22
-    assert {e.left for e in account.equalities if e.says.startswith("variable element")} == {
+    assert len(account.equalities) == 26
+    assert {e.left for e in account.equalities if e.says.startswith("contract lines")} == {
         3,
         56_173 + 22_469,
         22_469,
@@ -221,15 +221,20 @@ def of_another_mechanism(frame: pl.DataFrame) -> pl.DataFrame:
         ("refused by pricing", with_a_row_twice, "valid records = priced + refused"),
         ("priced", without_a_row, "valid records = priced + refused"),
         ("priced", with_a_row_twice, "valid records = priced + refused"),
-        ("priced", of_another_mechanism, "variable element: lines"),
+        ("priced", of_another_mechanism, "contract lines: lines"),
         ("priced", of_another_mechanism, "low volume statement: lines"),
-        ("priced", with_a_penny_more("value_pence"), "variable element: value_pence"),
+        ("priced", with_a_penny_more("value_pence"), "contract lines: value_pence"),
         ("priced", with_a_penny_more("value_pence"), "low volume statement: value_pence"),
-        ("priced", with_a_penny_more("payable_pence"), "variable element: payable_pence"),
-        ("variable_element", without_a_row, "variable element: lines"),
-        ("variable_element", with_a_penny_more("payable_pence"), "payable_pence"),
-        ("variable_element", with_a_penny_more("value_pence"), "value_pence"),
-        ("variable_element", with_a_penny_more("activity"), "lines"),
+        ("priced", with_a_penny_more("payable_pence"), "contract lines: payable_pence"),
+        ("contract_lines", without_a_row, "contract lines: lines"),
+        ("contract_lines", with_a_penny_more("payable_pence"), "contract lines: payable_pence"),
+        ("contract_lines", with_a_penny_more("value_pence"), "contract lines: value_pence"),
+        ("variable_element", without_a_row, "variable element and blend: activity"),
+        ("variable_element", with_a_penny_more("payable_pence"), "blend: payable_pence"),
+        ("variable_element", with_a_penny_more("value_pence"), "blend: value_pence"),
+        ("variable_element", with_a_penny_more("activity"), "blend: activity"),
+        ("contract_statement", without_a_row, "known_payable_pence of their sections"),
+        ("contract_statement", with_a_penny_more("known_payable_pence"), "blend: payable_pence"),
         ("low_volume", with_a_penny_more("covered_value_pence"), "value_pence"),
         ("low_volume", with_a_penny_more("covered_activity"), "lines"),
     ],
@@ -242,7 +247,10 @@ def test_what_is_changed_on_the_way_is_noticed(
         "refused by validation": refused_path(workspace, "apc", MONTH, "freeze", "validation"),
         "refused by pricing": refused_path(workspace, "apc", MONTH, "freeze", "pricing"),
         "priced": priced_path(workspace, "apc", MONTH, "freeze"),
-        "variable_element": workspace.statement("variable_element", MONTH),
+        **{
+            name: workspace.statement(name, MONTH)
+            for name in ("contract_lines", "variable_element", "contract_statement")
+        },
         "low_volume": workspace.statement("low_volume", MONTH),
     }
     rewrite(paths[where], change)
