@@ -168,6 +168,9 @@ def _shown(version: "Parameter") -> str:
     name, value = version.path, version.value
     if name == "mechanism.decision_table":
         return escape("\n".join(f"{row.rule}: {row.condition} → {row.pays}" for row in value))
+    if name == "contract_lines.table":
+        rows = (f"{row.line}: {row.section}, {row.pays.replace('_', ' ')}" for row in value)
+        return escape("\n".join(rows))
     if isinstance(value, tuple):
         return escape(", ".join(value)) or "none"
     if isinstance(value, dict):

@@ -35,8 +35,8 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.json"
 JOB = "monthly_pricing"
 MONTH = "2024-07"
 JOBS = (JOB, "taking_in", "repricing")
-ASSETS = 16
-REPRICED_ASSETS = 10
+ASSETS = 19
+REPRICED_ASSETS = 13
 CHECKS = 4
 
 # The preview of partitioned checks is silenced where the assets are made, which pytest undoes.
@@ -199,7 +199,10 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
         "op_valid_records": 1,
         "op_refused_records": 0,
         "op_priced_lines": 1,
+        "contract_lines": 2,
         "variable_element": 3,
+        "blended": 0,
+        "contract_statement": 1,
         "low_volume": 8,
         "ebi_challenges": 0,
         "excluded_items": 0,
