@@ -26,7 +26,9 @@ _USED = {
     "priced_lines": (
         "The statements are made from it. `sus-pricing explain` reads it. Join it to `reasons`."
     ),
-    "variable_element": "Statement to settle the API variable element of a month.",
+    "variable_element": "What each contract pays of the variable element, against its plan.",
+    "blended": "What each contract pays of the blended payments, fixed and variable.",
+    "contract_statement": "All that a contract pays in the month, and what of it is open.",
     "low_volume": "Statement of each LVA block, and of what was paid outside it.",
     "ebi_challenges": "List for commissioners to raise with providers.",
     "excluded_items": "List of what is paid for each item of the user's list, and why.",
