@@ -9,7 +9,6 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from pricing.mechanism import API_VARIABLE
-from pricing.money import is_paid_elsewhere
 
 _CONTRACT_MONTH = (
     "activity_month",
@@ -28,6 +27,7 @@ def statement(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     every line needs one. What is payable is null where the contract's plan decides it.
     """
     in_target = nw.col("is_in_activity_target")
+    is_by_plan = ~nw.col("value_pence").is_null() & nw.col("payable_pence").is_null()
     has_a_price = nw.col("lines_for_local_price") < nw.col("activity")
     is_payable_by_line = nw.col("lines_against_plan") == 0
     amounts = ("value_pence", "payable_pence", "target_value_pence")
@@ -38,7 +38,7 @@ def statement(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
             target_one=nw.when(in_target).then(1).otherwise(0),
             target_value_pence=nw.when(in_target).then(nw.col("value_pence")),
             local_one=nw.when(nw.col("value_pence").is_null()).then(1).otherwise(0),
-            plan_one=nw.when(is_paid_elsewhere()).then(1).otherwise(0),
+            plan_one=nw.when(is_by_plan).then(1).otherwise(0),
         )
         .group_by(*_CONTRACT_MONTH)
         .agg(
