@@ -18,12 +18,11 @@ from pipelines.local_prices import FIRST, FOLLOW_UP
 from pipelines.pricing_run import Rulebook, month_days
 from pipelines.user_lists import UserList
 from pricing.contracts import PAIR
+from pricing.ebi import TYPE_LETTER_LENGTH
 from pricing.point_of_delivery import FIRST_ATTENDANCES
 from schemas.extracts import BY_DATASET
 
 Row = dict[str, Any]
-
-_TYPE_LETTER_LENGTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Entries:
         """Those that name the record, or the pair and type on the day of admission."""
         record = self.record or {}
         every = self.rulebook.entries(self.line["activity_month"], self.rulebook.approvals)
-        letter = (record.get("ebi_type_code") or "")[:_TYPE_LETTER_LENGTH]
+        letter = (record.get("ebi_type_code") or "")[:TYPE_LETTER_LENGTH]
         of_type = self._on(
             record.get("start_date"),
             self._of_pair(self.rulebook.approvals).filter(

@@ -186,8 +186,9 @@ class Rulebook:
         first, last = month_days(month)
         admitted_from = min(earliest_admission or first, first)
         parties = self.parties(month)
+        codes = _codes(parties)
         approvals, exceptions, local_prices, contracts = (
-            in_price_year(entries.rows, *_codes(parties))
+            in_price_year(entries.rows, *codes)
             for entries in (self.approvals, self.exceptions, self.local_prices, self.contracts)
         )
         in_force = contracts_in_force(contracts, first)

@@ -38,6 +38,7 @@ from pipelines.lists import (
     text,
 )
 from pipelines.workspace import UserError, Workspace
+from pricing.ebi import TYPE_LETTER_LENGTH
 from pricing.low_volume import EXCEPTION_FLAGS
 from pricing.overseas_visitors import CHARGING_STATUSES
 from schemas.extracts import BY_DATASET
@@ -75,7 +76,6 @@ VISITORS = (
     Cell("source_reference", "source_reference", pl.String, text),
 )
 _PERIOD = ("valid_from", "valid_to")
-_TYPE_LETTER_LENGTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def approved_records(approvals: pl.DataFrame) -> pl.DataFrame:
 def approved_days(approvals: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
     """A row for each day between two on which a pair has approval for a type."""
     by_period = approvals.filter(pl.col("record_id").is_null())
-    letter = pl.col("ebi_type_code").str.slice(0, _TYPE_LETTER_LENGTH)
+    letter = pl.col("ebi_type_code").str.slice(0, TYPE_LETTER_LENGTH)
     return (
         by_day(by_period, "start_date", first, last)
         .select("provider_code", "commissioner_code", letter.alias("ebi_type_letter"), "start_date")

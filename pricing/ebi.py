@@ -19,7 +19,7 @@ from schemas.priced_line import EBI_CHALLENGES
 NOT_APPLICABLE = "not_applicable"
 APPROVED = "approved"
 ZERO_PRICE = "zero_price"
-_LETTER_LENGTH = 2
+TYPE_LETTER_LENGTH = 2
 
 
 def approvals(
@@ -61,7 +61,7 @@ def outcome(rules: EvidenceBasedInterventions) -> nw.Expr:
 
 def _type_letter() -> nw.Expr:
     """The letter and underscore a type begins with: SUS+ cuts the rest to 15 characters."""
-    return nw.col("ebi_type_code").str.slice(0, _LETTER_LENGTH)
+    return nw.col("ebi_type_code").str.slice(0, TYPE_LETTER_LENGTH)
 
 
 def challenges(lines: nw.LazyFrame[Any], spells: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

@@ -42,8 +42,3 @@ def times_ppm(pence: int, ppm: int, quantum_pence: int = 1) -> int:
 def is_too_large(pence: nw.Expr) -> nw.Expr:
     """Whether an amount is beyond what may be multiplied by a factor."""
     return pence.abs() > LARGEST_PENCE
-
-
-def is_paid_elsewhere() -> nw.Expr:
-    """Whether a line has a value and what is payable for it is worked out for its contract."""
-    return ~nw.col("value_pence").is_null() & nw.col("payable_pence").is_null()
