@@ -24,15 +24,17 @@ from pipelines.accounting import Account, item_totals, totals
 from pipelines.basis import (
     OWN_SCHEMA,
     REPRICED_SCHEMA,
-    PricingBasis,
-    first_month_of,
-    schema_of,
-    scheme_year_of,
 )
 from pipelines.pricing_run import priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
+from pipelines.year_to_date import (
+    OF_MONTH,
+    Place,
+    not_following_on_drugs,
+    out_of_step_on_contracts,
+)
 from schemas.contract_statements import BLENDED, CONTRACT_STATEMENT, VARIABLE_ELEMENT
 from schemas.extracts import EXTRACTS, SUPPLEMENT
 from schemas.priced_line import (
@@ -195,24 +197,6 @@ _FROM_PARQUET = (
 )
 """The tables whose rows of a month are in the lake as they are published."""
 _BY_NAME = {table.name: table for table in _MONTHLY}
-_OF_MONTH = "activity_month = $month AND pricing_basis = $basis"
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a month on a basis goes in the mart."""
-
-    month: str
-    basis: str
-
-    @property
-    def of_month(self) -> dict[str, str]:
-        """Values of `_OF_MONTH`."""
-        return {"month": self.month, "basis": self.basis}
-
-    def table(self, name: str) -> str:
-        """The name of a table with its schema."""
-        return f"{schema_of(PricingBasis.named(self.basis))}.{name}"
 
 
 class PublicationError(UserError):
@@ -268,12 +252,12 @@ def _build(
         connection.execute("USE mart")
         connection.execute("BEGIN")
         make_tables(workspace, connection)
-        place = _Place(account.activity_month, account.pricing_basis)
+        place = Place(account.activity_month, account.pricing_basis)
         for name in _FROM_PARQUET:
             _replace_month(connection, name, place, _source(workspace, name, place.month))
         _replace_refused(workspace, connection, account, place)
         _replace_accounting(connection, account, place)
-        if place.month in _not_following(connection, place):
+        if place.month in not_following_on_drugs(connection, place):
             raise PublicationError(
                 "What earlier months published of excluded drugs above baselines has changed while "
                 f"{place.month} was made, so it was not published. Run the month again."
@@ -282,7 +266,7 @@ def _build(
         notices = [
             *account.notices,
             *_take_out_stale(connection, place),
-            *_mark_not_following(connection, place),
+            *_mark_out_of_step(connection, place),
             *_out_of_date_bases(connection, place, files),
         ]
         _add_run(connection, account, run_id, files, notices)
@@ -359,7 +343,7 @@ def _source(workspace: Workspace, name: str, month: str) -> list[Path]:
 
 
 def _replace_month(
-    connection: duckdb.DuckDBPyConnection, name: str, place: _Place, sources: Sequence[Path]
+    connection: duckdb.DuckDBPyConnection, name: str, place: Place, sources: Sequence[Path]
 ) -> None:
     """A month's rows of one table, from Parquet, in the order of their columns."""
     columns = [f.name for f in _BY_NAME[name].fields]
@@ -374,12 +358,12 @@ def _replace_month(
     )
 
 
-def _delete_month(connection: duckdb.DuckDBPyConnection, name: str, place: _Place) -> None:
-    connection.execute(f"DELETE FROM {place.table(name)} WHERE {_OF_MONTH}", place.of_month)
+def _delete_month(connection: duckdb.DuckDBPyConnection, name: str, place: Place) -> None:
+    connection.execute(f"DELETE FROM {place.table(name)} WHERE {OF_MONTH}", place.of_month)
 
 
 def _replace_refused(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, account: Account, place: Place
 ) -> None:
     _delete_month(connection, "refused_records", place)
     cuts = {dataset.dataset: dataset.cut for dataset in account.datasets}
@@ -400,7 +384,7 @@ def _replace_refused(
 
 
 def _replace_accounting(
-    connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
+    connection: duckdb.DuckDBPyConnection, account: Account, place: Place
 ) -> None:
     _delete_month(connection, "accounting", place)
     for m in (*account.mechanisms, *account.items):
@@ -433,7 +417,7 @@ def _files(account: Account) -> str:
 
 
 def _out_of_date_bases(
-    connection: duckdb.DuckDBPyConnection, place: _Place, files: str
+    connection: duckdb.DuckDBPyConnection, place: Place, files: str
 ) -> list[str]:
     """Marks what was priced of the month on other bases from other deliveries; tells which.
 
@@ -463,7 +447,7 @@ def _add_run(
     files: str,
     notices: list[str],
 ) -> None:
-    _set_out_of_date(connection, _Place(account.activity_month, account.pricing_basis))
+    _set_out_of_date(connection, Place(account.activity_month, account.pricing_basis))
     row: Mapping[str, object] = {
         "run_id": run_id,
         "published_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
@@ -487,8 +471,8 @@ def _add_run(
     connection.execute(f"INSERT INTO runs VALUES ({marks})", [row[f.name] for f in RUNS])
 
 
-def _set_out_of_date(connection: duckdb.DuckDBPyConnection, place: _Place) -> None:
-    connection.execute(f"UPDATE runs SET is_current = false WHERE {_OF_MONTH}", place.of_month)
+def _set_out_of_date(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
+    connection.execute(f"UPDATE runs SET is_current = false WHERE {OF_MONTH}", place.of_month)
 
 
 def _replace_reasons(connection: duckdb.DuckDBPyConnection) -> None:
@@ -498,7 +482,7 @@ def _replace_reasons(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _refuse_unless_it_ties(
-    connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
+    connection: duckdb.DuckDBPyConnection, account: Account, place: Place
 ) -> None:
     """The mart's own rows must give the account to the penny."""
     of_month = f"activity_month = '{place.month}' AND pricing_basis = '{place.basis}'"
@@ -523,7 +507,7 @@ def _refuse_unless_it_ties(
         )
 
 
-def _take_out_stale(connection: duckdb.DuckDBPyConnection, place: _Place) -> list[str]:
+def _take_out_stale(connection: duckdb.DuckDBPyConnection, place: Place) -> list[str]:
     """Takes out other months that hold records of this one, and tells which.
 
     A record's later delivery stands, and it has another month: what was published of its
@@ -554,61 +538,35 @@ def _take_out_stale(connection: duckdb.DuckDBPyConnection, place: _Place) -> lis
     ]
 
 
-def _not_following(connection: duckdb.DuckDBPyConnection, place: _Place) -> list[str]:
-    """The months of the scheme year that were not made with what is published of earlier ones.
-
-    A month pays of the year's drugs above a baseline what earlier months did not publish: only
-    then do the months come to what the year pays. Of all pairs together, since one may have been
-    succeeded by another.
-    """
-    table, year = place.table("excluded_drugs_baseline"), scheme_year_of(place.month)
-    following = f"{int(year[:4]) + 1}-04"
-    rows = connection.execute(
-        f"""
-        WITH of_year AS (
-            SELECT activity_month, sum(published_before_pence) AS published_before_pence,
-                sum(payable_pence) AS payable_pence
-            FROM {table} WHERE pricing_basis = $basis
-            AND activity_month >= $first AND activity_month < $following
-            GROUP BY activity_month
-        ), held AS (
-            SELECT activity_month, published_before_pence, coalesce(sum(payable_pence) OVER (
-                ORDER BY activity_month ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            ), 0) AS published_pence FROM of_year
-        )
-        SELECT activity_month FROM held
-        WHERE published_before_pence <> published_pence ORDER BY ALL
-        """,
-        {"basis": place.basis, "first": first_month_of(year), "following": following},
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
-def _mark_not_following(connection: duckdb.DuckDBPyConnection, place: _Place) -> list[str]:
+def _mark_out_of_step(connection: duckdb.DuckDBPyConnection, place: Place) -> list[str]:
     """Marks other months that this publication leaves without what they were made with."""
-    months = [month for month in _not_following(connection, place) if month != place.month]
-    for month in months:
+    of_drugs = set(not_following_on_drugs(connection, place)) - {place.month}
+    of_contracts = set(out_of_step_on_contracts(connection, place))
+    for month in of_drugs | of_contracts:
         _set_out_of_date(connection, replace(place, month=month))
+    drugs = "what earlier months published of excluded drugs above baselines"
+    contracts = "another year to date of contract lines, plans or terms"
     return [
-        f"{month} is out of date: it was made with what earlier months published of excluded drugs "
-        f"above baselines, which is not what they publish now. Run {month} again."
-        for month in months
+        f"{month} is out of date: it was made with {made_with}, which is not what it is now. "
+        f"Run {month} again."
+        for months, made_with in ((of_drugs, drugs), (of_contracts, contracts))
+        for month in sorted(months)
     ]
 
 
 def published_notices(workspace: Workspace, month: str) -> list[str]:
     """What whoever reads a published month must know."""
-    place = _Place(month, workspace.basis.name)
+    place = Place(month, workspace.basis.name)
     with duckdb.connect(str(workspace.mart), read_only=True) as connection:
         row = connection.execute(
-            f"SELECT notices FROM runs WHERE is_current AND {_OF_MONTH}", place.of_month
+            f"SELECT notices FROM runs WHERE is_current AND {OF_MONTH}", place.of_month
         ).fetchone()
     return row[0].splitlines() if row else []
 
 
-def _count(connection: duckdb.DuckDBPyConnection, name: str, place: _Place) -> int:
+def _count(connection: duckdb.DuckDBPyConnection, name: str, place: Place) -> int:
     row = connection.execute(
-        f"SELECT count(*) FROM {place.table(name)} WHERE {_OF_MONTH}", place.of_month
+        f"SELECT count(*) FROM {place.table(name)} WHERE {OF_MONTH}", place.of_month
     ).fetchone()
     assert row is not None
     return int(row[0])

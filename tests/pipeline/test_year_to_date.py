@@ -1,0 +1,120 @@
+"""The months of a scheme year in the mart: which of them are out of date when one is run again.
+
+Belongs here: contract lines to date that no longer agree. Does not belong here: drugs above a
+baseline (`test_excluded_items.py`), or what a contract line pays (`tests/cases/statements`).
+"""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from pipeline import making
+from pipeline.making import land, land_good_month, new_workspace, spell
+
+from pipelines.workspace import Workspace
+
+APRIL, MAY, JUNE = MONTHS = ("2024-04", "2024-05", "2024-06")
+COUNTS = (
+    "provider_code,commissioner_code,activity_month,scheme_year,contract_line,price_code,activity,"
+    "local_price,approval_reference\n"
+    "RGT,13Q,2024-04,2024-25,advice_and_guidance,,{april},,\n"
+    "RGT,13Q,2024-05,2024-25,advice_and_guidance,,20,,\n"
+)
+PLANS = (
+    "provider_code,commissioner_code,activity_month,scheme_year,contract_line,plan_basis,activity,"
+    "value\n"
+    "RGT,13Q,2024-04,2024-25,advice_and_guidance,agreed,10,\n"
+    "RGT,13Q,2024-05,2024-25,advice_and_guidance,agreed,10,\n"
+)
+TERMS = (
+    "provider_code,commissioner_code,scheme_year,contract_line,term,metric,weight_percent,side,"
+    "from_percent,to_percent,percent,amount,approval_reference\n"
+    "RGT,13Q,2024-25,advice_and_guidance,amount_each,,,,,,,5.00,\n"
+)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    made = new_workspace(tmp_path)
+    for month in MONTHS:
+        land_good_month(made, month)
+    return made
+
+
+def add_a_spell(workspace: Workspace, month: str) -> None:
+    """A third spell of the month, in a later delivery."""
+    day = f"{month.replace('-', '')}10"
+    dates = {making.START: day, making.END: day, making.QUERY_DATE: "20250920063000"}
+    spells = [spell(f"S{place}-{month}", dates) for place in (1, 2, 3)]
+    land(workspace, f"freeze/apc_{month}_again.csv", spells)
+
+
+def out_of_date(workspace: Workspace) -> list[str]:
+    with duckdb.connect(str(workspace.mart), read_only=True) as mart:
+        rows = mart.sql(
+            "SELECT activity_month FROM runs GROUP BY ALL HAVING NOT bool_or(is_current) "
+            "ORDER BY ALL"
+        ).fetchall()
+    return [month for (month,) in rows]
+
+
+def notices(workspace: Workspace, month: str) -> str:
+    with duckdb.connect(str(workspace.mart), read_only=True) as mart:
+        rows = mart.execute(
+            "SELECT notices FROM runs WHERE is_current AND activity_month = ?", [month]
+        ).fetchall()
+    return str(rows[0][0])
+
+
+def test_months_run_in_order_are_all_up_to_date(workspace: Workspace) -> None:
+    for month in (*MONTHS, JUNE):
+        making.publish(workspace, month)
+    assert out_of_date(workspace) == []
+
+
+def test_every_later_month_is_out_of_date_when_an_earlier_comes_to_more(
+    workspace: Workspace,
+) -> None:
+    for month in MONTHS:
+        making.publish(workspace, month)
+    add_a_spell(workspace, APRIL)
+    making.publish(workspace, APRIL)
+    assert out_of_date(workspace) == [MAY, JUNE]
+    for month in (MAY, JUNE):
+        assert f"{month} is out of date: it was made with another year" in notices(workspace, APRIL)
+    making.publish(workspace, MAY)
+    assert out_of_date(workspace) == [JUNE]
+    making.publish(workspace, JUNE)
+    assert out_of_date(workspace) == []
+
+
+def test_a_month_run_before_an_earlier_one_is_out_of_date_once_that_is_run(
+    workspace: Workspace,
+) -> None:
+    making.publish(workspace, MAY)
+    making.publish(workspace, APRIL)
+    assert out_of_date(workspace) == [MAY]
+    making.publish(workspace, MAY)
+    assert out_of_date(workspace) == []
+
+
+def test_an_earlier_month_is_out_of_date_when_what_was_counted_of_it_changes(
+    workspace: Workspace,
+) -> None:
+    """£5.00 for each of 12 less 10 in April, and of 15 less 10 once the list says so."""
+    land(workspace, "plans.csv", PLANS)
+    land(workspace, "terms.csv", TERMS)
+    land(workspace, "counts.csv", COUNTS.format(april=12))
+    making.publish(workspace, APRIL)
+    land(workspace, "counts.csv", COUNTS.format(april=15))
+    making.publish(workspace, MAY)
+    with duckdb.connect(str(workspace.mart), read_only=True) as mart:
+        rows = mart.sql(
+            "SELECT payable_pence, payable_to_date_pence FROM variable_element "
+            "WHERE contract_line = 'advice_and_guidance' ORDER BY activity_month"
+        ).fetchall()
+    # May: 20 less 10 more, and with April's 5.
+    assert rows == [(1_000, 1_000), (5_000, 7_500)]
+    assert out_of_date(workspace) == [APRIL]
+    making.publish(workspace, APRIL)
+    assert out_of_date(workspace) == []
