@@ -22,7 +22,7 @@ from schemas.contract_statements import CONTRACT_STATEMENT
 from schemas.priced_line import PAYMENT_MECHANISMS
 
 EXCLUDED_ITEMS = "excluded_items"
-_SECTION = {
+SECTIONS = {
     **{mechanism: mechanism for mechanism in PAYMENT_MECHANISMS},
     **{mechanism: section for section, mechanism in CONTRACT_SECTIONS.items()},
     EXCLUDED_ITEM: EXCLUDED_ITEMS,
@@ -58,7 +58,7 @@ def statement(
         .group_by(*PAIR, "section")
         .agg(*(nw.col(name).sum().cast(nw.Int64) for name in _SUMS))
     )
-    citations = [(nw.col("section") == s, _citation(m, scheme)) for m, s in _SECTION.items()]
+    citations = [(nw.col("section") == s, _citation(m, scheme)) for m, s in SECTIONS.items()]
     return totals.with_columns(
         activity_month=nw.lit(activity_month),
         scheme_year=nw.lit(scheme.scheme_year),
@@ -72,7 +72,7 @@ def _of_lines(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Lines of the mechanisms that have no statement of their own."""
     mechanism = nw.col("payment_mechanism")
     is_open = nw.col("payable_pence").is_null() & (mechanism != EXCLUDED_ITEM)
-    sections = [(mechanism == name, section) for name, section in _SECTION.items()]
+    sections = [(mechanism == name, section) for name, section in SECTIONS.items()]
     return lines.filter(~mechanism.is_in([API_VARIABLE, API_BLENDED])).with_columns(
         section=first_that_fits(sections, None),
         activity=nw.lit(1),
