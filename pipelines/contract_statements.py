@@ -37,6 +37,8 @@ from pricing.forecast_outturn import (
     WORKING_DAYS,
     estimated,
 )
+from pricing.planned_activity import needs_plan
+from pricing.reasons import StatementReason
 from pricing.scheme import BEST_PRACTICE, CONTRACT_SECTIONS, Scheme
 from pricing.year_comparison import BESIDE_LINES, RULES, differences, rests_on
 
@@ -220,7 +222,9 @@ def outturn(workspace: Workspace, statement: ContractStatement) -> Outturn:
     with _mart(workspace, "") as mart:
         missing = [one for one in known if one not in mart.published(workspace.basis)]
         if missing:
-            return _none(statement, f"{', '.join(missing)} is not published, or out of date.")
+            return _none(
+                statement, f"Not published, or out of date, in this year: {', '.join(missing)}."
+            )
         try:
             rulebook = rulebook_for(workspace, month)
             if rulebook.inputs() != statement.priced_with:
@@ -300,11 +304,35 @@ class _Facts:
         frames: list[Any] = [nw.from_native(frame.lazy()) for frame in (of_lines, *agreed)]
         for section, make in _BY_LINE.items():
             rows = _collected(make(*frames, year, year, scheme))
+            rows = self._planned_whole(rows, year, scheme)
             unknown = _unknown(section, doubtful, scheme)
             yield _in_form(
                 rows, method, section, pl.col("contract_line").is_in(unknown), "_to_date"
             )
         yield self._of_sections(method, weights, to_come)
+
+    def _planned_whole(
+        self, rows: pl.DataFrame, year: Sequence[str], scheme: Scheme
+    ) -> pl.DataFrame:
+        """Rows of the year; a line without a plan of every month has none, nor pays by it."""
+        months = self.agreed.plans.group_by("contract_line").agg(pl.n_unique("activity_month"))
+        whole = set(months.filter(activity_month=len(year))["contract_line"])
+        table = scheme.contract_lines.table
+        by_plan = [
+            row.line for row in table if needs_plan(row) and (row.of or row.line) not in whole
+        ]
+        line = pl.col("contract_line")
+        amounts = ("planned_activity_to_date", "planned_value_to_date_pence")
+        return rows.with_columns(
+            *(pl.when(line.is_in(list(whole))).then(pl.col(name)).alias(name) for name in amounts),
+            pl.when(~line.is_in(by_plan))
+            .then(pl.col("payable_to_date_pence"))
+            .alias("payable_to_date_pence"),
+            pl.when(line.is_in(by_plan))
+            .then(pl.lit(str(StatementReason.PLAN_MISSING)))
+            .otherwise(pl.col("reason_code"))
+            .alias("reason_code"),
+        )
 
     def _of_sections(
         self, method: str, weights: pl.DataFrame, to_come: Sequence[str]
@@ -394,7 +422,10 @@ def _weights(
     before = {f"{int(month[:4]) - 1}{month[4:]}": month for month in year}
     missing = sorted(set(before) - mart.published(OWN_YEAR))
     if missing:
-        why[LAST_YEARS_PROFILE] = f"Not all of the year before is published: {', '.join(missing)}."
+        why[LAST_YEARS_PROFILE] = (
+            f"{len(missing)} of the 12 months of {scheme_year_of(missing[0])} are not published, "
+            f"or out of date, the first of them {missing[0]}."
+        )
     else:
         found[LAST_YEARS_PROFILE] = _profile(mart, statement, before)
     return found, why

@@ -95,7 +95,10 @@ class Reference:
             prices=_hrg_prices(price_book),
             attendance_prices=_attendance_prices(price_book / "outpatient_attendances.csv"),
             low_volume_pairs=tuple(
-                sorted((row[0], row[1]) for row in _table(price_book / "lva_payments_schedule.csv"))
+                sorted(
+                    (row[0], row[1])
+                    for row in _table_if_any(price_book / "lva_payments_schedule.csv")
+                )
             ),
             unbundled=_unbundled(price_book),
             best_practice=_best_practice(price_book),
