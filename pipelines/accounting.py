@@ -15,13 +15,14 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines.basis import first_month_of, scheme_year_of
+from pipelines.basis import first_month_of, months_of, scheme_year_of
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.excluded_items import categories_not_checked, items_changed_since
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (
     CONTRACT_LINES,
     Rulebook,
+    idle_plans,
     month_days,
     priced_path,
     priced_paths,
@@ -37,6 +38,7 @@ from pipelines.validation import (
 )
 from pipelines.workspace import Workspace, replacing
 from pricing.contract_statement import EXCLUDED_ITEMS
+from pricing.contracts import PAIR
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.reasons import ItemReason
@@ -357,6 +359,9 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
     notices += _unchecked_items(rulebook, month)
     notices += _late_items(workspace, rulebook, month)
     notices += _open_items(workspace, month)
+    notices += _idle_plans(workspace, rulebook, month)
+    notices += _plans_of_another_year(rulebook, month)
+    notices += _open_contract_lines(workspace, month)
     notices += _idle_local_prices(rulebook, month)
     notices += _unknown_hrgs(workspace, rulebook, month)
     return notices
@@ -422,11 +427,9 @@ def _unknown_records(
     words = " or ".join(_RECORDS[dataset] for dataset in datasets)
     notices = []
     for (name,), rows in unknown.group_by("file", maintain_order=True):
-        lines = ", ".join(str(line) for line in rows["line"].head(10))
-        more = f" and {rows.height - 10:,} more" if rows.height > 10 else ""
         notices.append(
             f"{name}: {kind} that name a record which is no valid {words} of any month run so "
-            f"far: {rows.height:,} (lines {lines}{more})."
+            f"far: {_lines_of_list(rows)}."
         )
     return notices
 
@@ -458,6 +461,65 @@ def _open_items(workspace: Workspace, month: str) -> list[str]:
         return []
     said = ", ".join(f"{count:,} {code}" for code, count in counts)
     return [f"Of some excluded items it is not known what is payable: {said}. See excluded_items."]
+
+
+def _idle_plans(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
+    """Plans of contracts of which nothing was done in the year: perhaps, but rarely, so."""
+    return [
+        f"{name}: plans of contracts of which no record is priced and nothing is counted in "
+        f"{scheme_year_of(month)} up to {month}: {_lines_of_list(rows)}. What is planned is held "
+        "against them as not done: check both codes, and that their extracts are there."
+        for (name,), rows in idle_plans(workspace, month, rulebook).group_by(
+            "file", maintain_order=True
+        )
+    ]
+
+
+def _plans_of_another_year(rulebook: Rulebook, month: str) -> list[str]:
+    """Plans and counts of the year's months under other rules, or under its rules elsewhere."""
+    if not rulebook.is_own_year(month):
+        return []
+    year = scheme_year_of(month)
+    is_of_month = pl.col("activity_month").is_in(months_of(year))
+    is_apart = is_of_month != (pl.col("scheme_year") == year)
+    return [
+        f"{name}: {kind} of {year} whose activity_month is not in their scheme_year: "
+        f"{_lines_of_list(rows)}. They are used only where that month is priced under that year."
+        for kind, of in (("plans", rulebook.plans), ("counts", rulebook.counts))
+        for (name,), rows in of.rows.filter(is_apart)
+        .sort("file", "line")
+        .group_by("file", maintain_order=True)
+    ]
+
+
+def _open_contract_lines(workspace: Workspace, month: str) -> list[str]:
+    """Contract lines of which it is not known what is payable, by reason and contract."""
+    tables = ("variable_element", "blended")
+    columns = [*PAIR, "reason_code"]
+    found = [
+        pl.read_parquet(workspace.statement(table, month))
+        .filter(pl.col("payable_pence").is_null())
+        .select(columns)
+        for table in tables
+    ]
+    notices = []
+    for (code,), rows in (
+        pl.concat(found).sort(columns[::-1]).group_by("reason_code", maintain_order=True)
+    ):
+        pairs = rows.select(PAIR).unique(maintain_order=True)
+        named = ", ".join(" with ".join(pair) for pair in pairs.sort(PAIR).head(10).rows())
+        more = f" and {pairs.height - 10:,} more" if pairs.height > 10 else ""
+        notices.append(
+            f"{code}: of {rows.height:,} contract lines it is not known what is payable. Their "
+            f"contracts ({pairs.height:,}): {named}{more}. See {' and '.join(tables)}."
+        )
+    return notices
+
+
+def _lines_of_list(rows: pl.DataFrame) -> str:
+    lines = ", ".join(str(line) for line in rows["line"].head(10))
+    more = f" and {rows.height - 10:,} more" if rows.height > 10 else ""
+    return f"{rows.height:,} (lines {lines}{more})"
 
 
 def _idle_local_prices(rulebook: Rulebook, month: str) -> list[str]:

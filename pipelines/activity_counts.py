@@ -19,6 +19,7 @@ from pipelines.lists import (
     optional_text,
     pence,
     required_whole,
+    scheme_year,
     text,
 )
 from pipelines.price_books.annex_a import BY_NAME
@@ -46,6 +47,7 @@ COUNT_CELLS = (
     Cell("provider_code", "provider_code", pl.String, code),
     Cell("commissioner_code", "commissioner_code", pl.String, code),
     Cell("activity_month", "activity_month", pl.String, month),
+    Cell("scheme_year", "scheme_year", pl.String, scheme_year),
     Cell("contract_line", "contract_line", pl.String, text),
     Cell("price_code", "price_code", pl.String, optional_code),
     Cell("activity", "activity", pl.Int64, required_whole),
@@ -68,11 +70,12 @@ _PRICE = "unit_price_pence"
 def read_activity_counts(workspace: Workspace) -> UserList:
     """Every count in the landing folder; none where there is no list.
 
-    Raises `UserError` that names the lines of two counts for one contract, line, code and month.
+    A count is by the lines and prices of its `scheme_year`, as a plan is. Raises `UserError` that
+    names the lines of two counts for one contract, line, code and month.
     """
     counts = read_user_list(workspace, ACTIVITY_COUNTS, COUNT_CELLS)
-    refuse_outside_years(counts, "activity_month", scheme_years(workspace))
-    refuse_repeated(counts, *_KEY, "price_code")
+    refuse_outside_years(counts, scheme_years(workspace))
+    refuse_repeated(counts, *_KEY, "scheme_year", "price_code")
     return counts
 
 
@@ -81,7 +84,7 @@ def refuse_unusable_counts(
 ) -> None:
     """Raises `UserError` naming the counts that a scheme year's lines cannot have.
 
-    `counts` are of months of that year; `tables` are those of its price book, as published.
+    `counts` are those written under that year; `tables` are those of its price book, as published.
     """
     year = scheme.scheme_year
     lines = lines_of(scheme)
@@ -136,11 +139,11 @@ def valued_counts(
 ) -> pl.DataFrame:
     """The counts of each pair, month and line together, with what they are worth after MFF.
 
-    Takes entries by the organisations of the price year, without those whose line the scheme
-    year does not count; gives `provider_code`, `commissioner_code`, `activity_month`,
-    `contract_line`, `activity` and `value_pence`, null where any of it has no price. `factors`
-    is `market_forces_factors` of `pricing.reference`. Raises `UserError` that names the lines of
-    a provider without a factor, and of counts that come to more than any amount can be.
+    Takes entries of the scheme year by the organisations of the price year; gives
+    `provider_code`, `commissioner_code`, `activity_month`, `contract_line`, `activity` and
+    `value_pence`, null where any of it has no price. `factors` is `market_forces_factors` of
+    `pricing.reference`. Raises `UserError` that names the lines of a provider without a factor,
+    and of counts that come to more than any amount can be.
     """
     published = _published(tables).rename({_PRICE: "published_price_pence"})
     priced = counts.join(published, on=["contract_line", "price_code"], how="left").join(

@@ -5,11 +5,13 @@ here: growth of a plan (`pricing.planned_activity`), or what is paid for the dif
 (`pricing.variable_element`, `pricing.blended_payments`).
 """
 
+from collections.abc import Mapping
+
 import narwhals.stable.v2 as nw
 import polars as pl
 
 from pipelines.deliveries import ACTIVITY_PLANS
-from pipelines.lists import Cell, code, month, one_of, pence, text, whole
+from pipelines.lists import Cell, code, month, one_of, pence, scheme_year, text, whole
 from pipelines.scheme_packs import scheme_years
 from pipelines.user_lists import (
     UserList,
@@ -28,13 +30,14 @@ from pricing.planned_activity import (
     lines_of,
     may_have_plan,
 )
-from pricing.scheme import Scheme
+from pricing.scheme import BEST_PRACTICE, LINES, ContractLine, Scheme
 
 AGREED, DEFAULT_GROWTH = "agreed", "default_growth"
 PLAN_CELLS = (
     Cell("provider_code", "provider_code", pl.String, code),
     Cell("commissioner_code", "commissioner_code", pl.String, code),
     Cell("activity_month", "activity_month", pl.String, month),
+    Cell("scheme_year", "scheme_year", pl.String, scheme_year),
     Cell("contract_line", "contract_line", pl.String, text),
     Cell("plan_basis", "plan_basis", pl.String, one_of(AGREED, DEFAULT_GROWTH)),
     Cell("activity", "planned_activity", pl.Int64, whole),
@@ -44,17 +47,21 @@ _KEY = (*PAIR, "activity_month", "contract_line")
 _LEAST_PENCE_EACH, _MOST_PENCE_EACH = 100, 10_000_000
 """£1 and £100,000 a unit of activity. They tell pence from pounds, and decide no amount: nothing
 that is planned by the unit is cheaper than the one or, on average, dearer than the other."""
+_MOST_TIMES_DONE, _FEWEST_DONE = 30, 10
+"""How many times dearer or cheaper a unit may be planned than it is on average where some are done.
+Pence for pounds are out by 100 times; the mix of one contract's activity by far less."""
 
 
 def read_activity_plans(workspace: Workspace) -> UserList:
     """Every plan in the landing folder; none where there is no list.
 
-    Raises `UserError` that names the lines of two plans for one contract, line and month, and of
-    a value that cannot be that of its activity, as where pence stand for pounds.
+    A plan is written under the lines and prices of its `scheme_year`: that of its month, or another
+    under which the month is priced too. Raises `UserError` that names the lines of two plans for
+    one contract, line and month, and of a value that cannot be that of its activity.
     """
     plans = read_user_list(workspace, ACTIVITY_PLANS, PLAN_CELLS)
-    refuse_outside_years(plans, "activity_month", scheme_years(workspace))
-    refuse_repeated(plans, *_KEY)
+    refuse_outside_years(plans, scheme_years(workspace))
+    refuse_repeated(plans, *_KEY, "scheme_year")
     activity, value = pl.col("planned_activity"), pl.col("planned_value_pence")
     refuse_rows(
         plans,
@@ -82,7 +89,7 @@ def read_activity_plans(workspace: Workspace) -> UserList:
 def refuse_unusable_plans(plans: UserList, scheme: Scheme) -> None:
     """Raises `UserError` naming the plans that a scheme year's lines cannot have.
 
-    `plans` are of months of that year.
+    `plans` are those written under that year.
     """
     year = scheme.scheme_year
     lines = lines_of(scheme)
@@ -113,6 +120,7 @@ def refuse_unusable_plans(plans: UserList, scheme: Scheme) -> None:
         ~is_amount & pl.col("planned_activity").is_null(),
         "must give the activity that is planned",
     )
+    _refuse_most_of_elective(plans, lines)
     priced = [name for name, one in lines.items() if has_price(one)]
     refuse_rows(
         plans,
@@ -121,12 +129,52 @@ def refuse_unusable_plans(plans: UserList, scheme: Scheme) -> None:
     )
 
 
+def _refuse_most_of_elective(plans: UserList, lines: Mapping[str, ContractLine]) -> None:
+    """Best practice adds to the prices of elective activity, and never as much as they are."""
+    elective = [name for name, one in lines.items() if one.source == LINES]
+    added = [name for name, one in lines.items() if one.source == BEST_PRACTICE]
+    line, value = pl.col("contract_line"), pl.col("planned_value_pence")
+    whole = value.filter(line.is_in(elective)).sum().over(*PAIR, "activity_month")
+    refuse_rows(
+        plans,
+        line.is_in(added) & (whole > 0) & (value > whole),
+        "must plan less for best practice than for the activity whose prices it adds to: is the "
+        "value in pence? It is read as pounds",
+    )
+
+
+def refuse_other_magnitudes(plans: pl.DataFrame, done: pl.DataFrame) -> None:
+    """Raises `UserError` naming plans whose unit costs many times more or less than is done.
+
+    `done` has `contract_line`, `activity` and `value_pence` of all contracts together, without
+    what has no price. Where hardly any of a line is done there is nothing to hold a plan to.
+    """
+    enough = done.filter(pl.col("activity") >= _FEWEST_DONE)
+    each = enough.select("contract_line", each=pl.col("value_pence") // pl.col("activity"))
+    known = plans.filter(pl.col("planned_activity") > 0).join(each, on="contract_line")
+    planned_each = pl.col("planned_value_pence") // pl.col("planned_activity")
+    faults = (
+        (
+            planned_each > pl.col("each") * _MOST_TIMES_DONE,
+            f"at most {_MOST_TIMES_DONE} times what one of its line is worth on average: is the "
+            "value in pence? It is read as pounds",
+        ),
+        (
+            planned_each * _MOST_TIMES_DONE < pl.col("each"),
+            f"at least a {_MOST_TIMES_DONE}th of what one of its line is worth on average: is the "
+            "value in thousands or millions of pounds? It is read as pounds",
+        ),
+    )
+    for is_other, wanted in faults:
+        refuse_rows(UserList(known, {}), is_other, f"must plan a unit of activity at {wanted}")
+
+
 def planned(plans: pl.DataFrame, scheme: Scheme) -> pl.DataFrame:
     """What is planned of each pair, month and line, those of one pair together.
 
-    Takes entries by the organisations of the price year, without those whose line the scheme
-    year does not have; gives `provider_code`, `commissioner_code`, `activity_month`,
-    `contract_line`, `planned_activity` and `planned_value_pence`. Predecessors' plans add up.
+    Takes entries of the scheme year by the organisations of the price year; gives
+    `provider_code`, `commissioner_code`, `activity_month`, `contract_line`, `planned_activity`
+    and `planned_value_pence`. Predecessors' plans add up.
     """
     amounts = {"planned_activity": 1, "planned_value_pence": scheme.rounding.quantum_pence}
     is_grown = nw.col("plan_basis") == DEFAULT_GROWTH

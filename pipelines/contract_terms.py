@@ -138,7 +138,7 @@ def read_contract_terms(workspace: Workspace) -> UserList:
     refuse_rows(
         terms, pl.col("to_ppm") <= pl.col("from_ppm"), "must have to_percent above from_percent"
     )
-    refuse_outside_years(terms, "scheme_year", scheme_years(workspace))
+    refuse_outside_years(terms, scheme_years(workspace))
     refuse_repeated(terms, *_KEY)
     _refuse_overlapping_bands(terms.rows, _OF_YEAR)
     _refuse_part_weights(terms.rows)

@@ -21,7 +21,12 @@ from pipelines.activity_counts import (
     refuse_unusable_counts,
     valued_counts,
 )
-from pipelines.activity_plans import planned, read_activity_plans, refuse_unusable_plans
+from pipelines.activity_plans import (
+    planned,
+    read_activity_plans,
+    refuse_other_magnitudes,
+    refuse_unusable_plans,
+)
 from pipelines.basis import PricingBasis, months_of, months_of_year_to, scheme_year_of
 from pipelines.contract_terms import (
     read_contract_terms,
@@ -66,6 +71,7 @@ from pipelines.user_lists import (
     read_prior_approvals,
     refuse_rows,
     refuse_unknown_organisations,
+    written_under,
 )
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
@@ -87,7 +93,6 @@ from pricing.national import (
     price_attendances,
     price_spells,
 )
-from pricing.planned_activity import is_counted, lines_of
 from pricing.reference import Reference
 from schemas.contract_statements import (
     BLENDED,
@@ -222,16 +227,13 @@ class Rulebook:
         """What contracts plan, count and agree, for the statements of the last of some months.
 
         The months are of one scheme year. Each month's entries are by the parties of its own
-        lines, terms by those of every month. Under another year's rules, what that year has no
-        line for, and pairs that are then not under API, are left out. Raises `UserError` that
-        names the lines of entries of pairs that are not under API in the month's own year, and
-        where terms that come down to one pair disagree.
+        lines, terms by those of every month. Raises `UserError` that names the lines of plans and
+        counts, written under the year that prices the months, of pairs that are then not under
+        API, and where terms that come down to one pair disagree.
         """
         scheme = self.pack.scheme
-        lines = lines_of(scheme)
-        counted = [name for name, line in lines.items() if is_counted(line)]
-        plans = [self._under_api(self.plans, month, list(lines)) for month in months]
-        counts = [self._under_api(self.counts, month, counted) for month in months]
+        plans = [self.under_api(self.plans, month) for month in months]
+        counts = [self.under_api(self.counts, month) for month in months]
         tables = {name: table.rows for name, table in self.book.read.items()}
         terms = terms_in_price_year(self._terms_of(months))
         return Agreed(
@@ -243,16 +245,27 @@ class Rulebook:
             bands=terms.bands,
         )
 
-    def _under_api(self, of: UserList, month: str, lines: Sequence[str]) -> pl.DataFrame:
-        """A month's entries of some lines by its parties, of pairs that are under API then."""
-        rows = of.rows.filter(pl.col("contract_line").is_in(lines), activity_month=month)
+    def under_api(self, of: UserList, month: str) -> pl.DataFrame:
+        """A month's plans or counts under the year that prices it, by the parties of its lines.
+
+        Raises `UserError` that names the lines of those of pairs that are not under API then.
+        """
+        rows = written_under(of, self.pack.scheme.scheme_year, [month]).rows
         if rows.is_empty():
             return rows
         entries = self.entries(month, UserList(rows, of.files))
-        outside = self._pairs_without_api(entries, month)
-        if self.is_own_year(month):
-            _refuse_without_api(entries.join(outside, on=PAIR, how="semi"), month)
-        return entries.join(outside, on=PAIR, how="anti")
+        without = self._pairs_without_api(entries, month)
+        _refuse_without_api(entries.join(without, on=PAIR, how="semi"), self._when(month))
+        return entries
+
+    def contracted(self, month: str) -> pl.DataFrame:
+        """The pairs that the contracts list names for a month."""
+        first, _ = month_days(month)
+        return contracts_in_force(self.entries(month, self.contracts), first).select(PAIR)
+
+    def _when(self, month: str) -> str:
+        year = self.pack.scheme.scheme_year
+        return month if self.is_own_year(month) else f"{month} under {year}"
 
     def _terms_of(self, months: Sequence[str]) -> pl.DataFrame:
         """The scheme year's terms by the parties of each of some months.
@@ -412,21 +425,14 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
 def _refuse_unusable(rulebook: Rulebook, month: str) -> None:
     """Raises `UserError` for plans, terms and counts that the month's statements cannot take.
 
-    Those of the month's own year are held to its lines; under another year's rules they were
-    not written for, only that year's terms are.
+    Those written under the year that prices the month are held to its lines and prices.
     """
     scheme, months = rulebook.pack.scheme, months_of(scheme_year_of(month))
-    of_year = pl.col("activity_month").is_in(months)
-    terms = rulebook.terms
-    own = UserList(terms.rows.filter(scheme_year=scheme.scheme_year), terms.files)
-    refuse_unusable_terms(own, scheme)
-    if rulebook.is_own_year(month):
-        plans, counts = (
-            UserList(of.rows.filter(of_year), of.files) for of in (rulebook.plans, rulebook.counts)
-        )
-        refuse_unusable_plans(plans, scheme)
-        tables = {name: table.rows for name, table in rulebook.book.read.items()}
-        refuse_unusable_counts(counts, scheme, tables)
+    year, terms = scheme.scheme_year, rulebook.terms
+    refuse_unusable_terms(UserList(terms.rows.filter(scheme_year=year), terms.files), scheme)
+    refuse_unusable_plans(written_under(rulebook.plans, year, months), scheme)
+    tables = {name: table.rows for name, table in rulebook.book.read.items()}
+    refuse_unusable_counts(written_under(rulebook.counts, year, months), scheme, tables)
     rulebook.agreed([month])
 
 
@@ -584,7 +590,57 @@ def make_contract_lines(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives what the month's priced lines come to by contract and contract line."""
     rulebook = rulebook_for(workspace, month)
     made = contract_lines.of_month(_lines(workspace, month), rulebook.pack.scheme)
-    return _write(workspace, CONTRACT_LINES, month, made, CONTRACT_LINES_OF_MONTH)
+    table = _write(workspace, CONTRACT_LINES, month, made, CONTRACT_LINES_OF_MONTH)
+    _refuse_implausible_plans(workspace, month, rulebook)
+    return table
+
+
+def _refuse_implausible_plans(workspace: Workspace, month: str, rulebook: Rulebook) -> None:
+    """Raises `UserError` naming plans that what was done up to the month shows to be mistaken."""
+    idle = idle_plans(workspace, month, rulebook)
+    refuse_rows(
+        UserList(idle, {}),
+        ~pl.col("has_contract"),
+        f"must plan for a provider and payer who have activity: in {scheme_year_of(month)} up to "
+        f"{month} none of their records is priced and nothing is counted. Check both codes, and "
+        "that their extracts are there; if they have a contract of which nothing was done yet, "
+        "name it in the contracts list",
+    )
+    months, columns = months_of_year_to(month), ["contract_line", "activity", "value_pence"]
+    of_lines = pl.concat([pl.read_parquet(p) for p in _contract_lines(workspace, months).values()])
+    without_price = pl.col("activity") - pl.col("lines_for_local_price")
+    done = pl.concat(
+        [
+            of_lines.with_columns(activity=without_price).select(columns),
+            rulebook.agreed(months).counts.drop_nulls("value_pence").select(columns),
+        ]
+    )
+    plans = pl.concat([rulebook.under_api(rulebook.plans, one) for one in months])
+    refuse_other_magnitudes(plans, done.group_by("contract_line").sum())
+
+
+def idle_plans(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.DataFrame:
+    """The plans up to a month of providers and payers of whom nothing was done in its year.
+
+    As rows of the list by the parties of each month, with `has_contract`: whether the contracts
+    list names the two. Only months that are priced can show that something was done.
+    """
+    months = months_of_year_to(month)
+    plans, counts = (
+        pl.concat([rulebook.under_api(of, one) for one in months])
+        for of in (rulebook.plans, rulebook.counts)
+    )
+    files = _contract_lines(workspace, months).values()
+    idle = plans.join(counts, on=PAIR, how="anti")
+    idle = idle.join(pl.concat([pl.read_parquet(path) for path in files]), on=PAIR, how="anti")
+    if not idle.is_empty():
+        lines = [path for one in months for path in _priced_before(workspace, one)]
+        of_any_mechanism = pl.scan_parquet(lines).select(PAIR)
+        idle = idle.lazy().join(of_any_mechanism, on=PAIR, how="anti").collect()
+    named = pl.concat([rulebook.contracted(one) for one in months]).unique()
+    has_contract = pl.col("has_contract").fill_null(False)
+    found = idle.join(named.with_columns(has_contract=True), on=PAIR, how="left")
+    return found.with_columns(has_contract).sort("file", "line")
 
 
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
@@ -623,11 +679,16 @@ def _by_plan(
     """A statement of the scheme year up to a month, from every month of it that is priced."""
     rulebook = rulebook_for(workspace, month)
     months = months_of_year_to(month)
-    files = {one: workspace.statement(CONTRACT_LINES, one) for one in months}
-    priced = [one for one, path in files.items() if path.is_file()]
-    of_lines = pl.scan_parquet([files[one] for one in priced])
+    files = _contract_lines(workspace, months)
+    of_lines = pl.scan_parquet(list(files.values()))
     agreed = (nw.from_native(one.lazy()) for one in rulebook.agreed(months))
-    return statement(nw.from_native(of_lines), *agreed, months, priced, rulebook.pack.scheme)
+    return statement(nw.from_native(of_lines), *agreed, months, list(files), rulebook.pack.scheme)
+
+
+def _contract_lines(workspace: Workspace, months: Sequence[str]) -> dict[str, Path]:
+    """What the lines of each of some months come to, of those that are priced."""
+    files = {one: workspace.statement(CONTRACT_LINES, one) for one in months}
+    return {one: path for one, path in files.items() if path.is_file()}
 
 
 def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:

@@ -15,7 +15,6 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.basis import scheme_year_of
 from pipelines.deliveries import (
     HRG_BRIDGE,
     LVA_EXCEPTIONS,
@@ -279,15 +278,19 @@ def refuse_backwards(entries: UserList) -> None:
     refuse_rows(entries, ends_first, "must not end before it starts")
 
 
-def refuse_outside_years(entries: UserList, column: str, years: Collection[str]) -> None:
-    """Raises `UserError` for an entry of a month, or scheme year, for which there are no rules."""
-    year_of = scheme_year_of if column == "activity_month" else str
-    outside = [one for one in entries.rows[column].unique() if year_of(one) not in years]
+def refuse_outside_years(entries: UserList, years: Collection[str]) -> None:
+    """Raises `UserError` for an entry whose `scheme_year` is one for which there are no rules."""
     refuse_rows(
         entries,
-        pl.col(column).is_in(outside),
-        f"must be of a scheme year that has rules, as {column}: {', '.join(years)}",
+        ~pl.col("scheme_year").is_in(list(years)),
+        f"must be of a scheme year that has rules, as scheme_year: {', '.join(years)}",
     )
+
+
+def written_under(entries: UserList, year: str, months: Sequence[str]) -> UserList:
+    """Plans or counts of some months, written under the lines and prices of a scheme year."""
+    rows = entries.rows.filter(pl.col("activity_month").is_in(months), scheme_year=year)
+    return UserList(rows, entries.files)
 
 
 def refuse_repeated(entries: UserList, *keys: str) -> None:

@@ -29,7 +29,7 @@ from pipelines.synth.pools import stable
 from pipelines.synth.reference import MILLION, Reference
 
 PLAN_COLUMNS = (
-    *("provider_code", "commissioner_code", "activity_month", "contract_line"),
+    *("provider_code", "commissioner_code", "activity_month", "scheme_year", "contract_line"),
     *("plan_basis", "activity", "value"),
 )
 TERM_COLUMNS = (
@@ -38,7 +38,7 @@ TERM_COLUMNS = (
     *("percent", "amount", "approval_reference"),
 )
 COUNT_COLUMNS = (
-    *("provider_code", "commissioner_code", "activity_month", "contract_line"),
+    *("provider_code", "commissioner_code", "activity_month", "scheme_year", "contract_line"),
     *("price_code", "activity", "local_price", "approval_reference"),
 )
 BEST_PRACTICE, CQUIN = "best_practice", "cquin"
@@ -155,7 +155,10 @@ def plans(
             whole = sum(value for *_, value in of_lines)
             amounts = list(_of_amounts(pair, month, year, activity, planned, whole))
             rows += [
-                (*pair, month, line, basis, "" if units is None else str(units), _pounds(value))
+                (
+                    *(*pair, month, _year(month), line, basis),
+                    *("" if units is None else str(units), _pounds(value)),
+                )
                 for line, basis, units, value in (*of_lines, *counted, *amounts)
             ]
     return rows
@@ -229,7 +232,7 @@ def counts(
             units = _rounded(counted["units"] * _share(planned, *pair, line, month), 100)
             price = _pounds(counted["local_price"]) if "local_price" in counted else ""
             said = (counted.get("price_code", ""), str(units), price, counted.get("approval", ""))
-            rows.append((*pair, month, line, *said))
+            rows.append((*pair, month, _year(month), line, *said))
     return rows
 
 

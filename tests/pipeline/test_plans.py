@@ -39,6 +39,7 @@ PARTIES = {"provider_code": "RRV", "commissioner_code": "QMJ"}
 PLAN = {
     **PARTIES,
     "activity_month": MONTH,
+    "scheme_year": "2024-25",
     "contract_line": "DC",
     "plan_basis": "agreed",
     "activity": "100",
@@ -59,6 +60,7 @@ HELD = {**TERM, "contract_line": "genomics_incentive", "term": "withheld", "perc
 COUNT = {
     **PARTIES,
     "activity_month": MONTH,
+    "scheme_year": "2024-25",
     "contract_line": "genomic_testing",
     "activity": "4",
     "local_price": "250.00",
@@ -149,12 +151,12 @@ FAULTS: Faults = {
     ),
     "a month before there are rules": (
         plans,
-        [{**PLAN, "activity_month": "2021-03"}],
-        ("must be of a scheme year that has rules, as activity_month: 2021-22,", "line 2"),
+        [{**PLAN, "activity_month": "2021-03", "scheme_year": "2020-21"}],
+        ("must be of a scheme year that has rules, as scheme_year: 2021-22,", "line 2"),
     ),
     "a month after there are rules": (
         plans,
-        [{**PLAN, "activity_month": "2027-04"}],
+        [{**PLAN, "activity_month": "2027-04", "scheme_year": "2027-28"}],
         ("must be of a scheme year that has rules", "list.csv, line 2"),
     ),
     "another basis": (
@@ -192,7 +194,7 @@ FAULTS: Faults = {
         [PLAN, {**PLAN, "contract_line": "EL"}, {**PLAN, "plan_basis": "default_growth"}],
         (
             "the only one of its provider_code and commissioner_code and activity_month and "
-            "contract_line",
+            "contract_line and scheme_year",
             "list.csv, line 2 and list.csv, line 4",
         ),
     ),
@@ -334,7 +336,7 @@ FAULTS: Faults = {
     ),
     "a count of a year before": (
         counts,
-        [{**COUNT, "activity_month": "2021-03"}],
+        [{**COUNT, "activity_month": "2021-03", "scheme_year": "2020-21"}],
         ("must be of a scheme year that has rules", "list.csv, line 2"),
     ),
 }
@@ -407,14 +409,14 @@ def test_a_list_is_read_as_excel_writes_it(workspace: Workspace) -> None:
     """With a mark of order, ends of line as in Windows, thousands, blanks and small letters."""
     header = ",".join(cell.header for cell in PLAN_CELLS)
     rows = [
-        'rrv, qmj ,2024-07,DC,agreed,"1,200","£1,234,567.80"',
+        'rrv, qmj ,2024-07,2024-25,DC,agreed,"1,200","£1,234,567.80"',
         "",
-        "RRV,QMJ,2024-08,DC,agreed,1,1",
+        "RRV,QMJ,2024-08,2024-25,DC,agreed,1,1",
     ]
     land(workspace, "list.csv", "\ufeff" + "\r\n".join([header, *rows, ""]))
     assert read_activity_plans(workspace).rows.rows() == [
-        (2, "RRV", "QMJ", "2024-07", "DC", "agreed", 1_200, 123_456_780, "list.csv"),
-        (4, "RRV", "QMJ", "2024-08", "DC", "agreed", 1, 100, "list.csv"),
+        (2, "RRV", "QMJ", "2024-07", "2024-25", "DC", "agreed", 1_200, 123_456_780, "list.csv"),
+        (4, "RRV", "QMJ", "2024-08", "2024-25", "DC", "agreed", 1, 100, "list.csv"),
     ]
 
 
@@ -439,8 +441,8 @@ def test_a_list_may_be_parquet(workspace: Workspace, activity: list[Any], value:
     land(workspace, "list.parquet", as_parquet(pl.DataFrame([row])))
     found = read_activity_plans(workspace)
     assert found.rows.drop("line", "file").rows() == [
-        ("RRV", "QMJ", MONTH, "DC", "agreed", 100, 5_000_000),
-        ("RRV", "QHL", MONTH, "DC", "agreed", 100, 5_000_000),
+        ("RRV", "QMJ", MONTH, "2024-25", "DC", "agreed", 100, 5_000_000),
+        ("RRV", "QHL", MONTH, "2024-25", "DC", "agreed", 100, 5_000_000),
     ]
     assert found.rows["file"].to_list() == ["list.csv", "list.parquet"]
     assert found.rows["line"].to_list() == [2, 2]
@@ -504,8 +506,13 @@ def test_a_month_names_the_lists_it_is_priced_with(workspace: Workspace) -> None
         assert len(named[name]) == 64
 
 
-NEL = {**PLAN, "activity_month": JULY, "contract_line": "NEL"}
-A_AND_E = {**COUNT, "activity_month": JULY, "contract_line": "accident_and_emergency"}
+NEL = {**PLAN, "activity_month": JULY, "scheme_year": YEAR, "contract_line": "NEL"}
+A_AND_E = {
+    **COUNT,
+    "activity_month": JULY,
+    "scheme_year": YEAR,
+    "contract_line": "accident_and_emergency",
+}
 AT_PRICE = {**A_AND_E, "price_code": "VB01Z", "local_price": ""}
 ELECTIVE_TERM = {**TERM, "contract_line": "DC"}
 OF_YEAR: Faults = {
@@ -754,9 +761,10 @@ def test_no_line_has_default_growth_before_2026_27(workspace: Workspace, year: s
     on_book_of(workspace, year)
     land(workspace, "contracts.csv", contracts({"is_same_system": "yes"}))
     month = f"{year[:4]}-07"
-    land(workspace, "list.csv", plans({**PLAN, "activity_month": month}))
+    plan = {**PLAN, "activity_month": month, "scheme_year": year}
+    land(workspace, "list.csv", plans(plan))
     assert rulebook_for(workspace, month).plans.rows.height == 1
-    grown = {**PLAN, "activity_month": month, "plan_basis": "default_growth"}
+    grown = {**plan, "plan_basis": "default_growth"}
     land(workspace, "list.csv", plans(grown))
     with pytest.raises(UserError, match=rf"growth in {year}: none has(?s:.*)list.csv, line 2"):
         rulebook_for(workspace, month)
@@ -1013,7 +1021,11 @@ def test_terms_hold_in_a_year_in_which_a_pair_comes_under_api(blended: Workspace
 
 def test_a_contract_not_known_in_2021_22_has_no_plan(workspace: Workspace) -> None:
     on_book_of(workspace, "2021-22")
-    land(workspace, "list.csv", plans({**PLAN, "activity_month": "2021-07"}))
+    land(
+        workspace,
+        "list.csv",
+        plans({**PLAN, "activity_month": "2021-07", "scheme_year": "2021-22"}),
+    )
     with pytest.raises(UserError, match=r"under API in 2021-07(?s:.*)list.csv, line 2"):
         rulebook_for(workspace, "2021-07")
     land(workspace, "contracts.csv", contracts({"expected_annual_value": "10000000"}))
@@ -1044,22 +1056,98 @@ def test_the_synthetic_lists_are_taken_in_every_year(tmp_path: Path, month: str)
     assert priced["value_pence"].null_count() == 0
 
 
-def test_under_another_year_s_rules_what_it_has_no_line_for_is_left_out(
+def under_2024_25(workspace: Workspace) -> Workspace:
+    """Under the rules of 2024/25, at the prices of the cases."""
+    manifest = workspace.data / "price_books" / "cases" / "manifest.toml"
+    text = manifest.read_text("utf-8")
+    manifest.write_text(text.replace(f'"{YEAR}"', '"2024-25"').replace("2026-", "2024-"))
+    return workspace.on(PricingBasis("2024-25"))
+
+
+def test_a_month_has_the_plans_and_counts_of_the_year_it_is_priced_under(
     blended: Workspace,
 ) -> None:
-    """July 2026 under 2024/25: no line of non-elective activity, and day cases as planned."""
-    shelf = blended.data / "price_books" / "cases"
-    text = (shelf / "manifest.toml").read_text("utf-8")
-    (shelf / "manifest.toml").write_text(
-        text.replace(f'"{YEAR}"', '"2024-25"').replace("2026-", "2024-")
+    """July 2026 in its own year, then under 2024/25, which has no line of non-elective activity.
+
+    SIRT in 2024/25: £250.00 × 1.1 = £275.00; × 4 = £1,100.00.
+    """
+    day_case = {**NEL, "contract_line": "DC", "activity": "80"}
+    other = {"scheme_year": "2024-25"}
+    land(blended, "p.csv", plans(NEL, day_case, {**PLAN, "activity_month": JULY, **other}))
+    sirt = {**COUNT, "activity_month": JULY, "contract_line": "sirt", "approval_reference": "A1"}
+    land(blended, "c.csv", counts(AT_PRICE, {**sirt, **other}))
+    land(blended, "t.csv", terms({**RATE, "contract_line": "NELST"}))
+
+    def found(workspace: Workspace) -> list[list[tuple[object, ...]]]:
+        agreed = rulebook_for(workspace, JULY).agreed([JULY])
+        return [
+            agreed.plans.select("contract_line", "planned_activity").rows(),
+            agreed.counts.select("contract_line", "value_pence").rows(),
+            agreed.terms.select("contract_line").rows(),
+        ]
+
+    own = [[("DC", 80), ("NEL", 100)], [("accident_and_emergency", 4 * 13_580)], [("NELST",)]]
+    assert found(blended) == own
+    assert found(under_2024_25(blended)) == [[("DC", 100)], [("sirt", 110_000)], []]
+
+
+OF_ANOTHER_YEAR: Faults = {
+    "a line of the month's own year": (
+        plans,
+        [{**NEL, "contract_line": "DC"}, {**NEL, "scheme_year": "2024-25"}],
+        ("one that contracts of 2024-25 have: DC,", "list.csv, line 3"),
+    ),
+    "growth of the month's own year": (
+        plans,
+        [{**PLAN, "activity_month": JULY, "plan_basis": "default_growth"}],
+        ("default growth in 2024-25: none has", "list.csv, line 2"),
+    ),
+    "a count of what that year has in the extracts": (
+        counts,
+        [AT_PRICE, {**AT_PRICE, "scheme_year": "2024-25"}],
+        ("whose activity is counted in 2024-25", "list.csv, line 3"),
+    ),
+    "a plan of an independent provider": (
+        plans,
+        [
+            {**NEL, "provider_code": "NT313"},
+            {**PLAN, "activity_month": JULY, "provider_code": "NT313"},
+        ],
+        ("under API in 2026-07 under 2024-25", "list.csv, line 3"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "rows", "says"), OF_ANOTHER_YEAR.values(), ids=OF_ANOTHER_YEAR)
+def test_what_is_written_under_a_year_is_held_to_it_where_that_year_prices_the_month(
+    blended: Workspace, made: Any, rows: list[Row], says: tuple[str, ...]
+) -> None:
+    land(blended, "list.csv", made(*rows))
+    with pytest.raises(UserError) as told:
+        rulebook_for(under_2024_25(blended), JULY)
+    for part in says:
+        assert part in str(told.value)
+    named = [f"line {place}" for place, _ in enumerate(rows, 2)]
+    assert [line for line in named if line in str(told.value)] == [named[-1]]
+
+
+def test_terms_of_the_year_are_left_out_for_pairs_not_under_api_in_another_s_months(
+    blended: Workspace,
+) -> None:
+    """They are for the year and not for the month, which may be before the contract began."""
+    land(
+        blended,
+        "t.csv",
+        terms(
+            {
+                **RATE,
+                "scheme_year": "2024-25",
+                "provider_code": "NT313",
+                "contract_line": "advice_and_guidance",
+                "term": "amount_each",
+                "percent": "",
+                "amount": "2",
+            }
+        ),
     )
-    on_other = blended.on(PricingBasis("2024-25"))
-    day_case = {**NEL, "contract_line": "DC"}
-    land(blended, "p.csv", plans(NEL, day_case, {**day_case, "provider_code": "NT313"}))
-    land(blended, "c.csv", counts(AT_PRICE, {**AT_PRICE, "contract_line": "sirt"}))
-    land(blended, "t.csv", terms({**RATE, "contract_line": "nothing of 2026-27"}))
-    agreed = rulebook_for(on_other, JULY).agreed([JULY])
-    assert agreed.plans["contract_line"].to_list() == ["DC"]
-    assert agreed.plans["provider_code"].to_list() == ["RRV"]
-    assert agreed.counts["contract_line"].to_list() == ["sirt"]
-    assert agreed.terms.is_empty()
+    assert rulebook_for(under_2024_25(blended), JULY).agreed([JULY]).terms.is_empty()

@@ -582,7 +582,7 @@ def test_plans_terms_and_counts_are_of_lines_that_the_year_has(
     assert {row["contract_line"] for row in plans + terms} <= set(lines)
     assert {row["contract_line"] for row in counts} <= counted
     assert {row["activity_month"] for row in plans + counts} <= {month}
-    assert {row["scheme_year"] for row in terms} == {YEARS[month]}
+    assert {row["scheme_year"] for row in terms + plans + counts} == {YEARS[month]}
     for row in plans:
         is_amount = lines[row["contract_line"]]["from"] in ("best_practice", "terms")
         assert (row["activity"] == "") is is_amount
