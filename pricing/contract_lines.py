@@ -369,13 +369,13 @@ class _Year:
             }
         )
 
-    def _beside_whole(
-        self, rows: nw.LazyFrame[Any], names: Mapping[str, str]
-    ) -> nw.LazyFrame[Any]:
+    def _beside_whole(self, rows: nw.LazyFrame[Any], names: Mapping[str, str]) -> nw.LazyFrame[Any]:
         """What is fixed of the line that each is a share of, by new names; null where of none."""
         if not any(row.of for row in self.table):
             # Not joined for nothing: every sum would be worked out twice.
-            return rows.with_columns(**{new: nw.lit(None, dtype=nw.Int64) for new in names.values()})
+            return rows.with_columns(
+                **{new: nw.lit(None, dtype=nw.Int64) for new in names.values()}
+            )
         whole = rows.select(*KEYS, *names).rename({"contract_line": "of_line", **names})
         return rows.with_columns(of_line=self.each(lambda row: row.of)).join(
             whole, on=[*PAIR, "of_line"], how="left"
