@@ -8,7 +8,7 @@ the streamed extracts (`pipelines.deliveries`).
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -36,6 +36,7 @@ _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
 _SHOWN_FAULTS = 20
 _LONGEST_TRIM_POINT_DAYS = 366
 NO_PRICE = ("", "-", "–")
+_ROWS: dict[str, Any] = {"line": pl.Int64, "fields": pl.List(pl.String)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,34 +348,56 @@ def read_list(
     Raises `UserError` that names every faulty line: a missing column, a cell that cannot
     be read, or two rows with the same `key`.
     """
-    read = _parquet_rows if path.suffix.lower() == ".parquet" else csv_rows
+    read = _parquet_rows if path.suffix.lower() == ".parquet" else _csv_rows
     rows = read(path, path.read_bytes() if content is None else content)
-    if header_row is not None:
-        rows.insert(0, (0, list(header_row)))
-    header = [folded(name) for name in rows[0][1]] if rows else []
+    if header_row is None:
+        header_row = [] if rows.is_empty() else rows["fields"][0].to_list()
+        rows = rows.slice(1)
+    header = [folded(name) for name in header_row]
     missing = [cell.header for cell in cells if folded(cell.header) not in header]
     if missing:
         raise UserError(f"{path.name}: the header has no column {quoted(missing)}.")
-    wanted = [(cell, header.index(folded(cell.header))) for cell in cells]
-    parsed: dict[str, list[Any]] = {cell.name: [] for cell, _ in wanted}
-    faults: list[str] = []
-    for line, row in rows[1:]:
-        if len(row) != len(header):
-            faults.append(f"line {line}: has {len(row)} fields, the header has {len(header)}")
-            continue
-        for cell, place in wanted:
-            try:
-                parsed[cell.name].append(cell.parse(row[place].strip()))
-            except ValueError as error:
-                faults.append(f"line {line}: '{cell.header}' {error}")
-                parsed[cell.name].append(None)
-    faults += _repeated(rows, parsed, key) if not faults else []
+    frame, faults = _parsed(rows, header, cells)
+    faults = faults or _repeated(frame, key)
     refuse_faults(path.name, [f"{path.name}, {fault}" for fault in faults])
-    frame = pl.DataFrame(parsed, schema={cell.name: cell.dtype for cell, _ in wanted})
-    if not numbered:
-        return frame
-    lines = pl.Series("line", [line for line, _ in rows[1:]], dtype=pl.Int64)
-    return frame.insert_column(0, lines)
+    return frame if numbered else frame.drop("line")
+
+
+def _parsed(
+    rows: pl.DataFrame, header: Sequence[str], cells: Sequence[Cell]
+) -> tuple[pl.DataFrame, list[str]]:
+    """The line of each row and its cells, and what is wrong with them in the file's order.
+
+    A parser is asked once for each text of its column, since a list may say little of its own on
+    each of a million lines.
+    """
+    width = pl.col("fields").list.len()
+    ragged = rows.filter(width != len(header)).select("line", width.alias("width"))
+    faults = [
+        (line, 0, f"has {found} fields, the header has {len(header)}")
+        for line, found in ragged.iter_rows()
+    ]
+    rows = rows.filter(width == len(header))
+    columns = [rows["line"]]
+    for place, cell in enumerate(cells):
+        texts = rows["fields"].list.get(header.index(folded(cell.header)))
+        distinct = texts.unique()
+        values, wrong = [], {}
+        for text in distinct:
+            try:
+                values.append(cell.parse(text.strip()))
+            except ValueError as error:
+                wrong[text] = f"'{cell.header}' {error}"
+                values.append(None)
+        read = pl.DataFrame({"text": distinct, "value": pl.Series(values, dtype=cell.dtype)})
+        cells_of_rows = texts.to_frame("text").join(
+            read, on="text", how="left", maintain_order="left"
+        )
+        columns.append(cells_of_rows["value"].alias(cell.name))
+        if wrong:
+            at = rows.select("line", text=texts).filter(pl.col("text").is_in(list(wrong)))
+            faults += [(line, place, wrong[text]) for line, text in at.iter_rows()]
+    return pl.DataFrame(columns), [f"line {line}: {fault}" for line, _, fault in sorted(faults)]
 
 
 def refuse_faults(name: str, faults: Sequence[str]) -> None:
@@ -386,23 +409,44 @@ def refuse_faults(name: str, faults: Sequence[str]) -> None:
 def csv_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
     """The rows of a CSV file that are not blank, each with its line. Raises `UserError`."""
     try:
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        lines = csv.reader(io.StringIO(_decoded(path, content), newline=""), strict=True)
         return [(lines.line_num, row) for row in lines if any(row)]
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path.name} is not UTF-8 text. Export it again as UTF-8.") from error
     except csv.Error as error:
         raise UserError(f"{path.name} is not a CSV file: {error}.") from error
 
 
-def _parquet_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name} is not UTF-8 text. Export it again as UTF-8.") from error
+
+
+def _csv_rows(path: Path, content: bytes) -> pl.DataFrame:
+    """The rows of `csv_rows`: `line`, and `fields`, a list of texts."""
+    if b'"' in content or content.count(b"\r") != content.count(b"\r\n"):
+        return pl.DataFrame(csv_rows(path, content), schema=_ROWS, orient="row")
+    # Without quotes a line is a row, and every comma parts two fields.
+    lines = pl.Series([_decoded(path, content)]).str.split("\n").explode()
+    rows = pl.DataFrame({"line": pl.int_range(1, len(lines) + 1, eager=True), "text": lines})
+    text = pl.col("text").str.strip_suffix("\r")
+    return rows.filter(text.str.strip_chars(",") != "").select(
+        "line", text.str.split(",").alias("fields")
+    )
+
+
+def _parquet_rows(path: Path, content: bytes) -> pl.DataFrame:
     """The rows of a Parquet file as a CSV file would have them, the header on line 1."""
     try:
         frame = pl.read_parquet(io.BytesIO(content))
         texts = frame.select(_as_text(name, dtype) for name, dtype in frame.schema.items())
     except pl.exceptions.PolarsError as error:
         raise UserError(f"{path.name} is not a Parquet file of plain columns.") from error
-    rows = [(line, list(row)) for line, row in enumerate(texts.iter_rows(), 2) if any(row)]
-    return [(1, texts.columns), *rows]
+    header = pl.DataFrame([(1, texts.columns)], schema=_ROWS, orient="row")
+    rows = texts.select(
+        pl.int_range(2, pl.len() + 2).alias("line"), pl.concat_list(pl.all()).alias("fields")
+    ).filter(pl.col("fields").list.join("") != "")
+    return pl.concat([header, rows])
 
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -414,21 +458,16 @@ def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     return (text.str.strip_suffix(".0") if dtype.is_float() else text).fill_null("")
 
 
-def _repeated(
-    rows: list[tuple[int, list[str]]], parsed: Mapping[str, list[Any]], key: Sequence[str]
-) -> list[str]:
+def _repeated(frame: pl.DataFrame, key: Sequence[str]) -> list[str]:
+    """The rows whose key an earlier one has."""
     if not key:
         return []
-    seen: dict[tuple[Any, ...], int] = {}
-    faults = []
-    for (line, _), values in zip(
-        rows[1:], zip(*(parsed[name] for name in key), strict=True), strict=True
-    ):
-        first = seen.setdefault(values, line)
-        if first != line:
-            shown = ", ".join(str(value) for value in values)
-            faults.append(f"line {line}: {shown} is already on line {first}")
-    return faults
+    first = pl.col("line").first().over(key)
+    again = frame.select("line", *key, first=first).filter(pl.col("line") != pl.col("first"))
+    return [
+        f"line {line}: {', '.join(map(str, values))} is already on line {first}"
+        for line, *values, first in again.iter_rows()
+    ]
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -343,13 +343,10 @@ def _refuse_groups(
     entries: pl.DataFrame, keys: Sequence[str], faulty: pl.Expr, wanted: str
 ) -> None:
     groups = (
-        entries.sort("file", "line")
+        entries.filter(faulty.over(keys))
+        .sort("file", "line")
         .group_by(keys, maintain_order=True)
-        .agg(
-            faulty.alias("is_faulty"),
-            place=pl.format("{}, line {}", "file", "line").unique(maintain_order=True),
-        )
-        .filter("is_faulty")
+        .agg(place=pl.format("{}, line {}", "file", "line").unique(maintain_order=True))
         .select("place")
         .unique(maintain_order=True)
     )

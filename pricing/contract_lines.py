@@ -15,7 +15,7 @@ nothing. A plan for what SUS records carry with no record is activity that was n
 user counts, no count is no knowledge.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -278,10 +278,14 @@ class _Year:
     def _of_terms(self, known: nw.LazyFrame[Any]) -> list[nw.LazyFrame[Any]]:
         """Lines that every contract has, or every one that has the line they are a share of."""
         every = [row.line for row in self.table]
+        contracts = known.select(*KEYS).unique()
         return [
             _in_form(
-                known.filter(nw.col("contract_line").is_in([row.of] if row.of else every)).select(
-                    *PAIR, "activity_month", contract_line=nw.lit(row.line)
+                contracts.filter(nw.col("contract_line").is_in([row.of] if row.of else every))
+                .select(*PAIR)
+                .unique()
+                .with_columns(
+                    activity_month=nw.lit(self.months[-1]), contract_line=nw.lit(row.line)
                 )
             )
             for row in self.table
@@ -348,12 +352,8 @@ class _Year:
             )
             for point in _POINTS
         }
-        planned = rows.with_columns(**of_plan)
         names = {name: f"whole_{name}" for name in of_plan}
-        whole = planned.select(*KEYS, *of_plan).rename({"contract_line": "of_line", **names})
-        rows = planned.with_columns(of_line=self.each(lambda row: row.of)).join(
-            whole, on=[*PAIR, "of_line"], how="left"
-        )
+        rows = self._beside_whole(rows.with_columns(**of_plan), names)
         rate = nw.col("rate_ppm")
         return rows.with_columns(
             **{
@@ -367,6 +367,18 @@ class _Year:
                 )
                 for name, of in names.items()
             }
+        )
+
+    def _beside_whole(self, rows: nw.LazyFrame[Any], names: Mapping[str, str]) -> nw.LazyFrame[Any]:
+        """What is fixed of the line that each is a share of, by new names; null where of none."""
+        if not any(row.of for row in self.table):
+            # Not joined for nothing: every sum would be worked out twice.
+            return rows.with_columns(
+                **{new: nw.lit(None, dtype=nw.Int64) for new in names.values()}
+            )
+        whole = rows.select(*KEYS, *names).rename({"contract_line": "of_line", **names})
+        return rows.with_columns(of_line=self.each(lambda row: row.of)).join(
+            whole, on=[*PAIR, "of_line"], how="left"
         )
 
     def held_against_plan(self) -> dict[str, nw.Expr]:

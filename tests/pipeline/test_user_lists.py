@@ -24,6 +24,7 @@ from pipelines.excluded_items import (
     items_to_price,
     read_excluded_items,
 )
+from pipelines.lists import Cell, code, pence, read_list
 from pipelines.local_prices import PRICE_CELLS, read_local_prices
 from pipelines.pricing_run import rulebook_for
 from pipelines.user_lists import VISITORS, UserList, in_price_year, read_overseas_visitors
@@ -340,6 +341,52 @@ def test_a_fault_is_told_with_its_file_and_line(
 def test_the_amount_that_is_just_not_too_large_is_not_named(workspace: Workspace) -> None:
     landed(workspace, ("list.csv", ITEMS, [item(quantity="1", actual_cost="10000000000")]))
     assert read_excluded_items(workspace).rows["actual_cost_pence"].to_list() == [10**12]
+
+
+AS_WRITTEN = {
+    "plain": lambda text: text,
+    "with a byte order mark": lambda text: f"\ufeff{text}",
+    "all in quotes": lambda text: "".join(
+        ",".join(f'"{field}"' for field in line.split(",")) + "\n" if line else "\n"
+        for line in text.splitlines()
+    ),
+    "with the line ends of Windows": lambda text: text.replace("\n", "\r\n"),
+    "with the line ends of an old Mac": lambda text: text.replace("\n", "\r"),
+    "without a last line end": lambda text: text.removesuffix("\n"),
+}
+"""The same list as programs write it."""
+
+
+@pytest.mark.parametrize("written", AS_WRITTEN)
+def test_a_list_says_the_same_however_it_is_written(tmp_path: Path, written: str) -> None:
+    cells = (Cell("code", "code", pl.String, code), Cell("price", "price_pence", pl.Int64, pence))
+    path = tmp_path / "list.csv"
+
+    def read(*lines: str) -> pl.DataFrame:
+        text = AS_WRITTEN[written]("\n".join(["price,note,code", *lines]) + "\n")
+        path.write_bytes(text.encode())
+        return read_list(path, cells, ["code"], numbered=True)
+
+    # Lines 3 and 5 are blank, and blanks around a field are not of it.
+    rows = read("12.50,x, aa ", "", "-,x,bb", ",,", "12.50,x,\u00e9\u2028")
+    assert rows.rows() == [(2, "AA", 1250), (4, "BB", None), (6, "\u00c9", 1250)]
+    assert read().rows() == []
+    with pytest.raises(UserError) as told:
+        read("1,x", "a,x,", "b,x,B", "1,x,A", "a,x,A", " ")
+    assert str(told.value).splitlines()[1:] == [
+        "  list.csv, line 2: has 2 fields, the header has 3",
+        "  list.csv, line 3: 'code' is blank",
+        "  list.csv, line 3: 'price' is not a price: pounds such as 1,234 or 12.50, or - for none",
+        "  list.csv, line 4: 'price' is not a price: pounds such as 1,234 or 12.50, or - for none",
+        "  list.csv, line 6: 'price' is not a price: pounds such as 1,234 or 12.50, or - for none",
+        "  list.csv, line 7: has 1 fields, the header has 3",
+    ]
+    with pytest.raises(UserError) as told:
+        read("1,x,A", "2,x,B", "3,x,a", "4,x,A")
+    assert str(told.value).splitlines()[1:] == [
+        "  list.csv, line 4: A is already on line 2",
+        "  list.csv, line 5: A is already on line 2",
+    ]
 
 
 @pytest.mark.parametrize(
