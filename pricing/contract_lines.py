@@ -31,6 +31,7 @@ from pricing.scheme import (
     ADDITION,
     AMOUNT_EACH,
     BEST_PRACTICE,
+    CONTRACT_SECTIONS,
     COUNTS,
     DIFFERENCE,
     EACH_UNIT,
@@ -504,7 +505,13 @@ class _Year:
         is_known = nw.lit(self.is_whole) | ~self._is_by_records()
         has_units = ~self.is_of(source=BEST_PRACTICE) & ~self.is_of(source=TERMS)
         has_value = ~self.is_of(AMOUNT_EACH, source=TERMS)
+        in_target = nw.col("contract_line").is_in(self.in_activity_target())
         found = {name: nw.col(f"{name}_month") for name in _OF_MONTH}
+        found["is_in_activity_target"] = in_target
+        for name in ("target_activity", "target_value"):
+            unit = "_pence" if "value" in name else ""
+            to_date = nw.col(f"{name}{unit}_to_date")
+            found[f"{name}_to_date{unit}"] = nw.when(is_known).then(to_date)
         for period, ends, kind in (("month", "", ""), ("to_date", "_to_date", "held_")):
             unpriced, units = (
                 nw.col(f"{name}_{period}") for name in ("lines_for_local_price", "activity")
@@ -515,7 +522,7 @@ class _Year:
             shown = {
                 "activity": (has_units & is_shown, f"{kind}activity"),
                 "value": (is_priced & is_shown, f"{kind}value_pence"),
-                "planned_activity": (is_planned, "planned_activity"),
+                "planned_activity": (has_units & is_planned, "planned_activity"),
                 "planned_value": (is_planned, "planned_value_pence"),
             }
             for name, (condition, amount) in shown.items():
@@ -523,6 +530,27 @@ class _Year:
                 whole = nw.col(f"{amount}_{period}")
                 found[f"{name}{ends}{unit}"] = nw.when(condition).then(whole)
         return found
+
+    def in_activity_target(self) -> list[str]:
+        """The lines of which activity counts towards the target (2023/25 ¶119, Table 3)."""
+        services = self.scheme.services
+        outside = (
+            services.outside_activity_target
+            if self.scheme.gives("services.outside_activity_target")
+            else ()
+        )
+        apart = {
+            services.point_of_delivery_by_hrg_prefix.get(prefix)
+            for prefix, service in services.service_by_hrg_prefix.items()
+            if service in outside
+        }
+        return [
+            row.line
+            for row in self.table
+            if CONTRACT_SECTIONS[row.section] == API_VARIABLE
+            and row.source == LINES
+            and row.line not in apart
+        ]
 
     def _is_by_records(self) -> nw.Expr:
         return self.is_of(source=LINES) | self.is_of(source=BEST_PRACTICE)

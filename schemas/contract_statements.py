@@ -82,8 +82,19 @@ _TO_DATE = (
 VARIABLE_ELEMENT = (
     *_KEY,
     *_OF_MONTH,
+    Field(
+        "is_in_activity_target",
+        "flag",
+        "Whether the contract line is of the activity target: its plan is part of the target",
+    ),
     Field("target_activity", "integer", "Lines that count towards the activity target"),
     Field("target_value_pence", "integer", "Worth of those lines"),
+    Field(
+        "target_activity_to_date",
+        "integer",
+        "Lines of the year to date that count towards it; null where a month is not priced",
+    ),
+    Field("target_value_to_date_pence", "integer", "Worth of those lines"),
     Field(
         "best_practice_pence",
         "integer",

@@ -47,7 +47,7 @@ FRAMES = {
 
 _PENCE = (
     *("value", "planned_value", "target_value", "best_practice", "fixed", "variable", "payable"),
-    *("value_to_date", "planned_value_to_date", "payable_to_date"),
+    *("value_to_date", "planned_value_to_date", "payable_to_date", "target_value_to_date"),
 )
 
 Rows = list[dict[str, Any]]

@@ -171,7 +171,31 @@ def _lines_table(title: str, lines: "pl.DataFrame", ends: str) -> Table:
             _pounds(worth - planned if both else None),
             _pounds(row[f"payable{ends}_pence"]),
         )
+    if "is_in_activity_target" in lines.columns:
+        _add_target(table, lines, ends)
     return table
+
+
+def _add_target(table: Table, lines: "pl.DataFrame", ends: str) -> None:
+    """Activity that counts towards the contract's target, against what is planned of it."""
+    counting = lines.filter("is_in_activity_target")
+    columns = (
+        *(f"target_activity{ends}", f"planned_activity{ends}"),
+        *(f"target_value{ends}_pence", f"planned_value{ends}_pence"),
+    )
+    activity, target, worth, planned = (
+        int(counting[name].sum()) if counting[name].count() else None for name in columns
+    )
+    table.add_section()
+    table.add_row(
+        "activity target",
+        _count(activity),
+        _count(target),
+        _pounds(worth),
+        _pounds(planned),
+        _pounds(worth - planned if worth is not None and planned is not None else None),
+        "",
+    )
 
 
 def _grounds_table(title: str, lines: "pl.DataFrame") -> Table:
