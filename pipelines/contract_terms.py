@@ -20,7 +20,7 @@ from pipelines.lists import (
     one_of,
     optional_one_of,
     optional_text,
-    pence,
+    pence_up_or_down,
     percentage,
     scheme_year,
     text,
@@ -42,6 +42,7 @@ from pricing.planned_activity import (
     ATTAINMENT,
     BREAK_GLASS,
     HELD_BACK,
+    LINEAR_ACCELERATORS,
     MANAGEMENT,
     SIDES,
     TRANSITION,
@@ -67,7 +68,7 @@ TERM_CELLS = (
     Cell("from_percent", "from_ppm", pl.Int64, percentage),
     Cell("to_percent", "to_ppm", pl.Int64, percentage),
     Cell("percent", "ppm", pl.Int64, percentage),
-    Cell("amount", "amount_pence", pl.Int64, pence),
+    Cell("amount", "amount_pence", pl.Int64, pence_up_or_down),
     Cell("approval_reference", "approval_reference", pl.String, optional_text),
 )
 _HEADERS = {cell.name: cell.header for cell in TERM_CELLS}
@@ -80,12 +81,13 @@ _NEEDS = {
     AMOUNT_OF_UNIT: ("amount_pence",),
     TRANSITION: ("amount_pence",),
     MANAGEMENT: ("amount_pence",),
+    LINEAR_ACCELERATORS: ("amount_pence",),
 }
 _MAY_SAY = {BREAK_GLASS: ("to_ppm",), ATTAINMENT: ("metric", "weight_ppm")}
 _OF_LINE = (*PAIR, "contract_line")
 _OF_YEAR = (*PAIR, "scheme_year", "contract_line")
 _KEY = (*_OF_YEAR, "term", "metric", "side", "from_ppm")
-_ADD_UP = (TRANSITION, MANAGEMENT)
+_ADD_UP = (TRANSITION, MANAGEMENT, LINEAR_ACCELERATORS)
 """Amounts a month, which a successor pays for each of those that it took over from."""
 _TERMS_SCHEMA = {
     **dict.fromkeys(_OF_LINE, pl.String),
@@ -101,7 +103,7 @@ _BANDS_SCHEMA = {
 class Terms:
     """A scheme year's terms: one row a pair and line, and the bands of break-glass beside them.
 
-    `of_lines` has `rate_ppm`, `amount_pence` (each unit's; of genomic testing a month's),
+    `of_lines` has `rate_ppm`, `amount_pence` (each unit's; beside a plan, a month's),
     `attainment_ppm` and `withheld_ppm`, null where nothing is agreed. `bands` has `side` (above
     or below), `from_ppm`, `to_ppm` (null where it has no end) and `rate_ppm`.
     """
@@ -130,6 +132,11 @@ def read_contract_terms(workspace: Workspace) -> UserList:
             is_it & pl.any_horizontal(pl.col(one).is_not_null() for one in idle),
             f"of {name} must leave {_named(idle)} blank",
         )
+    refuse_rows(
+        terms,
+        (term != TRANSITION) & (pl.col("amount_pence") < 0),
+        f"must give no amount below 0 but of {TRANSITION}, which may lessen what is paid",
+    )
     refuse_rows(
         terms,
         pl.col("metric").is_null() != pl.col("weight_ppm").is_null(),

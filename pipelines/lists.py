@@ -171,6 +171,16 @@ def pence(value: str) -> int | None:
     return amount
 
 
+def pence_up_or_down(value: str) -> int | None:
+    """Pounds that may be below 0, with a minus, in pence; blank is none.
+
+    >>> [pence_up_or_down(amount) for amount in ("1,234", "-12.50", "")]
+    [123400, -1250, None]
+    """
+    amount = pence(value.removeprefix("-") or "-")
+    return amount if amount is None or not value.startswith("-") else -amount
+
+
 def required_pence(value: str) -> int:
     """Pounds that must be there, in pence."""
     amount = pence(value)

@@ -12,7 +12,7 @@ the columns of a statement (`pricing.variable_element`, `pricing.blended_payment
 What goes by a plan is worked out on the year to date, so that one month's more makes up for
 another's less, and a month pays what it adds to that. A plan that is missing is never a plan of
 nothing. A plan for what SUS records carry with no record is activity that was not done; of what the
-user counts, no count is no knowledge.
+user counts, no count of a month is no knowledge, from the first month that is counted or planned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -297,19 +297,23 @@ class _Year:
         """One row a contract line, with what is missing in any month of the year to date."""
         is_done = (nw.col("held_activity") > 0) | (nw.col("held_value_pence") != 0)
         is_unplanned = is_done & (nw.col("rows_planned") == 0)
-        is_uncounted = (nw.col("rows_planned") > 0) & (nw.col("rows_done") == 0)
+        is_counted = self.is_of(source=COUNTS) & (nw.col("rows_done") > 0)
         is_last = nw.col("activity_month") == self.months[-1]
+        # How many months there are from this one to the last.
+        places = [(nw.col("activity_month") == m, n) for n, m in enumerate(self.months[::-1], 1)]
         by_month = (
             facts.group_by(*KEYS, "activity_month")
             .agg(*(nw.col(name).sum().cast(nw.Int64) for name in _SUMS))
             .with_columns(
                 months_unplanned=nw.when(is_unplanned).then(1).otherwise(0),
-                months_uncounted=nw.when(is_uncounted).then(1).otherwise(0),
+                months_counted=nw.when(is_counted).then(1).otherwise(0),
+                months_from=first_that_fits(places, None, nw.Int64),
                 **{f"{n}_month": nw.when(is_last).then(nw.col(n)).otherwise(0) for n in _SUMS},
             )
         )
-        flags = ("months_unplanned", "months_uncounted")
+        flags = ("months_unplanned", "months_counted")
         summed = by_month.group_by(*KEYS).agg(
+            nw.col("months_from").max(),
             *(nw.col(name).sum().cast(nw.Int64) for name in flags),
             *(nw.col(f"{n}_month").sum().cast(nw.Int64) for n in _SUMS),
             *(nw.col(n).sum().cast(nw.Int64).alias(f"{n}_to_date") for n in _SUMS),
@@ -396,13 +400,14 @@ class _Year:
         planned = nw.col(f"planned_{point}")
         beyond = nw.col(f"held_activity_{point}") - nw.col(f"planned_activity_{point}")
         short = nw.col("rate_ppm") - nw.col("attainment_ppm")
-        is_short = nw.when(short < 0).then(0).otherwise(short)
+        is_adjusted = (nw.col("rate_ppm") > 0) & ~(short < 0).fill_null(False)
+        is_short = nw.when(is_adjusted).then(short).otherwise(0)
         withheld = -nw.col(f"fixed_{point}")
         earned = apply_ppm(withheld, nw.col("attainment_ppm"), self._quantum)
         return first_that_fits(
             [
                 (self.is_of(DIFFERENCE), nw.col(f"share_{point}")),
-                (self.is_of(AMOUNT_EACH), beyond * nw.col("amount_pence")),
+                (self.is_of(AMOUNT_EACH), _times(beyond, nw.col("amount_pence"))),
                 (self.is_of(SHORTFALL), -apply_ppm(planned, is_short, self._quantum)),
                 (self.is_of(WITHHELD), earned),
             ],
@@ -415,18 +420,20 @@ class _Year:
         by_plan = self.is_of(DIFFERENCE, AMOUNT_EACH)
         by_attainment = self.is_of(SHORTFALL, WITHHELD)
         by_terms = nw.col("by_terms_to_date")
+        # A rate of 0 is an adjustment that the parties agreed to remove (2021/22 ¶59).
+        is_removed = self.is_of(SHORTFALL) & (nw.col("rate_ppm") == 0).fill_null(False)
+        needs_plan = (by_plan | self.is_of(SHORTFALL)) & ~is_removed
         is_unpriced = (nw.col("rows_done_month") > 0) & (nw.col("rows_payable_month") == 0)
+        is_uncounted_month = self.is_of(source=COUNTS) & (nw.col("rows_done_month") == 0)
         return first_that_fits(
             [
-                ((by_plan | self.is_of(SHORTFALL)) & _has_no_plan(), StatementReason.PLAN_MISSING),
+                (needs_plan & _has_no_plan(), StatementReason.PLAN_MISSING),
                 (
                     self.is_of(WITHHELD) & nw.col("whole_fixed_to_date").is_null(),
                     StatementReason.PLAN_MISSING,
                 ),
-                (
-                    by_plan & self.is_of(source=COUNTS) & (nw.col("months_uncounted") > 0),
-                    StatementReason.COUNT_MISSING,
-                ),
+                (by_plan & self._has_uncounted(), StatementReason.COUNT_MISSING),
+                (self.is_of(EACH_UNIT) & is_uncounted_month, StatementReason.COUNT_MISSING),
                 (
                     self.is_of(DIFFERENCE) & (nw.col("lines_for_local_price_to_date") > 0),
                     StatementReason.PRICE_MISSING,
@@ -445,11 +452,11 @@ class _Year:
                     StatementReason.AMOUNT_MISSING,
                 ),
                 (
-                    by_attainment & nw.col("attainment_ppm").is_null(),
+                    by_attainment & ~is_removed & nw.col("attainment_ppm").is_null(),
                     StatementReason.ATTAINMENT_MISSING,
                 ),
                 (
-                    self.is_of(DIFFERENCE, SHORTFALL, WITHHELD) & by_terms.is_null(),
+                    (by_plan | by_attainment) & by_terms.is_null(),
                     StatementReason.STATEMENT_TOO_LARGE,
                 ),
             ],
@@ -462,9 +469,8 @@ class _Year:
         to_date, before = nw.col("by_terms_to_date"), nw.col("by_terms_before")
         by_unit = self.is_of(EACH_UNIT, ADDITION)
         has_all = nw.col("rows_payable_to_date") == nw.col("rows_done_to_date")
-        units_to_date = nw.when(has_all & (is_whole | ~self._is_by_records())).then(
-            nw.col("payable_pence_to_date")
-        )
+        is_all_known = (is_whole | ~self._is_by_records()) & ~self._has_uncounted()
+        units_to_date = nw.when(has_all & is_all_known).then(nw.col("payable_pence_to_date"))
 
         def of(by_units: nw.Expr, by_terms: nw.Expr) -> nw.Expr:
             rows: list[Row] = [(self.is_of(NO_ADJUSTMENT), 0), (by_unit, by_units)]
@@ -502,7 +508,8 @@ class _Year:
 
     def shown(self) -> dict[str, nw.Expr]:
         """What stands beside the payment: null where it is not known, or has no meaning."""
-        is_known = nw.lit(self.is_whole) | ~self._is_by_records()
+        is_known = (nw.lit(self.is_whole) | ~self._is_by_records()) & ~self._has_uncounted()
+        is_uncounted = self.is_of(source=COUNTS) & (nw.col("rows_done_month") == 0)
         has_units = ~self.is_of(source=BEST_PRACTICE) & ~self.is_of(source=TERMS)
         has_value = ~self.is_of(AMOUNT_EACH, source=TERMS)
         in_target = nw.col("contract_line").is_in(self.in_activity_target())
@@ -518,7 +525,7 @@ class _Year:
             )
             is_priced = has_value & ((unpriced == 0) | (unpriced < units))
             is_planned = nw.col(f"rows_planned_{period}") > 0
-            is_shown = is_known if ends else nw.lit(True)
+            is_shown = is_known if ends else ~is_uncounted
             shown = {
                 "activity": (has_units & is_shown, f"{kind}activity"),
                 "value": (is_priced & is_shown, f"{kind}value_pence"),
@@ -552,6 +559,10 @@ class _Year:
             and row.line not in apart
         ]
 
+    def _has_uncounted(self) -> nw.Expr:
+        """Whether a month is not counted, of those from the first with a count or a plan."""
+        return self.is_of(source=COUNTS) & (nw.col("months_counted") < nw.col("months_from"))
+
     def _is_by_records(self) -> nw.Expr:
         return self.is_of(source=LINES) | self.is_of(source=BEST_PRACTICE)
 
@@ -568,6 +579,12 @@ def _has_no_plan() -> nw.Expr:
 def _small(pence: nw.Expr) -> nw.Expr:
     """An amount that may be multiplied; null beyond it, since Int64 wraps or stops the run."""
     return nw.when(pence.abs() <= LARGEST_PENCE).then(pence)
+
+
+def _times(units: nw.Expr, pence: nw.Expr) -> nw.Expr:
+    """Units at an amount each; null beyond what an amount may be."""
+    most = (pence * 0 + LARGEST_PENCE) // nw.when(pence > 0).then(pence).otherwise(1)
+    return nw.when(units.abs() <= most).then(units * pence)
 
 
 def _in_form(facts: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

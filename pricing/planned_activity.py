@@ -2,7 +2,7 @@
 
 Belongs here: the national default growth of a plan (2026/27 ¶90-92), which terms a line of a
 contract may have by how it is paid for and which of them need approval (2021/22 ¶59, 2026/27
-¶42-43, ¶86-89, ¶96, ¶100-102), and the value of activity that is counted and in no extract. Does
+¶42-43, ¶86-89, ¶96-97, ¶100-102), and the value of activity that is counted and in no extract. Does
 not belong here: the lines of a year (its scheme pack), the lists (`pipelines`), or what is paid
 (`pricing.variable_element`, `pricing.blended_payments`).
 """
@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 from pricing import mff
 from pricing.decision import first_that_fits
 from pricing.local_prices import LOCAL
-from pricing.mechanism import API_VARIABLE
+from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.money import PPM, apply_ppm
 from pricing.scheme import (
     ADDITION,
@@ -34,6 +34,7 @@ from pricing.scheme import (
 
 ACCIDENT_AND_EMERGENCY = "accident_and_emergency"
 GENOMIC_TESTING = "genomic_testing"
+RADIOTHERAPY = "UNBRTHPY"
 VARIABLE_RATE = "variable_rate"
 BREAK_GLASS = "break_glass"
 ATTAINMENT = "attainment"
@@ -41,9 +42,10 @@ HELD_BACK = "withheld"
 AMOUNT_OF_UNIT = "amount_each"
 TRANSITION = "transition"
 MANAGEMENT = "management"
+LINEAR_ACCELERATORS = "linear_accelerators"
 ALL_TERMS = (
     *(VARIABLE_RATE, BREAK_GLASS, ATTAINMENT, HELD_BACK),
-    *(AMOUNT_OF_UNIT, TRANSITION, MANAGEMENT),
+    *(AMOUNT_OF_UNIT, TRANSITION, MANAGEMENT, LINEAR_ACCELERATORS),
 )
 """What the parties may agree of a line of their contract."""
 SIDES = ("above", "below", "both")
@@ -51,10 +53,16 @@ SIDES = ("above", "below", "both")
 _TERMS_OF_SHAPE = {
     DIFFERENCE: (VARIABLE_RATE, BREAK_GLASS),
     AMOUNT_EACH: (AMOUNT_OF_UNIT,),
-    SHORTFALL: (ATTAINMENT,),
+    SHORTFALL: (VARIABLE_RATE, ATTAINMENT),
     NO_ADJUSTMENT: (ATTAINMENT,),
     WITHHELD: (HELD_BACK, ATTAINMENT),
 }
+_BESIDE_PLAN = {
+    GENOMIC_TESTING: (TRANSITION, MANAGEMENT),
+    RADIOTHERAPY: (LINEAR_ACCELERATORS,),
+}
+"""Amounts a month that a fixed payment has beside planned activity, against which nothing is done
+(2026/27 ¶97, ¶99-100)."""
 _NOT_PLANNED = (ADDITION, WITHHELD)
 
 
@@ -89,13 +97,14 @@ def is_amount_alone(line: ContractLine) -> bool:
 
 
 def terms_of(line: ContractLine) -> tuple[str, ...]:
-    """The terms that a line may have, by how it is paid for (2026/27 ¶86-88, ¶100-102)."""
-    of_genomics = (TRANSITION, MANAGEMENT) if _is_genomics_blend(line) else ()
-    return (*_TERMS_OF_SHAPE.get(line.pays, ()), *of_genomics)
+    """The terms that a line may have, by how it is paid for (2026/27 ¶86-88, ¶97, ¶100-102).
 
-
-def _is_genomics_blend(line: ContractLine) -> bool:
-    return line.line == GENOMIC_TESTING and line.pays == DIFFERENCE
+    Of what attainment is paid by, the rate is full attainment: at 0 nothing is adjusted, as the
+    parties may agree (2021/22 ¶59).
+    """
+    is_blended = CONTRACT_SECTIONS[line.section] == API_BLENDED
+    beside_plan = _BESIDE_PLAN.get(line.line, ()) if is_blended else ()
+    return (*_TERMS_OF_SHAPE.get(line.pays, ()), *beside_plan)
 
 
 def most_withheld_ppm(line: ContractLine, scheme: Scheme) -> int:

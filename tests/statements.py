@@ -15,8 +15,9 @@ import polars as pl
 import yaml
 from support import CASES, ENGINES, pence_of, scheme
 
+from pipelines.activity_plans import AGREED, planned
 from pipelines.basis import months_of_year_to
-from pricing import blended_payments, variable_element
+from pricing import blended_payments, planned_activity, variable_element
 from schemas.contract_statements import CONTRACT_LINES_OF_MONTH
 
 STATEMENT_CASES = CASES / "statements"
@@ -45,6 +46,7 @@ FRAMES = {
 }
 """The frames that a statement takes, with their columns."""
 
+_PRICES = dict.fromkeys(("local_price_pence", "published_price_pence"), pl.Int64)
 _PENCE = (
     *("value", "planned_value", "target_value", "best_practice", "fixed", "variable", "payable"),
     *("value_to_date", "planned_value_to_date", "payable_to_date", "target_value_to_date"),
@@ -88,15 +90,19 @@ def statement_cases() -> list[StatementCase]:
                     scheme_year=year,
                     month=month,
                     priced_months=entry.get("priced_months", months_of_year_to(month)),
-                    given=given(entry, month),
+                    given=given(entry, month, year),
                     expect={line: expected_row(row) for line, row in entry["expect"].items()},
                 )
             )
     return found
 
 
-def given(entry: Mapping[str, Any], month: str) -> Given:
-    """What a case gives, as rows of each frame; of the case's month where it names no other."""
+def given(entry: Mapping[str, Any], month: str, year: str) -> Given:
+    """What a case gives, as rows of each frame; of the case's month where it names no other.
+
+    A plan of `default_growth` has what was done in the base year, and grows here; a count with
+    the `price` of a unit, published or `local`, is valued here, for a provider whose factor is 1.1.
+    """
     lines = []
     for row in entry.get("lines", []):
         value, added = pence_of(row["value"]), pence_of(row.get("best_practice", "0.00"))
@@ -124,22 +130,8 @@ def given(entry: Mapping[str, Any], month: str) -> Given:
         )
     return {
         "of_lines": lines,
-        "counts": [
-            {
-                **_monthly(row, month),
-                "activity": row["activity"],
-                "value_pence": pence_of(row["value"]),
-            }
-            for row in entry.get("counts", [])
-        ],
-        "plans": [
-            {
-                **_monthly(row, month),
-                "planned_activity": row["activity"],
-                "planned_value_pence": pence_of(row["value"]),
-            }
-            for row in entry.get("plans", [])
-        ],
+        "counts": [_counted(row, month, year) for row in entry.get("counts", [])],
+        "plans": [_planned(row, month, year) for row in entry.get("plans", [])],
         "terms": [
             {
                 **PAIR,
@@ -163,6 +155,32 @@ def given(entry: Mapping[str, Any], month: str) -> Given:
             for row in entry.get("bands", [])
         ],
     }
+
+
+def _counted(row: Mapping[str, Any], month: str, year: str) -> dict[str, Any]:
+    made = {**_monthly(row, month), "activity": row["activity"]}
+    if "price" not in row:
+        return {**made, "value_pence": pence_of(row["value"])}
+    local, price = row.get("local", False), pence_of(row["price"])
+    asked = {
+        **made,
+        "local_price_pence": price if local else None,
+        "published_price_pence": None if local else price,
+        "provider_mff_ppm": 1_100_000,
+    }
+    frame = nw.from_native(pl.LazyFrame([asked], schema_overrides=_PRICES))
+    (valued,) = planned_activity.valued(frame, scheme(year)).collect().to_native().to_dicts()
+    return {**made, "value_pence": valued["value_pence"]}
+
+
+def _planned(row: Mapping[str, Any], month: str, year: str) -> dict[str, Any]:
+    amounts = {
+        "planned_activity": row["activity"],
+        "planned_value_pence": pence_of(row["value"]),
+    }
+    asked = {**_monthly(row, month), **amounts, "plan_basis": row.get("basis", AGREED)}
+    (made,) = planned(pl.DataFrame([asked]), scheme(year)).to_dicts()
+    return made
 
 
 def _monthly(row: Mapping[str, Any], month: str) -> dict[str, Any]:

@@ -55,14 +55,21 @@ BLEND = {
     "genomic_testing": Rule("share", "counts"),  # 2026/27 ¶102
     "genomics_incentive": Rule("withheld", "terms"),  # 2026/27 ¶101
 }
+# What 2023/25 ¶18 says of 2024/25, no document here says of the year before.
+OF_2024_25 = {**BY_UNIT, **{line: Rule("unit", "counts", WHOLE) for line in BESPOKE}}
 RULES: Mapping[tuple[str, str], Mapping[str, Rule]] = {
     ("2021-22", "variable_element"): BY_PLAN,
-    ("2021-22", "blended"): {},
-    ("2024-25", "variable_element"): {
-        **BY_UNIT,
-        **{line: Rule("unit", "counts", WHOLE) for line in BESPOKE},  # 2023/25 ¶18
+    # Assumed: as in 2021/22, at three quarters.
+    ("2022-23", "variable_element"): {
+        **BY_PLAN,
+        **{line: Rule("share", "lines", Fraction(3, 4)) for line in ELECTIVE},
     },
-    ("2024-25", "blended"): {},
+    ("2023-24", "variable_element"): {
+        **BY_UNIT,
+        "cquin": Rule("shortfall", "terms"),  # Not paused yet (2023/25 ¶23); at what is not known.
+    },
+    ("2024-25", "variable_element"): OF_2024_25,
+    ("2025-26", "variable_element"): OF_2024_25,  # Assumed: as in 2024/25.
     ("2026-27", "variable_element"): {
         **BY_UNIT,
         # 2026/27 ¶75, ¶95
@@ -71,6 +78,7 @@ RULES: Mapping[tuple[str, str], Mapping[str, Rule]] = {
             for line in ("community_diagnostics", "srs_t", "sirt")
         },
     },
+    **{(f"{year}-{year - 1999}", "blended"): {} for year in range(2021, 2026)},
     ("2026-27", "blended"): BLEND,
 }
 EVERY_CONTRACT = ("cquin",)
@@ -183,6 +191,15 @@ class Ledger:
         return bool(planned) and active <= planned
 
     @property
+    def is_uncounted(self) -> bool:
+        """Whether the user left a month uncounted, from the first one counted or planned."""
+        if self.rule.source != "counts":
+            return False
+        counted = {row["activity_month"] for row in self.done}
+        first = min(counted | {row["activity_month"] for row in self.plans})
+        return any(month not in counted for month in self.months if month >= first)
+
+    @property
     def rate(self) -> Fraction | None:
         agreed = self.terms.get("rate_ppm")
         if self.rule.pays in ("share", "shortfall") and agreed is not None:
@@ -206,7 +223,7 @@ class Ledger:
             to_date = self.by_unit(self.done)
             made["variable"] = None if reason else of_month
             made["to_date"] = to_date if self.is_whole and not reason else None
-            if any(self._unpaid(row) for row in self.done):
+            if any(self._unpaid(row) for row in self.done) or self.is_uncounted:
                 made["to_date"] = None
         elif reason:
             made["variable"] = made["to_date"] = None
@@ -259,6 +276,8 @@ class Ledger:
             return int(beyond * self.terms["amount_pence"])
         if self.rule.pays == "shortfall":
             assert self.rate is not None
+            if self.rate == 0:  # Agreed to be removed (2021/22 ¶59).
+                return 0
             short = max(self.rate - Fraction(self.terms["attainment_ppm"], MILLION), Fraction(0))
             return -_nearest(self.planned(upto) * short)
         if self.rule.pays == "withheld":
@@ -274,14 +293,16 @@ class Ledger:
         """What is not there to know the variable payment by."""
         pays, source = self.rule.pays, self.rule.source
         month = [row for row in self.done if row["activity_month"] == self.months[-1]]
+        if pays == "shortfall" and self.rate == 0:
+            return None
         if pays in ("share", "each", "shortfall") and not self.is_planned:
             return "PLAN_MISSING"
         if pays == "withheld" and (genomics is None or not genomics.is_planned):
             return "PLAN_MISSING"
-        if pays in ("share", "each") and source == "counts":
-            counted = {row["activity_month"] for row in self.done}
-            if {row["activity_month"] for row in self.plans} - counted:
-                return "COUNT_MISSING"
+        if pays in ("share", "each") and self.is_uncounted:
+            return "COUNT_MISSING"
+        if pays == "unit" and source == "counts" and not month:
+            return "COUNT_MISSING"
         if pays == "share" and any(
             (source == "lines" and row["lines_for_local_price"])
             or (source == "counts" and row["value_pence"] is None and row["activity"])
