@@ -8,13 +8,14 @@ the streamed extracts (`pipelines.deliveries`).
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from pipelines.basis import checked_scheme_year
 from pipelines.workspace import UserError
@@ -158,17 +159,21 @@ def pence(value: str) -> int | None:
     if value in NO_PRICE:
         return None
     bare = value.removeprefix("£")
-    if _NEGATIVE.match(bare):
-        raise ValueError("is not a price: it is negative")
-    if _FRACTIONS_OF_A_PENNY.match(bare):
-        raise ValueError("is not a price: it has more than two decimals")
     if not _POUNDS.match(bare):
-        raise ValueError("is not a price: pounds such as 1,234 or 12.50, or - for none")
+        raise ValueError(f"is not a price: {_why_no_price(bare)}")
     pounds, _, decimals = bare.replace(",", "").partition(".")
     amount = int(pounds) * 100 + int(decimals.ljust(2, "0") or 0)
     if amount > LARGEST_PENCE:
         raise ValueError("is over £10 billion, which no price can be")
     return amount
+
+
+def _why_no_price(bare: str) -> str:
+    if _NEGATIVE.match(bare):
+        return "it is negative"
+    if _FRACTIONS_OF_A_PENNY.match(bare):
+        return "it has more than two decimals"
+    return "pounds such as 1,234 or 12.50, or - for none"
 
 
 def pence_up_or_down(value: str) -> int | None:
@@ -418,9 +423,13 @@ def refuse_faults(name: str, faults: Sequence[str]) -> None:
 
 def csv_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
     """The rows of a CSV file that are not blank, each with its line. Raises `UserError`."""
+    return list(_each_csv_row(path, content))
+
+
+def _each_csv_row(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
     try:
         lines = csv.reader(io.StringIO(_decoded(path, content), newline=""), strict=True)
-        return [(lines.line_num, row) for row in lines if any(row)]
+        yield from ((lines.line_num, row) for row in lines if any(row))
     except csv.Error as error:
         raise UserError(f"{path.name} is not a CSV file: {error}.") from error
 
@@ -435,7 +444,7 @@ def _decoded(path: Path, content: bytes) -> str:
 def _csv_rows(path: Path, content: bytes) -> pl.DataFrame:
     """The rows of `csv_rows`: `line`, and `fields`, a list of texts."""
     if b'"' in content or content.count(b"\r") != content.count(b"\r\n"):
-        return pl.DataFrame(csv_rows(path, content), schema=_ROWS, orient="row")
+        return _of_rows(_each_csv_row(path, content))
     # Without quotes a line is a row, and every comma parts two fields.
     lines = pl.Series([_decoded(path, content)]).str.split("\n").explode()
     rows = pl.DataFrame({"line": pl.int_range(1, len(lines) + 1, eager=True), "text": lines})
@@ -445,6 +454,19 @@ def _csv_rows(path: Path, content: bytes) -> pl.DataFrame:
     )
 
 
+def _of_rows(rows: Iterable[tuple[int, list[str]]]) -> pl.DataFrame:
+    lines: list[int] = []
+    fields: list[str] = []
+    ends = [0]
+    # In one flat list: of a million lists, most of the time would go to collecting garbage.
+    for line, row in rows:
+        lines.append(line)
+        fields += row
+        ends.append(len(fields))
+    parted = pa.LargeListArray.from_arrays(ends, pa.array(fields, pa.large_string()))
+    return pl.DataFrame({"line": lines, "fields": parted}, schema=_ROWS)
+
+
 def _parquet_rows(path: Path, content: bytes) -> pl.DataFrame:
     """The rows of a Parquet file as a CSV file would have them, the header on line 1."""
     try:
@@ -452,7 +474,7 @@ def _parquet_rows(path: Path, content: bytes) -> pl.DataFrame:
         texts = frame.select(_as_text(name, dtype) for name, dtype in frame.schema.items())
     except pl.exceptions.PolarsError as error:
         raise UserError(f"{path.name} is not a Parquet file of plain columns.") from error
-    header = pl.DataFrame([(1, texts.columns)], schema=_ROWS, orient="row")
+    header = _of_rows([(1, texts.columns)])
     rows = texts.select(
         pl.int_range(2, pl.len() + 2).alias("line"), pl.concat_list(pl.all()).alias("fields")
     ).filter(pl.col("fields").list.join("") != "")
