@@ -7,7 +7,7 @@ each scheme year's contracts plan and count (`mix.toml`), or how a list is read.
 A plan is a few per cent off the records made. Every few contracts have none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -47,6 +47,7 @@ _ADULT_YEARS = 19
 _LEAST_EACH, _MOST_EACH = 100, 5_000_000
 """Pence: a unit that is planned for less or more than anything costs is a slip of the pen."""
 Pair = tuple[str, str]
+Done = Mapping[str, Sequence[int]]
 
 
 @dataclass(slots=True)
@@ -141,38 +142,81 @@ def _line_of_attendance(dataset: Dataset) -> pl.Expr:
 def plans(
     pairs: Sequence[Pair], months: Sequence[str], activity: Activity, mix: Mix
 ) -> list[tuple[str, ...]]:
-    """What the pairs plan of each month's lines, of every pair but some."""
+    """What the pairs plan of every month of the scheme year, of every pair but some.
+
+    Under the rules of the year, and of another for comparison. A month without records is planned
+    like one that has some.
+    """
     planned = mix["planned"]
     rows: list[tuple[str, ...]] = []
     for place, pair in enumerate(pairs):
         if place % planned["every_without"] == 1:
             continue
         grows = place % planned["every_grown"] == 0
-        for month in months:
-            year = planned["lines"].get(_year(month), {})
-            of_lines = list(_of_records(pair, month, year, activity, planned, grows))
-            counted = list(_of_counts(pair, month, activity.reference, planned))
-            whole = sum(value for *_, value in of_lines)
-            amounts = list(_of_amounts(pair, month, year, activity, planned, whole))
-            rows += [
-                (
-                    *(*pair, month, _year(month), line, basis),
-                    *("" if units is None else str(units), _pounds(value)),
-                )
-                for line, basis, units, value in (*of_lines, *counted, *amounts)
-            ]
+        for month, like in _whole_years(months):
+            for rules in _rule_years([month], planned):
+                found = _of_month(pair, month, like, rules, activity, planned, grows)
+                rows += [
+                    (
+                        *(*pair, month, rules, line, basis),
+                        *("" if units is None else str(units), _pounds(value)),
+                    )
+                    for line, basis, units, value in found
+                ]
     return rows
+
+
+def _whole_years(months: Sequence[str]) -> list[tuple[str, str]]:
+    """Every month of the scheme years that some months are in, each with the one it is like."""
+    found = []
+    for year in dict.fromkeys(_year(month) for month in months):
+        own = [month for month in months if _year(month) == year]
+        every = [f"{int(year[:4]) + (n > 12)}-{(n - 1) % 12 + 1:02}" for n in range(4, 16)]
+        found += [
+            (month, month if month in own else own[place % len(own)])
+            for place, month in enumerate(every)
+        ]
+    return found
+
+
+def _rule_years(months: Sequence[str], planned: Mix) -> list[str]:
+    """The scheme years of some months that have rules, and the one all are compared with."""
+    own = {year for month in months if (year := _year(month)) in planned["lines"]}
+    return sorted({*own, planned["compared_with"]}) if own else []
 
 
 _Planned = tuple[str, str, int | None, int]
 
 
+def _of_month(
+    pair: Pair,
+    month: str,
+    like: str,
+    rules: str,
+    activity: Activity,
+    planned: Mix,
+    grows: bool,
+) -> Iterator[_Planned]:
+    """What a pair plans of a month under the rules of a year, going by a month with records."""
+    year = planned["lines"].get(rules, {})
+    done = {
+        line: sums
+        for line in year.get("records", ())
+        if (sums := activity.done.get((*pair, like, line)))
+    }
+    of_lines = list(_of_records(pair, month, year, done, planned, grows))
+    yield from of_lines
+    yield from _of_counts(pair, rules, activity.reference, planned)
+    whole = sum(value for *_, value in of_lines)
+    yield from _of_amounts(pair, month, year, done, planned, whole)
+
+
 def _of_records(
-    pair: Pair, month: str, year: Row, activity: Activity, planned: Mix, grows: bool
+    pair: Pair, month: str, year: Row, done: Done, planned: Mix, grows: bool
 ) -> Iterator[_Planned]:
     """Lines of records: about what was done, or for growth what was done a year before."""
     for line in year.get("records", ()):
-        units, base, added = activity.done.get((*pair, month, line), (0, 0, 0))
+        units, base, added = done.get(line, (0, 0, 0))
         value = base if line in year.get("at_base_price", ()) else base + added
         is_grown = grows and line in planned["growing"]
         share = planned["base_year_percent"] if is_grown else _share(planned, *pair, month, line)
@@ -182,9 +226,9 @@ def _of_records(
             yield line, "default_growth" if is_grown else "agreed", count, amount
 
 
-def _of_counts(pair: Pair, month: str, reference: Reference, planned: Mix) -> Iterator[_Planned]:
+def _of_counts(pair: Pair, rules: str, reference: Reference, planned: Mix) -> Iterator[_Planned]:
     factors = {provider.code: provider.mff_ppm or MILLION for provider in reference.providers}
-    for counted in _counted(pair, month, reference, planned):
+    for counted in _counted(pair, rules, reference, planned):
         line = counted["line"]
         units = max(1, _rounded(counted["units"] * _share(planned, *pair, line), 100))
         each = counted.get("amount") or counted["local_price"]
@@ -193,13 +237,12 @@ def _of_counts(pair: Pair, month: str, reference: Reference, planned: Mix) -> It
 
 
 def _of_amounts(
-    pair: Pair, month: str, year: Row, activity: Activity, planned: Mix, whole: int
+    pair: Pair, month: str, year: Row, done: Done, planned: Mix, whole: int
 ) -> Iterator[_Planned]:
     """What is an amount of its own: best practice added to elective lines, and CQUIN."""
     for line in year.get("amounts", ()):
         if line == BEST_PRACTICE:
-            lines = (activity.done.get((*pair, month, one)) for one in year["records"])
-            added = sum(sums[2] for sums in lines if sums)
+            added = sum(done[one][2] for one in year["records"] if one in done)
             value = _rounded(max(0, added) * _share(planned, *pair, month, line), 100)
         else:
             value = _rounded(whole * planned["cquin_ppm"], MILLION)
@@ -211,7 +254,7 @@ def terms(
 ) -> list[tuple[str, ...]]:
     """What the pairs agree of their lines; what few agree, the first of those it may be of."""
     rows: list[tuple[str, ...]] = []
-    years = sorted({_year(month) for month in months})
+    years = _rule_years(months, mix["planned"])
     for year, one in product(years, mix["planned"]["terms"]):
         if year in one["years"]:
             who = [pair for pair in pairs if _is_of(pair, one, reference)]
@@ -226,22 +269,20 @@ def counts(
     """What the pairs count of each month, at local prices where the activity has a price."""
     planned = mix["planned"]
     rows: list[tuple[str, ...]] = []
-    for pair, month in product(pairs, months):
-        for counted in _counted(pair, month, reference, planned):
+    of_rules = [(month, rules) for month in months for rules in _rule_years([month], planned)]
+    for pair, (month, rules) in product(pairs, of_rules):
+        for counted in _counted(pair, rules, reference, planned):
             line = counted["line"]
             units = _rounded(counted["units"] * _share(planned, *pair, line, month), 100)
             price = _pounds(counted["local_price"]) if "local_price" in counted else ""
             said = (counted.get("price_code", ""), str(units), price, counted.get("approval", ""))
-            rows.append((*pair, month, _year(month), line, *said))
+            rows.append((*pair, month, rules, line, *said))
     return rows
 
 
-def _counted(pair: Pair, month: str, reference: Reference, planned: Mix) -> list[Row]:
-    return [
-        one
-        for one in planned["counted"]
-        if _year(month) in one["years"] and _is_of(pair, one, reference)
-    ]
+def _counted(pair: Pair, rules: str, reference: Reference, planned: Mix) -> list[Row]:
+    counted: list[Row] = planned["counted"]
+    return [one for one in counted if rules in one["years"] and _is_of(pair, one, reference)]
 
 
 def _is_of(pair: Pair, one: Row, reference: Reference) -> bool:

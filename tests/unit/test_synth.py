@@ -553,13 +553,28 @@ def lines_of_year(year: str) -> dict[str, Row]:
 def agreed(
     tmp_path_factory: pytest.TempPathFactory, reference: synth.Reference
 ) -> dict[str, tuple[Path, dict[str, list[Row]]]]:
-    """What is planned, agreed and counted in a month of each year, beside its extracts."""
+    """What is planned, agreed and counted in a month of each year, beside its extracts.
+
+    Under the rules of the year, and of the month alone.
+    """
     made = {}
-    for month in YEARS:
+    for month, year in YEARS.items():
         out = tmp_path_factory.mktemp(month)
         synth.write_extracts([month], 4_000, 4_000, 5, out, reference)
         names = ("contracts", "activity_plans", "contract_terms", "activity_counts")
-        made[month] = out, {name: list(read(next(out.glob(f"{name}_*.csv")))) for name in names}
+        lists = {name: list(read(next(out.glob(f"{name}_*.csv")))) for name in names}
+        made[month] = (
+            out,
+            {
+                name: [
+                    row
+                    for row in rows
+                    if row.get("scheme_year", year) == year
+                    and row.get("activity_month", month) == month
+                ]
+                for name, rows in lists.items()
+            },
+        )
     return made
 
 
@@ -581,8 +596,6 @@ def test_plans_terms_and_counts_are_of_lines_that_the_year_has(
     assert len(key) == len(set(key)) > 20
     assert {row["contract_line"] for row in plans + terms} <= set(lines)
     assert {row["contract_line"] for row in counts} <= counted
-    assert {row["activity_month"] for row in plans + counts} <= {month}
-    assert {row["scheme_year"] for row in terms + plans + counts} == {YEARS[month]}
     for row in plans:
         is_amount = lines[row["contract_line"]]["from"] in ("best_practice", "terms")
         assert (row["activity"] == "") is is_amount
@@ -638,6 +651,26 @@ def test_what_is_planned_is_about_what_was_done(
     assert 0.8 * len(done) < activity < 1.1 * len(done)
     worth = sum(Decimal(row["PbR Final Tariff"]) for row in done)
     assert Decimal("0.8") * worth < value < Decimal("1.1") * worth
+
+
+def test_every_month_of_the_year_is_planned_and_under_the_rules_compared_with_too(
+    agreed: dict[str, tuple[Path, dict[str, list[Row]]]],
+) -> None:
+    out, _ = agreed["2024-07"]
+    plans, terms, counts = (
+        list(read(next(out.glob(f"{name}_*.csv"))))
+        for name in ("activity_plans", "contract_terms", "activity_counts")
+    )
+    year = [f"2024-{month:02}" for month in range(4, 13)] + ["2025-01", "2025-02", "2025-03"]
+    assert sorted({row["activity_month"] for row in plans}) == year
+    assert {row["activity_month"] for row in counts} == {"2024-07"}
+    for rows in (plans, terms, counts):
+        assert {row["scheme_year"] for row in rows} == {"2024-25", "2026-27"}
+    for rules in ("2024-25", "2026-27"):
+        of_rules = [row for row in plans if row["scheme_year"] == rules]
+        assert {row["contract_line"] for row in of_rules} <= set(lines_of_year(rules))
+        key = [(*pair(row), row["activity_month"], row["contract_line"]) for row in of_rules]
+        assert len(key) == len(set(key))
 
 
 def test_one_contract_has_break_glass_terms_in_2026_27(
