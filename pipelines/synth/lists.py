@@ -22,7 +22,10 @@ from pipelines.synth.plans import (
     Pair,
     counts,
     plans,
+    rule_years,
     terms,
+    whole_year,
+    year_of,
 )
 from pipelines.synth.pools import ADVICE_AND_GUIDANCE, stable
 from pipelines.synth.reference import Provider, Reference
@@ -109,16 +112,16 @@ class OfRecords:
         )
 
 
-def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
-    """What each trust has with its near payers, and a few contracts of their own kind."""
-    valid = _valid(months)
+def contracts(year: str, reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
+    """What each trust has with its near payers in a year, and a few contracts of their own kind."""
+    valid = _valid(whole_year(year))
     rows: list[tuple[str, ...]] = []
     for provider in _trusts(reference):
         for place, payer in enumerate(_near_payers(provider, reference, mix)):
             annual = 1_000_000 * (1 + stable(provider.code, payer) % 300) // (1 + 9 * place)
             same = "yes" if place == 0 else "no"
             rows.append((provider.code, payer, "", "", "api", "", same, str(annual), "", *valid))
-    rows += _agreements(months, reference, mix)
+    rows += _agreements(valid, reference, mix)
     hubs = reference.nhs_england[:2]
     for provider, hub, covers in zip(
         _trusts(reference), hubs, ("specialised", "armed_forces"), strict=False
@@ -135,7 +138,9 @@ def contracts(months: Sequence[str], reference: Reference, mix: Mix) -> list[tup
     return rows
 
 
-def _agreements(months: Sequence[str], reference: Reference, mix: Mix) -> Iterator[tuple[str, ...]]:
+def _agreements(
+    valid: tuple[str, str], reference: Reference, mix: Mix
+) -> Iterator[tuple[str, ...]]:
     """Agreements of their own terms, of every other trust with its nearest payer.
 
     One mechanism that is agreed on in place of API needs approval, and has a reference.
@@ -145,7 +150,7 @@ def _agreements(months: Sequence[str], reference: Reference, mix: Mix) -> Iterat
             for place, (serial, covers, agreed) in enumerate(_AGREEMENTS):
                 approval = f"SYN-AP-{number + 1:02d}{place + 1}" if agreed else ""
                 terms = (covers, agreed, approval, "", "", "")
-                yield (provider.code, payer, serial, *terms, *_valid(months))
+                yield (provider.code, payer, serial, *terms, *valid)
 
 
 def local_prices(months: Sequence[str], reference: Reference, mix: Mix) -> list[tuple[str, ...]]:
@@ -186,19 +191,37 @@ def _pounds(pence: int) -> str:
     return f"{pence // 100}.{pence % 100:02d}"
 
 
+def period(months: Sequence[str]) -> str:
+    """Months as the names of files have them.
+
+    >>> period(["2024-07"]), period(["2024-04", "2024-05", "2024-06"])
+    ('2024-07', '2024-04_2024-06')
+    """
+    return "_".join(dict.fromkeys([months[0], months[-1]]))
+
+
 def lists(
     months: Sequence[str], reference: Reference, mix: Mix, of_records: OfRecords
 ) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
-    """The name, the header and the rows of each list."""
-    agreed = contracts(months, reference, mix)
-    pairs = _under_api(agreed, reference)
-    yield "contracts", CONTRACT_COLUMNS, agreed
-    yield "local_prices", LOCAL_PRICE_COLUMNS, local_prices(months, reference, mix)
-    yield "overseas_visitors", VISITOR_COLUMNS, of_records.visitors
-    yield "excluded_items", ITEM_COLUMNS, of_records.items
-    yield "activity_plans", PLAN_COLUMNS, plans(pairs, months, of_records.activity, mix)
-    yield "contract_terms", TERM_COLUMNS, terms(pairs, months, reference, mix)
-    yield "activity_counts", COUNT_COLUMNS, counts(pairs, months, reference, mix)
+    """The name, the header and the rows of each list.
+
+    What is agreed for a year is named by it, so that a later run of the year takes its place.
+    """
+    of_months = period(months)
+    yield f"local_prices_{of_months}", LOCAL_PRICE_COLUMNS, local_prices(months, reference, mix)
+    yield f"overseas_visitors_{of_months}", VISITOR_COLUMNS, of_records.visitors
+    yield f"excluded_items_{of_months}", ITEM_COLUMNS, of_records.items
+    pairs: list[Pair] = []
+    for year in dict.fromkeys(year_of(month) for month in months):
+        own = [month for month in months if year_of(month) == year]
+        agreed = contracts(year, reference, mix)
+        pairs = _under_api(agreed, reference)
+        yield f"contracts_{year}", CONTRACT_COLUMNS, agreed
+        planned = plans(pairs, year, own, of_records.activity, mix)
+        yield f"activity_plans_{year}", PLAN_COLUMNS, planned
+    for rules in rule_years(months, mix["planned"]):
+        yield f"contract_terms_{rules}", TERM_COLUMNS, terms(pairs, rules, reference, mix)
+    yield f"activity_counts_{of_months}", COUNT_COLUMNS, counts(pairs, months, reference, mix)
 
 
 def _under_api(agreed: Sequence[Sequence[str]], reference: Reference) -> list[Pair]:

@@ -140,49 +140,47 @@ def _line_of_attendance(dataset: Dataset) -> pl.Expr:
 
 
 def plans(
-    pairs: Sequence[Pair], months: Sequence[str], activity: Activity, mix: Mix
+    pairs: Sequence[Pair], year: str, months: Sequence[str], activity: Activity, mix: Mix
 ) -> list[tuple[str, ...]]:
-    """What the pairs plan of every month of the scheme year, of every pair but some.
+    """What the pairs plan of every month of a scheme year, of every pair but some.
 
     Under the rules of the year, and of another for comparison. A month without records is planned
-    like one that has some.
+    like one of `months`, which have some.
     """
     planned = mix["planned"]
+    like = {month: months[n % len(months)] for n, month in enumerate(whole_year(year))}
+    like |= {month: month for month in months}
     rows: list[tuple[str, ...]] = []
     for place, pair in enumerate(pairs):
         if place % planned["every_without"] == 1:
             continue
         grows = place % planned["every_grown"] == 0
-        for month, like in _whole_years(months):
-            for rules in _rule_years([month], planned):
-                found = _of_month(pair, month, like, rules, activity, planned, grows)
-                rows += [
-                    (
-                        *(*pair, month, rules, line, basis),
-                        *("" if units is None else str(units), _pounds(value)),
-                    )
-                    for line, basis, units, value in found
-                ]
+        for month, rules in product(like, rule_years(months, planned)):
+            found = _of_month(pair, month, like[month], rules, activity, planned, grows)
+            rows += [
+                (
+                    *(*pair, month, rules, line, basis),
+                    *("" if units is None else str(units), _pounds(value)),
+                )
+                for line, basis, units, value in found
+            ]
     return rows
 
 
-def _whole_years(months: Sequence[str]) -> list[tuple[str, str]]:
-    """Every month of the scheme years that some months are in, each with the one it is like."""
-    found = []
-    for year in dict.fromkeys(_year(month) for month in months):
-        own = [month for month in months if _year(month) == year]
-        every = [f"{int(year[:4]) + (n > 12)}-{(n - 1) % 12 + 1:02}" for n in range(4, 16)]
-        found += [
-            (month, month if month in own else own[place % len(own)])
-            for place, month in enumerate(every)
-        ]
-    return found
+def whole_year(year: str) -> list[str]:
+    """The months of a scheme year.
+
+    >>> whole_year("2024-25")[::11]
+    ['2024-04', '2025-03']
+    """
+    return [f"{int(year[:4]) + (n > 12)}-{(n - 1) % 12 + 1:02}" for n in range(4, 16)]
 
 
-def _rule_years(months: Sequence[str], planned: Mix) -> list[str]:
-    """The scheme years of some months that have rules, and the one all are compared with."""
-    own = {year for month in months if (year := _year(month)) in planned["lines"]}
-    return sorted({*own, planned["compared_with"]}) if own else []
+def rule_years(months: Sequence[str], planned: Mix) -> list[str]:
+    """The scheme years of some months that have rules, and those they are compared with."""
+    own = {year for month in months if (year := year_of(month)) in planned["lines"]}
+    compared: Mapping[str, str] = planned["compared_with"]
+    return sorted({*own, *(compared[year] for year in own if year in compared)})
 
 
 _Planned = tuple[str, str, int | None, int]
@@ -250,16 +248,15 @@ def _of_amounts(
 
 
 def terms(
-    pairs: Sequence[Pair], months: Sequence[str], reference: Reference, mix: Mix
+    pairs: Sequence[Pair], rules: str, reference: Reference, mix: Mix
 ) -> list[tuple[str, ...]]:
     """What the pairs agree of their lines; what few agree, the first of those it may be of."""
     rows: list[tuple[str, ...]] = []
-    years = _rule_years(months, mix["planned"])
-    for year, one in product(years, mix["planned"]["terms"]):
-        if year in one["years"]:
+    for one in mix["planned"]["terms"]:
+        if rules in one["years"]:
             who = [pair for pair in pairs if _is_of(pair, one, reference)]
             said = [str(one.get(name, "")) for name in TERM_COLUMNS[3:]]
-            rows += [(*pair, year, *said) for pair in (who[:1] if one.get("once") else who)]
+            rows += [(*pair, rules, *said) for pair in (who[:1] if one.get("once") else who)]
     return rows
 
 
@@ -269,7 +266,7 @@ def counts(
     """What the pairs count of each month, at local prices where the activity has a price."""
     planned = mix["planned"]
     rows: list[tuple[str, ...]] = []
-    of_rules = [(month, rules) for month in months for rules in _rule_years([month], planned)]
+    of_rules = [(month, rules) for month in months for rules in rule_years([month], planned)]
     for pair, (month, rules) in product(pairs, of_rules):
         for counted in _counted(pair, rules, reference, planned):
             line = counted["line"]
@@ -296,7 +293,8 @@ def _share(planned: Mix, *of: str) -> int:
     return int(least + stable(*of) % (most - least + 1))
 
 
-def _year(month: str) -> str:
+def year_of(month: str) -> str:
+    """The scheme year of a month."""
     start = Month(month).scheme_year_start
     return f"{start}-{(start + 1) % 100:02d}"
 

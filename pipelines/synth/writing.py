@@ -19,7 +19,7 @@ import polars as pl
 
 from pipelines.synth.extracts import APC, DATASETS, DAY_0, EBI_CATEGORY, EBI_TYPE, Mix, Month, Row
 from pipelines.synth.faults import MOST_DIRTY_PPM, DatasetExpectations, Expectations, Faults, Tally
-from pipelines.synth.lists import OfRecords, lists
+from pipelines.synth.lists import OfRecords, lists, period
 from pipelines.synth.plans import Activity
 from pipelines.synth.pools import is_mental_health, stable
 from pipelines.synth.records import Extract, World
@@ -56,7 +56,7 @@ def write_extracts(
     datasets = {dataset.name: DatasetExpectations() for dataset in DATASETS}
     expectations = Expectations(seed, list(months), dirty_ppm, datasets)
     (out / "freeze").mkdir(parents=True, exist_ok=True)
-    of_months = "_".join(dict.fromkeys([months[0], months[-1]]))
+    of_months = period(months)
     of_records = OfRecords(Activity(reference))
     with _renamed_when_whole(out / f"prior_approvals_{of_months}.csv") as file:
         approvals = Approvals(file, expectations)
@@ -74,7 +74,7 @@ def write_extracts(
     with _renamed_when_whole(out / f"lva_exceptions_{of_months}.csv") as file:
         _write_lines(file, [EXCEPTION_COLUMNS, *exceptions])
     for name, columns, rows_of_list in lists(months, reference, world.mix, of_records):
-        with _renamed_when_whole(out / f"{name}_{of_months}.csv") as file:
+        with _renamed_when_whole(out / f"{name}.csv") as file:
             _write_lines(file, [columns, *rows_of_list])
     with _renamed_when_whole(out / f"expectations_{of_months}.json") as file:
         file.write((json.dumps(asdict(expectations), indent=2, sort_keys=True) + "\n").encode())

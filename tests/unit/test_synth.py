@@ -513,7 +513,7 @@ def test_the_users_lists_go_with_the_records(
 ) -> None:
     out, _ = written
     listed = {
-        name: list(read(next(out.glob(f"{name}_*.csv"))))
+        name: rows_of_list(out, name)
         for name in ("contracts", "local_prices", "overseas_visitors", "excluded_items")
     }
     spells = {row["Spell Identifier"] for row in rows_of(out, "apc")}
@@ -540,6 +540,11 @@ def test_the_users_lists_go_with_the_records(
     assert {row["activity_month"] for row in items} <= set(MONTHS)
 
 
+def rows_of_list(out: Path, name: str) -> list[Row]:
+    """The rows of a list, of whatever months or years its files are."""
+    return [row for path in sorted(out.glob(f"{name}_2*.csv")) for row in read(path)]
+
+
 YEARS = {"2021-04": "2021-22", "2022-11": "2022-23", "2024-07": "2024-25", "2027-03": "2026-27"}
 
 
@@ -562,7 +567,7 @@ def agreed(
         out = tmp_path_factory.mktemp(month)
         synth.write_extracts([month], 4_000, 4_000, 5, out, reference)
         names = ("contracts", "activity_plans", "contract_terms", "activity_counts")
-        lists = {name: list(read(next(out.glob(f"{name}_*.csv")))) for name in names}
+        lists = {name: rows_of_list(out, name) for name in names}
         made[month] = (
             out,
             {
@@ -658,8 +663,7 @@ def test_every_month_of_the_year_is_planned_and_under_the_rules_compared_with_to
 ) -> None:
     out, _ = agreed["2024-07"]
     plans, terms, counts = (
-        list(read(next(out.glob(f"{name}_*.csv"))))
-        for name in ("activity_plans", "contract_terms", "activity_counts")
+        rows_of_list(out, name) for name in ("activity_plans", "contract_terms", "activity_counts")
     )
     year = [f"2024-{month:02}" for month in range(4, 13)] + ["2025-01", "2025-02", "2025-03"]
     assert sorted({row["activity_month"] for row in plans}) == year
@@ -702,7 +706,7 @@ def test_a_month_before_there_are_rules_has_no_plan(
 ) -> None:
     synth.write_extracts(["2019-04"], 300, 300, 5, tmp_path, reference)
     for name in ("activity_plans", "contract_terms", "activity_counts"):
-        assert list(read(next(tmp_path.glob(f"{name}_*.csv")))) == []
+        assert rows_of_list(tmp_path, name) == []
 
 
 def test_exceptions_are_of_pairs_on_the_schedule(
