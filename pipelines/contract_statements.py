@@ -50,6 +50,7 @@ _BY_LINE: dict[str, Callable[..., nw.LazyFrame[Any]]] = {
 _TABLES = ("contract_statement", *_BY_LINE)
 _NOT_BY_MONTH = ("lva_block", "api_fixed")
 """Sections that no month pays: the block is paid once in the year, the fixed element is agreed."""
+_NO_SUCH_PART = "nothing in the year"
 _SHOWN = ("activity", "planned_activity", "value_pence", "planned_value_pence", "payable_pence")
 
 
@@ -491,6 +492,8 @@ def compared(
                 "difference_pence",
                 part_before="mechanism_before",
                 part_after="mechanism_after",
+                rests_on_before=pl.lit(None, dtype=pl.String),
+                rests_on_after=pl.lit(None, dtype=pl.String),
             ),
             _beside_differences(*beside),
         ]
@@ -499,14 +502,18 @@ def compared(
     return found.sort(
         pl.col("rule").replace_strict(place, return_dtype=pl.Int64), "part_before", "part_after"
     ).with_columns(
-        pl.col("rule")
-        .replace_strict({rule: rests_on(rule, year) for rule in RULES}, return_dtype=pl.String)
-        .alias(name)
+        pl.coalesce(name, _rests_on(year)).alias(name)
         for name, year in zip(("rests_on_before", "rests_on_after"), rules, strict=True)
     )
 
 
+def _rests_on(scheme: Scheme) -> pl.Expr:
+    grounds = {rule: rests_on(rule, scheme) for rule in RULES}
+    return pl.col("rule").replace_strict(grounds, return_dtype=pl.String)
+
+
 def _beside_differences(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """What is paid beside lines, part by part; a part that a year does not have is named so."""
     both = before.join(after, on="part", how="full", coalesce=True, suffix="_after")
     change = pl.col("pence_after").fill_null(0) - pl.col("pence").fill_null(0)
     return both.select(
@@ -515,33 +522,40 @@ def _beside_differences(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFra
         difference_pence=change,
         part_before="part",
         part_after="part",
+        rests_on_before=pl.col("paragraph").fill_null(_NO_SUCH_PART),
+        rests_on_after=pl.col("paragraph_after").fill_null(_NO_SUCH_PART),
     ).filter(pl.col("difference_pence") != 0)
 
 
 def _beside(statement: ContractStatement, lines: pl.DataFrame) -> pl.DataFrame:
     """What each part of a contract pays beside what its lines pay of themselves."""
+    none = pl.lit(None, dtype=pl.String)
     of_lines = lines.select(
         section=pl.col("payment_mechanism").replace_strict(SECTIONS, return_dtype=pl.String),
         contract_line="point_of_delivery_code",
         pence=-pl.col("payable_pence"),
+        paragraph=none,
     )
     of_contract = [
         statement.tables[name].select(
-            section=pl.lit(name), contract_line="contract_line", pence="payable_pence"
+            section=pl.lit(name),
+            contract_line="contract_line",
+            pence="payable_pence",
+            paragraph="paragraph",
         )
         for name in _BY_LINE
     ]
     of_sections = (
         statement.tables["contract_statement"]
         .filter(~pl.col("section").is_in(list(_BY_LINE)))
-        .select("section", contract_line=pl.lit(None, pl.String), pence="known_payable_pence")
+        .select("section", contract_line=none, pence="known_payable_pence", paragraph="paragraph")
     )
     is_by_line = pl.col("section").is_in(list(_BY_LINE))
     line = pl.when(is_by_line).then(pl.concat_str("section", "contract_line", separator=": "))
     return (
         pl.concat([of_lines, *of_contract, of_sections])
         .group_by(part=pl.coalesce(line, "section"))
-        .agg(pl.sum("pence"))
+        .agg(pl.sum("pence"), pl.col("paragraph").drop_nulls().first())
     )
 
 

@@ -57,7 +57,8 @@ def differences(
     Takes priced lines of the same records under each year's rules, and what the first rounds to;
     gives `rule`, how the lines are
     paid (`mechanism_before`, `mechanism_after`), the `lines` that differ by it, and
-    `difference_pence`. A line that has no amount of its own pays nothing here: its contract does.
+    `difference_pence`. A line that has no amount of its own pays nothing here: its contract does,
+    so that lines which are paid in another way may differ by nothing.
     """
     both = _side(before, "before").join(_side(after, "after"), on=list(_LINE), how="full")
     both = both.with_columns(
@@ -85,7 +86,7 @@ def differences(
     ]
     return (
         nw.concat(found)
-        .filter(nw.col("difference_pence") != 0)
+        .filter((nw.col("difference_pence") != 0) | (nw.col("rule") == PAYMENT_MECHANISM))
         .group_by("rule", "mechanism_before", "mechanism_after")
         .agg(
             nw.len().cast(nw.Int64).alias("lines"),

@@ -39,6 +39,10 @@ _RULES = {
     "beside_lines": "paid beside the lines: by plan, terms, counts or item",
 }
 _NOTHING = "-"
+_FIXED_ELEMENT = (
+    "The API fixed element is in neither year's statement. Activity that one year holds in it and "
+    "the other pays for is a difference here, and would come off the fixed element."
+)
 
 
 @app.command()
@@ -90,6 +94,7 @@ def statement(
         show(other)
         _print(_side_by_side(own, other))
         _print(_differences_table(own, other, differences))
+        out.print(_FIXED_ELEMENT + "\n", soft_wrap=True)
     if own.is_illustrative or (other and other.is_illustrative):
         out.print("[bold yellow]ILLUSTRATIVE: the prices are made up. Do not pay on them.[/]")
     if workbook:

@@ -117,6 +117,17 @@ def test_a_line_paid_in_another_way_is_one_difference(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_lines_paid_by_the_contract_in_either_year_are_counted_and_differ_by_nothing(
+    engine: str,
+) -> None:
+    before = line(50_000, "api_fixed", payable_pence=0)
+    after = line(55_000, "api_blended", payable_pence=None)
+    assert compare(engine, [before], [after]) == {
+        ("payment_mechanism", "api_fixed", "api_blended"): (1, 0)
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_what_is_not_paid_whole_differs_by_approval_or_rate(engine: str) -> None:
     """Without approval nothing was paid; at the plan's rate a line has no amount of its own."""
     before = [line(payable_pence=0), line(record="S2"), line(None, record="S3")]
