@@ -517,6 +517,12 @@ class _Year:
                 unit = "_pence" if "value" in name else ""
                 whole = nw.col(f"{amount}_{period}")
                 found[f"{name}{ends}{unit}"] = nw.when(condition).then(whole)
+        is_compared = is_known & ~_has_no_plan()
+        is_priced = has_value & (nw.col("lines_for_local_price_to_date") == 0)
+        for name, unit, is_there in (("activity", "", has_units), ("value", "_pence", is_priced)):
+            done, planned = (nw.col(f"{kind}_{name}{unit}_to_date") for kind in ("held", "planned"))
+            compared = nw.when(is_compared & is_there).then(done - planned)
+            found[f"{name}_difference_to_date{unit}"] = compared
         return found
 
     def _has_uncounted(self) -> nw.Expr:

@@ -800,7 +800,7 @@ def test_best_practice_is_planned_below_the_prices_it_adds_to(workspace: Workspa
     land(workspace, "list.csv", plans(*elective, added))
     assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 3
     land(workspace, "list.csv", plans(*elective, {**added, "value": "1000.01"}))
-    with pytest.raises(UserError, match=r"less for best practice(?s:.*)list.csv, line 5"):
+    with pytest.raises(UserError, match=r"no more for best practice(?s:.*)list.csv, line 5"):
         rulebook_for(workspace, "2021-07")
     land(workspace, "list.csv", plans({**added, "value": "1000.01"}))
     assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 1
