@@ -138,7 +138,7 @@ def _refuse_most_of_elective(plans: UserList, lines: Mapping[str, ContractLine])
     refuse_rows(
         plans,
         line.is_in(added) & (whole > 0) & (value > whole),
-        "must plan less for best practice than for the activity whose prices it adds to: is the "
+        "must plan no more for best practice than for the activity whose prices it adds to: is the "
         "value in pence? It is read as pounds",
     )
 

@@ -64,6 +64,8 @@ _SUMS = (
     "rows_done",
     "rows_payable",
     "rows_planned",
+    "rows_planned_activity",
+    "rows_planned_value",
 )
 """What is summed by contract line. What is held is held against a plan: all but what lacks its
 prior approval. Rows are counted to tell what is not there from what is 0."""
@@ -274,7 +276,14 @@ class _Year:
         )
 
     def _of_plans(self, plans: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-        return plans.with_columns(rows_planned=nw.lit(1))
+        has_activity, has_value = (
+            ~nw.col(name).is_null() for name in ("planned_activity", "planned_value_pence")
+        )
+        return plans.with_columns(
+            rows_planned=nw.lit(1),
+            rows_planned_activity=nw.when(has_activity).then(1).otherwise(0),
+            rows_planned_value=nw.when(has_value).then(1).otherwise(0),
+        )
 
     def _of_terms(self, known: nw.LazyFrame[Any]) -> list[nw.LazyFrame[Any]]:
         """Lines that every contract has, or every one that has the line they are a share of."""
@@ -524,18 +533,26 @@ class _Year:
                 nw.col(f"{name}_{period}") for name in ("lines_for_local_price", "activity")
             )
             is_priced = has_value & ((unpriced == 0) | (unpriced < units))
-            is_planned = nw.col(f"rows_planned_{period}") > 0
+            rows, rows_activity, rows_value = (
+                nw.col(f"rows_planned{of}_{period}") for of in ("", "_activity", "_value")
+            )
             is_shown = is_known if ends else ~is_uncounted
             shown = {
                 "activity": (has_units & is_shown, f"{kind}activity"),
                 "value": (is_priced & is_shown, f"{kind}value_pence"),
-                "planned_activity": (has_units & is_planned, "planned_activity"),
-                "planned_value": (is_planned, "planned_value_pence"),
+                "planned_activity": ((rows > 0) & (rows_activity == rows), "planned_activity"),
+                "planned_value": ((rows > 0) & (rows_value == rows), "planned_value_pence"),
             }
             for name, (condition, amount) in shown.items():
                 unit = "_pence" if "value" in name else ""
                 whole = nw.col(f"{amount}_{period}")
                 found[f"{name}{ends}{unit}"] = nw.when(condition).then(whole)
+        is_compared = is_known & ~_has_no_plan()
+        is_priced = has_value & (nw.col("lines_for_local_price_to_date") == 0)
+        for name, unit, is_there in (("activity", "", has_units), ("value", "_pence", is_priced)):
+            done, planned = (nw.col(f"{kind}_{name}{unit}_to_date") for kind in ("held", "planned"))
+            compared = nw.when(is_compared & is_there).then(done - planned)
+            found[f"{name}_difference_to_date{unit}"] = compared
         return found
 
     def in_activity_target(self) -> list[str]:

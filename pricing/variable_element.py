@@ -1,9 +1,9 @@
 """Variable element: what each contract pays for elective activity and for quality.
 
 Belongs here: the statement of the API variable element by contract, month and contract line
-(2023/25 ¶70-76, ¶116-119, 2026/27 ¶73-80, 2021/22 ¶52-59), beside the activity target and the plan.
-Does not belong here: what a priced line pays (`pricing.payable`), or how a contract line pays
-(`pricing.contract_lines`).
+(2023/25 ¶57, ¶70-76, ¶116-119, 2026/27 ¶51, ¶73-80, 2021/22 ¶52-59), beside the activity target and
+the plan. Does not belong here: what a priced line pays (`pricing.payable`), or how a contract line
+pays (`pricing.contract_lines`).
 
 What is planned is in the fixed element already, so by a plan the variable element pays the
 difference alone. Activity targets move no money (2023/25 ¶118-119): what counts towards them, and

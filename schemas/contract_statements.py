@@ -67,6 +67,16 @@ _TO_DATE = (
     Field("planned_activity_to_date", "integer", "Planned up to the month; null without any plan"),
     Field("value_to_date_pence", "integer", "Worth of the activity to date"),
     Field("planned_value_to_date_pence", "integer", "Value planned up to the month"),
+    Field(
+        "activity_difference_to_date",
+        "integer",
+        "Activity to date less what was planned of it; null where either is not known",
+    ),
+    Field(
+        "value_difference_to_date_pence",
+        "integer",
+        "Value to date less what was planned of it; null where either is not known for all of it",
+    ),
     Field("payable_to_date_pence", "integer", "Payable for the scheme year up to the month"),
     Field(
         "rate_ppm",

@@ -167,13 +167,14 @@ def _lines_table(title: str, lines: "pl.DataFrame", ends: str) -> Table:
     for row in lines.iter_rows(named=True):
         worth, planned = row[f"value{ends}_pence"], row[f"planned_value{ends}_pence"]
         both = worth is not None and planned is not None
+        of_month = worth - planned if both else None
         table.add_row(
             row["contract_line"],
             _count(row[f"activity{ends}"]),
             _count(row[f"planned_activity{ends}"]),
             _pounds(worth),
             _pounds(planned),
-            _pounds(worth - planned if both else None),
+            _pounds(row["value_difference_to_date_pence"] if ends else of_month),
             _pounds(row[f"payable{ends}_pence"]),
         )
     if "is_in_activity_target" in lines.columns:

@@ -232,7 +232,22 @@ class Ledger:
             made["variable"], made["to_date"] = to_date - so_far, to_date
         if made["to_date"] is not None and fixed is not None:
             made["to_date"] += fixed[0]
-        return {**made, "reason": reason or self.reason()}
+        return {**made, "difference": self.difference(), "reason": reason or self.reason()}
+
+    def difference(self) -> int | None:
+        """The value of the year to date less its plan; None where not all of either is known."""
+        if self.rule.source == "terms" or self.rule.pays == "each":
+            return None
+        is_unpriced = any(
+            row.get("lines_for_local_price")
+            or (self.rule.source == "counts" and row["value_pence"] is None and row["activity"])
+            for row in self.done
+        )
+        if is_unpriced and self.rule.source != "best practice":
+            return None
+        if not (self.is_planned and self.is_whole) or self.is_uncounted:
+            return None
+        return self.actual(self.months) - self.planned(self.months)
 
     def fixed_shown(self, genomics: "Ledger | None") -> tuple[int, int] | None:
         """The fixed payment to date and up to the month before; None where there is no plan.

@@ -287,6 +287,19 @@ FAULTS: Faults = {
         [{**TERM, "contract_line": "advice_and_guidance", "term": "amount_each"}],
         ("of amount_each must give amount", "list.csv, line 2"),
     ),
+    "a negative amount of management": (
+        terms,
+        [
+            {**TERM, "contract_line": "genomic_testing", "term": "transition", "amount": "-1000"},
+            {**TERM, "contract_line": "genomic_testing", "term": "management", "amount": "-0.01"},
+        ],
+        ("must give no amount below 0 but of transition", "list.csv, line 3"),
+    ),
+    "two minuses": (
+        terms,
+        [{**TERM, "contract_line": "genomic_testing", "term": "transition", "amount": "--5"}],
+        ("line 2: 'amount' is not a price: it is negative",),
+    ),
     "bands that overlap": (
         terms,
         [
@@ -598,6 +611,23 @@ OF_YEAR: Faults = {
         [{**TERM, "term": "transition", "amount": "1000"}],
         ("must be of a term that its line may have in 2026-27", "list.csv, line 2"),
     ),
+    "linear accelerators of genomic tests": (
+        terms,
+        [
+            {
+                **TERM,
+                "contract_line": "genomic_testing",
+                "term": "linear_accelerators",
+                "amount": "1000",
+            }
+        ],
+        ("must be of a term that its line may have in 2026-27", "list.csv, line 2"),
+    ),
+    "a rate of CQUIN, which is paused": (
+        terms,
+        [{**RATE, "contract_line": "cquin", "percent": "0", "approval_reference": "A1"}],
+        ("must be of a term that its line may have in 2026-27", "list.csv, line 2"),
+    ),
     "attainment of what is not held back": (
         terms,
         [METRIC],
@@ -726,7 +756,7 @@ def on_book_of(workspace: Workspace, year: str) -> Workspace:
 
 
 def test_rates_of_2021_22_need_approval_unless_they_are_the_scheme_s(workspace: Workspace) -> None:
-    """50% and, of best practice, 100% need none; 002 ¶59 wants it of any other."""
+    """50% and, of best practice and CQUIN, 100% need none; 2021/22 ¶59 wants it of any other."""
     on_book_of(workspace, "2021-22")
     land(workspace, "contracts.csv", contracts({"is_same_system": "yes"}))
     of_year = {**RATE, "scheme_year": "2021-22"}
@@ -734,6 +764,7 @@ def test_rates_of_2021_22_need_approval_unless_they_are_the_scheme_s(workspace: 
         {**of_year, "contract_line": "DC", "percent": "50"},
         {**of_year, "contract_line": "EL", "percent": "75", "approval_reference": "A1"},
         {**of_year, "contract_line": "best_practice", "percent": "100"},
+        {**of_year, "contract_line": "cquin", "percent": "100"},
     ]
     land(workspace, "list.csv", terms(*fair))
     found = rulebook_for(workspace, "2021-07").agreed(["2021-07"]).terms
@@ -741,14 +772,38 @@ def test_rates_of_2021_22_need_approval_unless_they_are_the_scheme_s(workspace: 
         ("DC", 500_000),
         ("EL", 750_000),
         ("best_practice", 1_000_000),
+        ("cquin", 1_000_000),
     ]
     for unapproved in (
         {**of_year, "contract_line": "OPPROC", "percent": "49.9999"},
         {**BAND, "scheme_year": "2021-22", "contract_line": "OPPROC", "percent": "50"},
+        {**of_year, "contract_line": "cquin", "percent": "0"},
     ):
-        land(workspace, "list.csv", terms(*fair, unapproved))
-        with pytest.raises(UserError, match=r"2021/22 ¶59\)(?s:.*)list.csv, line 5"):
+        rows = [row for row in fair if row["contract_line"] != unapproved["contract_line"]]
+        land(workspace, "list.csv", terms(*rows, unapproved))
+        told = rf"2021/22 ¶59\)(?s:.*)list.csv, line {len(rows) + 2}"
+        with pytest.raises(UserError, match=told):
             rulebook_for(workspace, "2021-07")
+
+
+def test_best_practice_is_planned_below_the_prices_it_adds_to(workspace: Workspace) -> None:
+    """£1,000.00 of elective activity of a month: as much best practice, and a penny more."""
+    on_book_of(workspace, "2021-22")
+    land(workspace, "contracts.csv", contracts({"is_same_system": "yes"}))
+    month = {**PLAN, "activity_month": "2021-07", "scheme_year": "2021-22"}
+    elective = [
+        {**month, "activity": "1", "value": "600"},
+        {**month, "contract_line": "EL", "activity": "1", "value": "400"},
+        {**month, "activity_month": "2021-08", "activity": "1", "value": "5000"},
+    ]
+    added = {**month, "contract_line": "best_practice", "activity": "", "value": "1000.00"}
+    land(workspace, "list.csv", plans(*elective, added))
+    assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 3
+    land(workspace, "list.csv", plans(*elective, {**added, "value": "1000.01"}))
+    with pytest.raises(UserError, match=r"no more for best practice(?s:.*)list.csv, line 5"):
+        rulebook_for(workspace, "2021-07")
+    land(workspace, "list.csv", plans({**added, "value": "1000.01"}))
+    assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 1
 
 
 def test_terms_of_another_year_are_held_to_its_own_lines(blended: Workspace) -> None:
@@ -855,7 +910,10 @@ def test_a_count_without_a_price_has_no_value_and_takes_that_of_the_others(
 
 
 def test_terms_are_laid_out_by_contract_and_line(blended: Workspace) -> None:
-    """Attainment: 80% of 60% and 50.5% of 40% are 48% and 20.2%, 68.2%."""
+    """Attainment: 80% of 60% and 50.5% of 40% are 48% and 20.2%, 68.2%.
+
+    A transition of -£1,000.00 and £250.50 of management are -£749.50 a month.
+    """
     genomics = {**TERM, "contract_line": "genomic_testing"}
     rows = [
         {**BAND, "side": "both", "to_percent": "20"},
@@ -866,16 +924,23 @@ def test_terms_are_laid_out_by_contract_and_line(blended: Workspace) -> None:
         {**METRIC, "metric": "equity", "weight_percent": "40", "percent": "50.5"},
         HELD,
         {**genomics, "term": "variable_rate", "percent": "30"},
-        {**genomics, "term": "transition", "amount": "1000.00"},
+        {**genomics, "term": "transition", "amount": "-1000.00"},
         {**genomics, "term": "management", "amount": "250.50"},
+        {
+            **TERM,
+            "contract_line": "UNBRTHPY",
+            "term": "linear_accelerators",
+            "amount": "3,000",
+        },
     ]
     land(blended, "list.csv", terms(*rows))
     agreed = rulebook_for(blended, JULY).agreed([JULY])
     pair = ("RRV", "QMJ")
     assert agreed.terms.rows() == [
         (*pair, "NEL", 250_000, None, None, None),
+        (*pair, "UNBRTHPY", None, 300_000, None, None),
         (*pair, "advice_and_guidance", None, 2_150, None, None),
-        (*pair, "genomic_testing", 300_000, 125_050, None, None),
+        (*pair, "genomic_testing", 300_000, -74_950, None, None),
         (*pair, "genomics_incentive", None, None, 682_000, 20_000),
     ]
     assert agreed.bands.rows() == [

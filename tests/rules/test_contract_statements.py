@@ -179,6 +179,7 @@ def test_statements_are_as_the_oracle_has_them(engine: str, year: str, is_whole:
                 "fixed": row.get("fixed_pence", 0),
                 "variable": row["variable_pence" if section == "blended" else "payable_pence"],
                 "to_date": row["payable_to_date_pence"],
+                "difference": row["value_difference_to_date_pence"],
             }
             assert told == expected[key], key
             reasons.add(row["reason_code"])
