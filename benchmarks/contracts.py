@@ -5,12 +5,21 @@ statements of its months, and one SQL statement that makes the same. Does not be
 or reporting.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from string import Template
+from typing import Any
 
+import duckdb
+import narwhals.stable.v2 as nw
 import polars as pl
 
-from pipelines.basis import months_of
+from pipelines.basis import OWN_YEAR, months_of, months_of_year_to
 from pipelines.deliveries import ROW_GROUP_ROWS
+from pipelines.scheme_packs import scheme_for
+from pipelines.workspace import PROJECT, Workspace
+from pricing import blended_payments, contract_lines, variable_element
 from pricing.money import PPM
 
 SCHEME_YEAR = "2026-27"
@@ -35,15 +44,125 @@ _PER_CENT_OF_LINES = {
 }
 """How lines are shared out among mechanisms and points of delivery."""
 _TARIFFS = {"DC": "day_case", "NEL": "rtt_10_year_health_plan", "EL": "an_annual_tariff"}
+_PAID_BY_PLAN_OR_UNIT = [
+    point for name in ("api_variable", "api_blended") for point in _PER_CENT_OF_LINES[name]
+]
+_STATEMENTS: dict[str, Callable[..., Any]] = {
+    "variable_element": variable_element.statement,
+    "blended": blended_payments.statement,
+}
+_NOT_AGREED = {
+    "counts": ("activity_month", "contract_line", "activity", "value_pence"),
+    "terms": ("contract_line", "rate_ppm", "amount_pence", "attainment_ppm", "withheld_ppm"),
+    "bands": ("contract_line", "side", "from_ppm", "to_ppm", "rate_ppm"),
+}
+"""What statements take beside lines and plans, of which these contracts have none."""
+_PAIR = ("provider_code", "commissioner_code")
 
 
-def make_lines(folder: Path, lines: int) -> None:
-    """Writes `lines` priced lines, a file a month, with the columns that contract lines take."""
-    folder.mkdir(parents=True)
+@dataclass(frozen=True, slots=True)
+class National:
+    """The files of a national year: what is given, and what each side makes of it."""
+
+    root: Path
+
+    @property
+    def lines(self) -> Path:
+        """Priced lines, a file a month."""
+        return self.root / "lines"
+
+    @property
+    def plans(self) -> Path:
+        """What every contract plans of each of its lines."""
+        return self.root / "plans.parquet"
+
+    @property
+    def ours(self) -> Path:
+        """The statements that ours makes, a file a month and section."""
+        return self.root / "ours"
+
+    @property
+    def theirs(self) -> Path:
+        """The statements that the SQL makes."""
+        return self.root / "theirs.parquet"
+
+
+def make_year(national: National, lines: int) -> None:
+    """Writes `lines` priced lines, with the columns that contract lines take, and the plans."""
+    national.lines.mkdir(parents=True)
     each = lines // len(MONTHS)
     for number, month in enumerate(MONTHS):
         made = _priced(month, number * each, each)
-        made.write_parquet(folder / f"{month}.parquet", row_group_size=ROW_GROUP_ROWS)
+        made.write_parquet(national.lines / f"{month}.parquet", row_group_size=ROW_GROUP_ROWS)
+    _plans().write_parquet(national.plans)
+
+
+def state_contracts(national: National) -> None:
+    """Ours: the lines to contract lines in one streamed pass, then each month's statements."""
+    scheme = scheme_for(Workspace(national.root, PROJECT / "data"), OWN_YEAR.rules_day(MONTHS[0]))
+    national.ours.mkdir(exist_ok=True)
+    of_lines = national.root / "contract_lines.parquet"
+    lines = nw.from_native(pl.scan_parquet(national.lines / "*.parquet"))
+    contract_lines.of_month(lines, scheme.scheme).to_native().sink_parquet(of_lines)
+    given = (pl.scan_parquet(national.plans), *map(_none, ("terms", "bands")))
+    frames = [pl.scan_parquet(of_lines), _none("counts"), *given]
+    for month in MONTHS:
+        for section, statement in _STATEMENTS.items():
+            made = statement(
+                *map(nw.from_native, frames), months_of_year_to(month), MONTHS, scheme.scheme
+            )
+            made.to_native().sink_parquet(national.ours / f"{section}-{month}.parquet")
+
+
+def state_contracts_by_sql(national: National) -> None:
+    """The reference: one statement of DuckDB, on as many threads."""
+    text = (PROJECT / "benchmarks" / "state_contracts.sql").read_text("utf-8")
+    statement = Template(text).substitute(
+        lines=national.lines / "*.parquet", plans=national.plans, statements=national.theirs
+    )
+    with duckdb.connect(config={"threads": pl.thread_pool_size()}) as connection:
+        connection.execute(statement)
+
+
+def differences(national: National) -> str:
+    """What differs between the two sides' statements: empty where nothing does."""
+    theirs = pl.scan_parquet(national.theirs)
+    columns = theirs.collect_schema().names()
+    # Each section has columns that the other has not; the paragraphs are the pack's own words.
+    ours = pl.concat(
+        [
+            pl.scan_parquet(national.ours / f"{section}-*.parquet").with_columns(
+                section=pl.lit(section)
+            )
+            for section in _STATEMENTS
+        ],
+        how="diagonal",
+    ).drop("paragraph")
+    if set(ours.collect_schema().names()) != set(columns):
+        return "the columns differ"
+    keys = ["section", "activity_month", *_PAIR, "contract_line"]
+    found = [side.select(columns).sort(keys).collect() for side in (ours, theirs)]
+    if found[0].schema != found[1].schema:
+        return "the types of the columns differ"
+    return "" if found[0].equals(found[1]) else "the rows differ"
+
+
+def _none(name: str) -> pl.LazyFrame:
+    texts = dict.fromkeys((*_PAIR, "activity_month", "contract_line", "side"), pl.String)
+    columns = (*_PAIR, *_NOT_AGREED[name])
+    return pl.LazyFrame(schema={column: texts.get(column, pl.Int64) for column in columns})
+
+
+def _plans() -> pl.DataFrame:
+    """A plan of every contract for each month and line."""
+    months = pl.DataFrame({"activity_month": MONTHS})
+    lines = pl.DataFrame({"contract_line": _PAID_BY_PLAN_OR_UNIT})
+    every = _pairs().select(_PAIR).join(months, how="cross").join(lines, how="cross")
+    place = pl.int_range(pl.len())
+    return every.with_columns(
+        planned_activity=(place.hash(1) % 30).cast(pl.Int64),
+        planned_value_pence=(place.hash(2) % 6_000_000).cast(pl.Int64),
+    )
 
 
 def _priced(month: str, first: int, lines: int) -> pl.DataFrame:
@@ -76,7 +195,7 @@ def _priced(month: str, first: int, lines: int) -> pl.DataFrame:
             .otherwise(0),
         )
         .with_columns(
-            pre_mff_pence=pl.when(draw(6, 200) > 0).then(
+            pre_mff_pence=pl.when(draw(6, 2_000) > 0).then(
                 20_000 + draw(7, 500_000) + pl.col("best_practice_pence")
             )
         )
