@@ -1,8 +1,8 @@
 """What is timed of contract statements: a national year's priced lines to what contracts pay.
 
-Belongs here: made-up priced lines, counts and plans of every contract of a scheme year, our
-statements of its months, and one SQL statement that makes the same. Does not belong here: timing
-or reporting.
+Belongs here: made-up priced lines and plans of every contract of a scheme year, our contract
+lines and statements of its months, and one SQL statement each that makes the same. Does not
+belong here: timing or reporting.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from pipelines.scheme_packs import scheme_for
 from pipelines.workspace import PROJECT, Workspace
 from pricing import blended_payments, contract_lines, variable_element
 from pricing.money import PPM
+from pricing.scheme import Scheme
 
 SCHEME_YEAR = "2026-27"
 MONTHS = months_of(SCHEME_YEAR)
@@ -47,6 +48,8 @@ _TARIFFS = {"DC": "day_case", "NEL": "rtt_10_year_health_plan", "EL": "an_annual
 _PAID_BY_PLAN_OR_UNIT = [
     point for name in ("api_variable", "api_blended") for point in _PER_CENT_OF_LINES[name]
 ]
+CONTRACT_LINES, STATEMENTS = "contract_lines", "statements"
+_SQL_FILES = {CONTRACT_LINES: "sum_contract_lines.sql", STATEMENTS: "state_contracts.sql"}
 _STATEMENTS: dict[str, Callable[..., Any]] = {
     "variable_element": variable_element.statement,
     "blended": blended_payments.statement,
@@ -76,15 +79,13 @@ class National:
         """What every contract plans of each of its lines."""
         return self.root / "plans.parquet"
 
-    @property
-    def ours(self) -> Path:
-        """The statements that ours makes, a file a month and section."""
-        return self.root / "ours"
+    def ours(self, table: str, month: str) -> Path:
+        """What ours makes: contract lines, or a section's statement, of a month."""
+        return self.root / "ours" / table / f"{month}.parquet"
 
-    @property
-    def theirs(self) -> Path:
-        """The statements that the SQL makes."""
-        return self.root / "theirs.parquet"
+    def theirs(self, table: str) -> Path:
+        """What the SQL makes of every month: contract lines, or both sections' statements."""
+        return self.root / "theirs" / f"{table}.parquet"
 
 
 def make_year(national: National, lines: int) -> None:
@@ -97,54 +98,68 @@ def make_year(national: National, lines: int) -> None:
     _plans().write_parquet(national.plans)
 
 
-def state_contracts(national: National) -> None:
-    """Ours: the lines to contract lines in one streamed pass, then each month's statements."""
-    scheme = scheme_for(Workspace(national.root, PROJECT / "data"), OWN_YEAR.rules_day(MONTHS[0]))
-    national.ours.mkdir(exist_ok=True)
-    of_lines = national.root / "contract_lines.parquet"
-    lines = nw.from_native(pl.scan_parquet(national.lines / "*.parquet"))
-    contract_lines.of_month(lines, scheme.scheme).to_native().sink_parquet(of_lines)
-    given = (pl.scan_parquet(national.plans), *map(_none, ("terms", "bands")))
-    frames = [pl.scan_parquet(of_lines), _none("counts"), *given]
+def sum_lines(national: National) -> None:
+    """Ours: every line to its contract line in one streamed pass, a month after another."""
+    scheme = _scheme(national)
+    for month in MONTHS:
+        lines = nw.from_native(pl.scan_parquet(national.lines / f"{month}.parquet"))
+        made = contract_lines.of_month(lines, scheme).to_native()
+        made.sink_parquet(national.ours(CONTRACT_LINES, month), mkdir=True)
+
+
+def state(national: National) -> None:
+    """Ours: both statements of each month, from the contract lines of the year up to it."""
+    scheme = _scheme(national)
+    of_lines = pl.scan_parquet([national.ours(CONTRACT_LINES, month) for month in MONTHS])
+    given = (_none("counts"), pl.scan_parquet(national.plans), _none("terms"), _none("bands"))
+    frames = [nw.from_native(frame) for frame in (of_lines, *given)]
     for month in MONTHS:
         for section, statement in _STATEMENTS.items():
-            made = statement(
-                *map(nw.from_native, frames), months_of_year_to(month), MONTHS, scheme.scheme
-            )
-            made.to_native().sink_parquet(national.ours / f"{section}-{month}.parquet")
+            made = statement(*frames, months_of_year_to(month), MONTHS, scheme).to_native()
+            made.sink_parquet(national.ours(section, month), mkdir=True)
 
 
-def state_contracts_by_sql(national: National) -> None:
-    """The reference: one statement of DuckDB, on as many threads."""
-    text = (PROJECT / "benchmarks" / "state_contracts.sql").read_text("utf-8")
-    statement = Template(text).substitute(
-        lines=national.lines / "*.parquet", plans=national.plans, statements=national.theirs
+def by_sql(national: National, table: str) -> None:
+    """The reference: one statement of DuckDB, on as many threads as ours has."""
+    made = national.theirs(table)
+    made.parent.mkdir(exist_ok=True)
+    text = (PROJECT / "benchmarks" / _SQL_FILES[table]).read_text("utf-8")
+    statement = Template(text).safe_substitute(
+        lines=national.lines / "*.parquet", plans=national.plans, made=made
     )
     with duckdb.connect(config={"threads": pl.thread_pool_size()}) as connection:
         connection.execute(statement)
 
 
-def differences(national: National) -> str:
-    """What differs between the two sides' statements: empty where nothing does."""
-    theirs = pl.scan_parquet(national.theirs)
+def differences(national: National, table: str) -> str:
+    """What differs between the two sides' rows: empty where nothing does."""
+    theirs = pl.scan_parquet(national.theirs(table))
     columns = theirs.collect_schema().names()
     # Each section has columns that the other has not; the paragraphs are the pack's own words.
+    sections = tuple(_STATEMENTS) if table == STATEMENTS else (table,)
     ours = pl.concat(
         [
-            pl.scan_parquet(national.ours / f"{section}-*.parquet").with_columns(
+            pl.scan_parquet([national.ours(section, month) for month in MONTHS]).with_columns(
                 section=pl.lit(section)
             )
-            for section in _STATEMENTS
+            for section in sections
         ],
         how="diagonal",
-    ).drop("paragraph")
-    if set(ours.collect_schema().names()) != set(columns):
+    ).drop("paragraph", strict=False)
+    if "section" not in columns:
+        ours = ours.drop("section")
+    if set(columns) != set(ours.collect_schema().names()):
         return "the columns differ"
-    keys = ["section", "activity_month", *_PAIR, "contract_line"]
+    keys = [*_PAIR, "activity_month", "contract_line"]
     found = [side.select(columns).sort(keys).collect() for side in (ours, theirs)]
     if found[0].schema != found[1].schema:
         return "the types of the columns differ"
     return "" if found[0].equals(found[1]) else "the rows differ"
+
+
+def _scheme(national: National) -> Scheme:
+    workspace = Workspace(national.root, PROJECT / "data")
+    return scheme_for(workspace, OWN_YEAR.rules_day(MONTHS[0])).scheme
 
 
 def _none(name: str) -> pl.LazyFrame:

@@ -196,4 +196,4 @@ SELECT
     NULL, NULL, added_pence, NULL, NULL, NULL, NULL, NULL, NULL, 0, added_pence, added_pence, NULL, NULL,
     held_to_date_pence, NULL, added_to_date_pence, 1000000, 'BEST_PRACTICE_ADDITION'
 FROM additions
-) TO '${statements}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000);
+) TO '${made}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000);
