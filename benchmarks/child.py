@@ -3,7 +3,7 @@
 Belongs here: the pieces of work that are measured that way, and how much memory a process has
 taken. Does not belong here: what they are held against, or when they run (`benchmarks.run`).
 
-    python -m benchmarks.child extracts|month|copy WORKSPACE [ROWS]
+    python -m benchmarks.child extracts|month|copy|year|ours|sql FOLDER [ROWS|TABLE]
 """
 
 import json
@@ -72,7 +72,38 @@ def _extracts(root: Path, rows: str) -> dict[str, Any]:
     return {"mib": sum(sizes) / MIB}
 
 
+def _year(root: Path, lines: str) -> dict[str, Any]:
+    from benchmarks.contracts import National, make_year
+
+    make_year(National(root), int(lines))
+    return {}
+
+
+def _ours(root: Path) -> dict[str, Any]:
+    from benchmarks.contracts import National, state, sum_lines
+    from benchmarks.timing import seconds
+
+    national = National(root)
+    summed = seconds(lambda: sum_lines(national))
+    peak_of_sums = peak_mib()
+    both = summed + seconds(lambda: state(national))
+    return {
+        "contract_lines": {"seconds": summed, "peak_mib": peak_of_sums},
+        "statements": {"seconds": both, "peak_mib": peak_mib()},
+    }
+
+
+def _sql(root: Path, table: str) -> dict[str, Any]:
+    from benchmarks.contracts import National, by_sql
+    from benchmarks.timing import seconds
+
+    return {"seconds": seconds(lambda: by_sql(National(root), table)), "peak_mib": peak_mib()}
+
+
 if __name__ == "__main__":
     _task, _root, *_arguments = sys.argv[1:]
-    _tasks: dict[str, Any] = {"extracts": _extracts, "month": _month, "copy": _copy}
+    _tasks: dict[str, Any] = {
+        **{"extracts": _extracts, "month": _month, "copy": _copy},
+        **{"year": _year, "ours": _ours, "sql": _sql},
+    }
     json.dump(_tasks[_task](Path(_root), *_arguments), sys.stdout)

@@ -1,17 +1,27 @@
 """What is timed of contract statements: a national year's priced lines to what contracts pay.
 
-Belongs here: made-up priced lines, counts and plans of every contract of a scheme year, our
-statements of its months, and one SQL statement that makes the same. Does not belong here: timing
-or reporting.
+Belongs here: made-up priced lines and plans of every contract of a scheme year, our contract
+lines and statements of its months, and one SQL statement each that makes the same. Does not
+belong here: timing or reporting.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from string import Template
+from typing import Any
 
+import duckdb
+import narwhals.stable.v2 as nw
 import polars as pl
 
-from pipelines.basis import months_of
+from pipelines.basis import OWN_YEAR, months_of, months_of_year_to
 from pipelines.deliveries import ROW_GROUP_ROWS
+from pipelines.scheme_packs import scheme_for
+from pipelines.workspace import PROJECT, Workspace
+from pricing import blended_payments, contract_lines, variable_element
 from pricing.money import PPM
+from pricing.scheme import Scheme
 
 SCHEME_YEAR = "2026-27"
 MONTHS = months_of(SCHEME_YEAR)
@@ -35,15 +45,139 @@ _PER_CENT_OF_LINES = {
 }
 """How lines are shared out among mechanisms and points of delivery."""
 _TARIFFS = {"DC": "day_case", "NEL": "rtt_10_year_health_plan", "EL": "an_annual_tariff"}
+_PAID_BY_PLAN_OR_UNIT = [
+    point for name in ("api_variable", "api_blended") for point in _PER_CENT_OF_LINES[name]
+]
+CONTRACT_LINES, STATEMENTS = "contract_lines", "statements"
+_SQL_FILES = {CONTRACT_LINES: "sum_contract_lines.sql", STATEMENTS: "state_contracts.sql"}
+_STATEMENTS: dict[str, Callable[..., Any]] = {
+    "variable_element": variable_element.statement,
+    "blended": blended_payments.statement,
+}
+_NOT_AGREED = {
+    "counts": ("activity_month", "contract_line", "activity", "value_pence"),
+    "terms": ("contract_line", "rate_ppm", "amount_pence", "attainment_ppm", "withheld_ppm"),
+    "bands": ("contract_line", "side", "from_ppm", "to_ppm", "rate_ppm"),
+}
+"""What statements take beside lines and plans, of which these contracts have none."""
+_PAIR = ("provider_code", "commissioner_code")
 
 
-def make_lines(folder: Path, lines: int) -> None:
-    """Writes `lines` priced lines, a file a month, with the columns that contract lines take."""
-    folder.mkdir(parents=True)
+@dataclass(frozen=True, slots=True)
+class National:
+    """The files of a national year: what is given, and what each side makes of it."""
+
+    root: Path
+
+    @property
+    def lines(self) -> Path:
+        """Priced lines, a file a month."""
+        return self.root / "lines"
+
+    @property
+    def plans(self) -> Path:
+        """What every contract plans of each of its lines."""
+        return self.root / "plans.parquet"
+
+    def ours(self, table: str, month: str) -> Path:
+        """What ours makes: contract lines, or a section's statement, of a month."""
+        return self.root / "ours" / table / f"{month}.parquet"
+
+    def theirs(self, table: str) -> Path:
+        """What the SQL makes of every month: contract lines, or both sections' statements."""
+        return self.root / "theirs" / f"{table}.parquet"
+
+
+def make_year(national: National, lines: int) -> None:
+    """Writes `lines` priced lines, with the columns that contract lines take, and the plans."""
+    national.lines.mkdir(parents=True)
     each = lines // len(MONTHS)
     for number, month in enumerate(MONTHS):
         made = _priced(month, number * each, each)
-        made.write_parquet(folder / f"{month}.parquet", row_group_size=ROW_GROUP_ROWS)
+        made.write_parquet(national.lines / f"{month}.parquet", row_group_size=ROW_GROUP_ROWS)
+    _plans().write_parquet(national.plans)
+
+
+def sum_lines(national: National) -> None:
+    """Ours: every line to its contract line in one streamed pass, a month after another."""
+    scheme = _scheme(national)
+    for month in MONTHS:
+        lines = nw.from_native(pl.scan_parquet(national.lines / f"{month}.parquet"))
+        made = contract_lines.of_month(lines, scheme).to_native()
+        made.sink_parquet(national.ours(CONTRACT_LINES, month), mkdir=True)
+
+
+def state(national: National) -> None:
+    """Ours: both statements of each month, from the contract lines of the year up to it."""
+    scheme = _scheme(national)
+    of_lines = pl.scan_parquet([national.ours(CONTRACT_LINES, month) for month in MONTHS])
+    given = (_none("counts"), pl.scan_parquet(national.plans), _none("terms"), _none("bands"))
+    frames = [nw.from_native(frame) for frame in (of_lines, *given)]
+    for month in MONTHS:
+        for section, statement in _STATEMENTS.items():
+            made = statement(*frames, months_of_year_to(month), MONTHS, scheme).to_native()
+            made.sink_parquet(national.ours(section, month), mkdir=True)
+
+
+def by_sql(national: National, table: str) -> None:
+    """The reference: one statement of DuckDB, on as many threads as ours has."""
+    made = national.theirs(table)
+    made.parent.mkdir(exist_ok=True)
+    text = (PROJECT / "benchmarks" / _SQL_FILES[table]).read_text("utf-8")
+    statement = Template(text).safe_substitute(
+        lines=national.lines / "*.parquet", plans=national.plans, made=made
+    )
+    with duckdb.connect(config={"threads": pl.thread_pool_size()}) as connection:
+        connection.execute(statement)
+
+
+def differences(national: National, table: str) -> str:
+    """What differs between the two sides' rows: empty where nothing does."""
+    theirs = pl.scan_parquet(national.theirs(table))
+    columns = theirs.collect_schema().names()
+    # Each section has columns that the other has not; the paragraphs are the pack's own words.
+    sections = tuple(_STATEMENTS) if table == STATEMENTS else (table,)
+    ours = pl.concat(
+        [
+            pl.scan_parquet([national.ours(section, month) for month in MONTHS]).with_columns(
+                section=pl.lit(section)
+            )
+            for section in sections
+        ],
+        how="diagonal",
+    ).drop("paragraph", strict=False)
+    if "section" not in columns:
+        ours = ours.drop("section")
+    if set(columns) != set(ours.collect_schema().names()):
+        return "the columns differ"
+    keys = [*_PAIR, "activity_month", "contract_line"]
+    found = [side.select(columns).sort(keys).collect() for side in (ours, theirs)]
+    if found[0].schema != found[1].schema:
+        return "the types of the columns differ"
+    return "" if found[0].equals(found[1]) else "the rows differ"
+
+
+def _scheme(national: National) -> Scheme:
+    workspace = Workspace(national.root, PROJECT / "data")
+    return scheme_for(workspace, OWN_YEAR.rules_day(MONTHS[0])).scheme
+
+
+def _none(name: str) -> pl.LazyFrame:
+    texts = dict.fromkeys((*_PAIR, "activity_month", "contract_line", "side"), pl.String)
+    columns = (*_PAIR, *_NOT_AGREED[name])
+    return pl.LazyFrame(schema={column: texts.get(column, pl.Int64) for column in columns})
+
+
+def _plans() -> pl.DataFrame:
+    """A plan of every contract for each month and line."""
+    months = pl.DataFrame({"activity_month": MONTHS})
+    lines = pl.DataFrame({"contract_line": _PAID_BY_PLAN_OR_UNIT})
+    every = _pairs().select(_PAIR).join(months, how="cross").join(lines, how="cross")
+    place = pl.int_range(pl.len())
+    return every.with_columns(
+        planned_activity=(place.hash(1) % 30).cast(pl.Int64),
+        planned_value_pence=(place.hash(2) % 6_000_000).cast(pl.Int64),
+    )
 
 
 def _priced(month: str, first: int, lines: int) -> pl.DataFrame:
@@ -76,7 +210,7 @@ def _priced(month: str, first: int, lines: int) -> pl.DataFrame:
             .otherwise(0),
         )
         .with_columns(
-            pre_mff_pence=pl.when(draw(6, 200) > 0).then(
+            pre_mff_pence=pl.when(draw(6, 2_000) > 0).then(
                 20_000 + draw(7, 500_000) + pl.col("best_practice_pence")
             )
         )

@@ -23,6 +23,7 @@ from pipelines.accounting import versions
 MEMORY_GOAL_MIB = 2_048
 _HEADINGS = ("", "what", "ours", "against", "theirs", "ratio", "goal", "met")
 _STEP_HEADINGS = ("step of the month", "seconds", "share")
+_PEAK_HEADINGS = ("row", "ours", "theirs")
 _MEMORY_HEADINGS = ("spells + attendances", "peak memory", "seconds", "highest step")
 
 
@@ -35,6 +36,7 @@ class Results:
     comparisons: list[Comparison]
     months: list[dict[str, Any]]
     memory: list[dict[str, Any]]
+    national_peaks_mib: dict[str, dict[str, float]]
     lines_checked: int
 
     @property
@@ -64,6 +66,7 @@ class Results:
                 for c in self.comparisons
             ],
             "month_steps_seconds": self.steps,
+            "national_peaks_mib": self.national_peaks_mib,
             "memory": {"goal_mib": MEMORY_GOAL_MIB, "runs": self.memory},
         }
 
@@ -104,6 +107,11 @@ def _tables(results: Results) -> list[tuple[str, Sequence[str], list[tuple[str, 
         ("Time, medians", _HEADINGS, [_comparison_row(c) for c in results.comparisons]),
         ("Where the month's time goes", _STEP_HEADINGS, _step_rows(results.steps)),
     ]
+    peaks = [
+        (row, *(f"{peak[side]:,.0f} MiB" for side in ("ours", "theirs")))
+        for row, peak in results.national_peaks_mib.items()
+    ]
+    tables.append(("Peak memory of the national year", _PEAK_HEADINGS, peaks))
     if results.memory:
         title = f"(e) Peak memory of the month; goal: flat, under 2 GiB. {_memory_verdict(results)}"
         tables.append((title, _MEMORY_HEADINGS, [_memory_row(run) for run in results.memory]))

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import reference, report, work
+from benchmarks import contracts, reference, report, work
 from benchmarks.child import in_child
 from benchmarks.timing import Comparison, seconds
 from pipelines.workspace import PROJECT, Workspace, discard
@@ -38,6 +38,7 @@ MONTH_GOAL = 3.0
 IMPORT_GOAL_SECONDS = 10.0
 PACK_GOAL_SECONDS = 0.1
 REPRICING_GOAL = 1.1
+STATEMENTS_GOAL = 1.2
 MEMORY_MULTIPLES = (1, 4, 16)
 _OUT = PROJECT / "benchmarks" / "results.json"
 
@@ -62,6 +63,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the JSON goes; Markdown beside it.")] = _OUT,
     repetitions: Annotated[int, typer.Option(min=1, help="Of each measurement.")] = 3,
     memory_rows: Annotated[int, typer.Option(help="Rows of the smallest memory run.")] = 100_000,
+    national_lines: Annotated[
+        int, typer.Option(help="Priced lines of the national year.")
+    ] = 20_000_000,
     skip_memory: Annotated[bool, typer.Option(help="Leave the memory runs out.")] = False,
 ) -> None:
     """Measures the pipeline against plain copies and hand-written SQL on the same files."""
@@ -72,17 +76,23 @@ def main(
         Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress,
         tempfile.TemporaryDirectory(prefix="sus-pricing-benchmarks-") as folder,
     ):
-        ticker = Ticker(progress, len(sizes) + 2 + repetitions + 3 * (repetitions + 1))
-        results = measure(Path(folder), rows, repetitions, sizes, ticker)
+        ticker = Ticker(progress, len(sizes) + 3 + 2 * repetitions + 3 * (repetitions + 1))
+        results = measure(Path(folder), rows, repetitions, sizes, national_lines, ticker)
     report.show(results, console)
     report.write(results, out)
 
 
 def measure(
-    folder: Path, rows: int, repetitions: int, sizes: list[int], ticker: Ticker
+    folder: Path,
+    rows: int,
+    repetitions: int,
+    sizes: list[int],
+    national_lines: int,
+    ticker: Ticker,
 ) -> report.Results:
     """Everything in its order: memory first, while the disk and this process are quiet."""
     memory = [measure_memory(folder / str(size), size, ticker) for size in sizes]
+    national, peaks = compare_contracts(folder / "national", national_lines, repetitions, ticker)
     root = folder / "timed"
     workspace = work.open_workspace(root)
     with ticker.doing(f"Making {rows:,} spells and {rows:,} attendances"):
@@ -94,8 +104,8 @@ def measure(
     since = compare_with_main_job(pricing[0], 2 * rows)
     known = compare_reference(workspace, repetitions, ticker)
     intake = compare_intake(workspace, repetitions, ticker)
-    comparisons = [intake, *pricing, whole_month, *known, since]
-    return report.Results(rows, repetitions, comparisons, months, memory, lines)
+    comparisons = [intake, *pricing, whole_month, *known, since, *national]
+    return report.Results(rows, repetitions, comparisons, months, memory, peaks, lines)
 
 
 def measure_memory(root: Path, rows: int, ticker: Ticker) -> dict[str, Any]:
@@ -119,6 +129,43 @@ def compare_month(
             compared.ours.append(months[-1]["seconds"])
             compared.theirs.append(in_child("copy", root)["seconds"])
     return compared, months
+
+
+def compare_contracts(
+    root: Path, lines: int, repetitions: int, ticker: Ticker
+) -> tuple[list[Comparison], dict[str, dict[str, float]]]:
+    """A national year's contract lines, and its statements, each in a fresh process.
+
+    Gives the comparisons, and by name the most memory that each side took. Fails where the SQL
+    does not give the same rows.
+    """
+    with ticker.doing(f"Making {lines:,} priced lines of a year"):
+        in_child("year", root, lines)
+    pairs = f"{contracts.PROVIDERS} providers × {contracts.COMMISSIONERS} commissioners × 12 months"
+    summed = f"{lines:,} lines to contract lines, {pairs}"
+    names = {
+        contracts.CONTRACT_LINES: ("j", summed),
+        contracts.STATEMENTS: ("k", "the same, and both statements of each month"),
+    }
+    found = {
+        table: Comparison(letter, name, "one SQL statement", STATEMENTS_GOAL)
+        for table, (letter, name) in names.items()
+    }
+    peaks: dict[str, dict[str, float]] = {table: {"ours": 0.0, "theirs": 0.0} for table in found}
+    for repetition in range(repetitions):
+        with ticker.doing(f"Contract statements, {repetition + 1} of {repetitions}"):
+            ours = in_child("ours", root)
+            for table, compared in found.items():
+                theirs = in_child("sql", root, table)
+                compared.ours.append(ours[table]["seconds"])
+                compared.theirs.append(theirs["seconds"])
+                for side, measured in (("ours", ours[table]), ("theirs", theirs)):
+                    peaks[table][side] = max(peaks[table][side], measured["peak_mib"])
+    unlike = {table: contracts.differences(contracts.National(root), table) for table in found}
+    if any(unlike.values()):
+        raise RuntimeError(f"The SQL and ours do not state contracts alike: {unlike}")
+    discard(root)
+    return list(found.values()), {names[table][0]: peak for table, peak in peaks.items()}
 
 
 def priced_alike(workspace: Workspace) -> tuple[work.SqlPricing, int]:
