@@ -30,6 +30,9 @@ DOCS = PROJECT / "docs"
 EXAMPLES = {
     "the demonstration": (PROJECT / "README.md", DOCS / "explaining.md", DOCS / "reconciling.md"),
     "other years": (DOCS / "other-years.md",),
+    "statements of 2024-25": (DOCS / "statements.md",),
+    "statements of 2021-22": (DOCS / "statements-2021-22.md",),
+    "statements of 2026-27": (DOCS / "statements-2026-27.md",),
 }
 """Pages whose examples are run: those of one name after another, in one workspace."""
 OF_MARTS: dict[str, tuple[Path, Callable[[Path], str]]] = {

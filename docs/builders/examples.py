@@ -4,8 +4,8 @@ Belongs here: running the commands and queries of a page in a workspace of their
 order, and putting what they gave in place of what the page shows. Does not belong here:
 the page.
 
-In a `console` block the lines after a `$ ` command are its output; the table under an
-`sql` block is its result; a `python` block only has to run.
+In a `console` block the lines after a `$ ` command are its output, which a `console quiet` block
+leaves out; the table under an `sql` block is its result; a `python` block only has to run.
 """
 
 import re
@@ -25,7 +25,7 @@ from tests.workbooks import layout_2026_27, write
 
 COMMAND = ".venv/bin/sus-pricing"
 _EXAMPLE = re.compile(
-    r"```console\n(?P<console>.*?)\n```"
+    r"```console(?P<quiet> quiet)?\n(?P<console>.*?)\n```"
     r"|```sql\n(?P<sql>.*?)\n```\n\n(?P<result>\|.*?\|)(?=\n\n|\n?\Z)"
     r"|```python\n(?P<python>.*?)\n```",
     re.DOTALL,
@@ -67,6 +67,9 @@ def recipe(target: str) -> list[str]:
 
 
 def _shown(example: re.Match[str], workspace: Path) -> str:
+    if example["quiet"]:
+        list(_console(example["console"], workspace))
+        return example[0]
     if example["console"]:
         return "\n".join(["```console", *_console(example["console"], workspace), "```"])
     if example["sql"]:

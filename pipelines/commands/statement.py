@@ -110,7 +110,8 @@ def show(of: "ContractStatement") -> None:
             continue
         months = months_of_year_to(of.activity_month)
         _print(_lines_table(f"{title}, {of.activity_month}", lines, ""))
-        _print(_lines_table(f"{title}, {months[0]} to {months[-1]}", lines, "_to_date"))
+        if len(months) > 1:
+            _print(_lines_table(f"{title}, {months[0]} to {months[-1]}", lines, "_to_date"))
         _print(_grounds_table(f"{title}: why", lines))
     if not of.is_current:
         out.print(
@@ -158,23 +159,27 @@ def _sections_table(of: "ContractStatement") -> Table:
 
 
 def _lines_table(title: str, lines: "pl.DataFrame", ends: str) -> Table:
-    """Contract lines with plan, actual and difference, of the month or to date."""
-    table = _table(
-        title,
-        ("contract line",),
-        ("activity", "planned", "worth", "planned worth", "difference", "payable"),
-    )
+    """Contract lines with plan, actual and what is paid, of the month or to date.
+
+    Of the month a blend shows what is fixed and what varies, else how far the worth is from plan.
+    """
+    parts = ("fixed_pence", "variable_pence")
+    is_blend = not ends and set(parts) <= set(lines.columns)
+    of_plan = ("fixed", "variable") if is_blend else ("planned worth", "difference")
+    table = _table(title, ("contract line",), ("activity", "planned", "worth", *of_plan, "payable"))
     for row in lines.iter_rows(named=True):
         worth, planned = row[f"value{ends}_pence"], row[f"planned_value{ends}_pence"]
         both = worth is not None and planned is not None
-        of_month = worth - planned if both else None
+        difference = worth - planned if both else None
+        if ends:
+            difference = row["value_difference_to_date_pence"]
+        amounts = [row[name] for name in parts] if is_blend else [planned, difference]
         table.add_row(
             row["contract_line"],
             _count(row[f"activity{ends}"]),
             _count(row[f"planned_activity{ends}"]),
             _pounds(worth),
-            _pounds(planned),
-            _pounds(row["value_difference_to_date_pence"] if ends else of_month),
+            *(_pounds(amount) for amount in amounts),
             _pounds(row[f"payable{ends}_pence"]),
         )
     if "is_in_activity_target" in lines.columns:
