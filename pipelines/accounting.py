@@ -510,8 +510,8 @@ def _open_contract_lines(workspace: Workspace, month: str) -> list[str]:
         named = ", ".join(" with ".join(pair) for pair in pairs.sort(PAIR).head(10).rows())
         more = f" and {pairs.height - 10:,} more" if pairs.height > 10 else ""
         notices.append(
-            f"{code}: of {rows.height:,} contract lines it is not known what is payable. Their "
-            f"contracts ({pairs.height:,}): {named}{more}. See {' and '.join(tables)}."
+            f"{code}: contract lines of which it is not known what is payable: {rows.height:,}, in "
+            f"{pairs.height:,} contracts ({named}{more}). See {' and '.join(tables)}."
         )
     return notices
 

@@ -169,8 +169,8 @@ def test_what_is_not_known_for_lack_of_a_plan_is_noted_with_its_contracts(
     }
     account = with_lists(workspace, counts=counts(advice))
     assert named(account, "PLAN_MISSING") == [
-        "PLAN_MISSING: of 1 contract lines it is not known what is payable. Their contracts (1): "
-        "RGT with QMJ. See variable_element and blended."
+        "PLAN_MISSING: contract lines of which it is not known what is payable: 1, in 1 contracts "
+        "(RGT with QMJ). See variable_element and blended."
     ]
     statement = pl.read_parquet(workspace.statement("contract_statement", MONTH))
     row = statement.row(by_predicate=pl.col("section") == "variable_element", named=True)

@@ -101,7 +101,9 @@ def test_a_month_of_2021_22_is_held_against_plans(tmp_path: Path) -> None:
     }
     assert by_mechanism(account)["api_variable"] == (2, 56_173 + 224_691, None)
     assert account.faults == []
-    assert not [notice for notice in account.notices if "contract" in notice]
+    (told,) = [notice for notice in account.notices if "contract" in notice]
+    assert told.startswith("PLAN_MISSING: contract lines of which it is not known")
+    assert "2, in 1 contracts (RGT with QMJ)" in told
     assert not [n for n in account.notices if n.startswith(("PROPOSED", "ASSUMED"))]
     with duckdb.connect(str(workspace.mart), read_only=True) as mart:
         statement = mart.execute(
