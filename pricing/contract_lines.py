@@ -15,7 +15,7 @@ nothing. A plan for what SUS records carry with no record is activity that was n
 user counts, no count of a month is no knowledge, from the first month that is counted or planned.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -367,7 +367,8 @@ class _Year:
             for point in _POINTS
         }
         names = {name: f"whole_{name}" for name in of_plan}
-        rows = self._beside_whole(rows.with_columns(**of_plan), names)
+        rows = rows.with_columns(**of_plan)
+        rows = rows.with_columns(**{whole: self._of_whole(name) for name, whole in names.items()})
         rate = nw.col("rate_ppm")
         return rows.with_columns(
             **{
@@ -383,17 +384,18 @@ class _Year:
             }
         )
 
-    def _beside_whole(self, rows: nw.LazyFrame[Any], names: Mapping[str, str]) -> nw.LazyFrame[Any]:
-        """What is fixed of the line that each is a share of, by new names; null where of none."""
-        if not any(row.of for row in self.table):
-            # Not joined for nothing: every sum would be worked out twice.
-            return rows.with_columns(
-                **{new: nw.lit(None, dtype=nw.Int64) for new in names.values()}
+    def _of_whole(self, fixed: str) -> nw.Expr:
+        """What is fixed of the line that each row is a share of; null where it is of none."""
+        # A window: joined to itself, the frame would be worked out twice.
+        rows: list[Row] = [
+            (
+                nw.col("contract_line") == row.line,
+                nw.when(nw.col("contract_line") == row.of).then(nw.col(fixed)).max().over(*PAIR),
             )
-        whole = rows.select(*KEYS, *names).rename({"contract_line": "of_line", **names})
-        return rows.with_columns(of_line=self.each(lambda row: row.of)).join(
-            whole, on=[*PAIR, "of_line"], how="left"
-        )
+            for row in self.table
+            if row.of
+        ]
+        return first_that_fits(rows, None, nw.Int64)
 
     def held_against_plan(self) -> dict[str, nw.Expr]:
         """The values that a share of the difference is of; null beyond what may be multiplied."""
