@@ -483,8 +483,8 @@ def _plans_of_another_year(rulebook: Rulebook, month: str) -> list[str]:
     is_of_month = pl.col("activity_month").is_in(months_of(year))
     is_apart = is_of_month != (pl.col("scheme_year") == year)
     return [
-        f"{name}: {kind} of {year} whose activity_month is not in their scheme_year: "
-        f"{_lines_of_list(rows)}. They are used only where that month is priced under that year."
+        f"{name}: {kind} written under another scheme year than that of their month: "
+        f"{_lines_of_list(rows)}. They are used only where the month is run with that --scheme."
         for kind, of in (("plans", rulebook.plans), ("counts", rulebook.counts))
         for (name,), rows in of.rows.filter(is_apart)
         .sort("file", "line")

@@ -219,9 +219,10 @@ def lists(
         yield f"contracts_{year}", CONTRACT_COLUMNS, agreed
         planned = plans(pairs, year, own, of_records.activity, mix)
         yield f"activity_plans_{year}", PLAN_COLUMNS, planned
+        counted = counts(pairs, year, max(own), reference, mix)
+        yield f"activity_counts_{year}", COUNT_COLUMNS, counted
     for rules in rule_years(months, mix["planned"]):
         yield f"contract_terms_{rules}", TERM_COLUMNS, terms(pairs, rules, reference, mix)
-    yield f"activity_counts_{of_months}", COUNT_COLUMNS, counts(pairs, months, reference, mix)
 
 
 def _under_api(agreed: Sequence[Sequence[str]], reference: Reference) -> list[Pair]:

@@ -261,12 +261,13 @@ def terms(
 
 
 def counts(
-    pairs: Sequence[Pair], months: Sequence[str], reference: Reference, mix: Mix
+    pairs: Sequence[Pair], year: str, last: str, reference: Reference, mix: Mix
 ) -> list[tuple[str, ...]]:
-    """What the pairs count of each month, at local prices where the activity has a price."""
+    """What the pairs count of a scheme year up to a month, at local prices where it has a price."""
     planned = mix["planned"]
     rows: list[tuple[str, ...]] = []
-    of_rules = [(month, rules) for month in months for rules in rule_years([month], planned)]
+    to_date = [month for month in whole_year(year) if month <= last]
+    of_rules = [(month, rules) for month in to_date for rules in rule_years([month], planned)]
     for pair, (month, rules) in product(pairs, of_rules):
         for counted in _counted(pair, rules, reference, planned):
             line = counted["line"]

@@ -187,8 +187,8 @@ def test_a_plan_of_another_scheme_year_than_its_month_is_noted_and_not_used(
         {**DAY_CASES, "activity_month": "2025-04", "scheme_year": "2025-26"},
     ]
     account = with_lists(workspace, plans=plans(*apart))
-    (notice,) = named(account, "whose activity_month is not in their scheme_year")
-    assert notice.startswith("plans.csv: plans of 2024-25")
+    (notice,) = named(account, "written under another scheme year")
+    assert notice.startswith("plans.csv: plans written")
     assert "2 (lines 2, 3)" in notice
     statement = pl.read_parquet(workspace.statement("variable_element", MONTH))
     assert statement["planned_activity"].to_list() == [None] * statement.height

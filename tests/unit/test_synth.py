@@ -667,7 +667,7 @@ def test_every_month_of_the_year_is_planned_and_under_the_rules_compared_with_to
     )
     year = [f"2024-{month:02}" for month in range(4, 13)] + ["2025-01", "2025-02", "2025-03"]
     assert sorted({row["activity_month"] for row in plans}) == year
-    assert {row["activity_month"] for row in counts} == {"2024-07"}
+    assert sorted({row["activity_month"] for row in counts}) == year[:4]
     for rows in (plans, terms, counts):
         assert {row["scheme_year"] for row in rows} == {"2024-25", "2026-27"}
     for rules in ("2024-25", "2026-27"):
