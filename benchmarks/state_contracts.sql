@@ -81,6 +81,8 @@ to_date AS (
         sum(planned_activity) OVER year_to_date AS planned_activity_to_date,
         sum(planned_value_pence) OVER year_to_date AS planned_value_to_date_pence,
         sum(payable_pence) OVER year_to_date AS payable_to_date_pence,
+        sum(target_activity) OVER year_to_date AS target_activity_to_date,
+        sum(target_value_pence) OVER year_to_date AS target_value_to_date_pence,
         sum(lines_for_local_price) OVER year_to_date AS lines_for_local_price_to_date,
         sum(rows_done) OVER year_to_date AS rows_done_to_date,
         sum(rows_payable) OVER year_to_date AS rows_payable_to_date
@@ -155,8 +157,13 @@ SELECT
     planned_activity,
     CASE WHEN is_priced THEN value_pence END::BIGINT AS value_pence,
     planned_value_pence,
+    CASE WHEN NOT is_blended THEN contract_line NOT IN ('UNBCHEMO', 'UNBRAD') END
+        AS is_in_activity_target,
     CASE WHEN NOT is_blended THEN target_activity END AS target_activity,
     CASE WHEN NOT is_blended THEN target_value_pence END::BIGINT AS target_value_pence,
+    CASE WHEN NOT is_blended THEN target_activity_to_date END::BIGINT AS target_activity_to_date,
+    CASE WHEN NOT is_blended THEN target_value_to_date_pence END::BIGINT
+        AS target_value_to_date_pence,
     CASE WHEN NOT is_blended THEN best_practice_pence END::BIGINT AS best_practice_pence,
     CASE WHEN NOT is_blended THEN annual_best_practice_activity END
         AS annual_best_practice_activity,
@@ -172,6 +179,9 @@ SELECT
     planned_activity_to_date::BIGINT AS planned_activity_to_date,
     CASE WHEN is_priced_to_date THEN held_value_to_date_pence END::BIGINT AS value_to_date_pence,
     planned_value_to_date_pence::BIGINT AS planned_value_to_date_pence,
+    (held_activity_to_date - planned_activity_to_date)::BIGINT AS activity_difference_to_date,
+    CASE WHEN lines_for_local_price_to_date = 0 THEN beyond_to_date END::BIGINT
+        AS value_difference_to_date_pence,
     CASE
         WHEN is_price_missing THEN NULL
         WHEN is_blended THEN planned_value_to_date_pence + share_to_date
@@ -187,13 +197,14 @@ FROM shared
 UNION ALL
 SELECT
     'variable_element', activity_month, '2026-27', provider_code, commissioner_code, 'cquin',
-    NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, NULL,
-    'NO_ADJUSTMENT'
+    NULL, NULL, NULL, NULL, FALSE, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL,
+    NULL, 0, NULL, 'NO_ADJUSTMENT'
 FROM contracts
 UNION ALL
 SELECT
     'blended', activity_month, '2026-27', provider_code, commissioner_code, 'uec_best_practice',
-    NULL, NULL, added_pence, NULL, NULL, NULL, NULL, NULL, NULL, 0, added_pence, added_pence, NULL, NULL,
-    held_to_date_pence, NULL, added_to_date_pence, 1000000, 'BEST_PRACTICE_ADDITION'
+    NULL, NULL, added_pence, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, added_pence,
+    added_pence, NULL, NULL, held_to_date_pence, NULL, NULL, NULL, added_to_date_pence, 1000000,
+    'BEST_PRACTICE_ADDITION'
 FROM additions
 ) TO '${made}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000);
