@@ -37,6 +37,7 @@ from pricing.scheme import (
     EACH_UNIT,
     LINES,
     NO_ADJUSTMENT,
+    PAYS_FOR_DIFFERENCE,
     SHORTFALL,
     TERMS,
     WITHHELD,
@@ -305,7 +306,7 @@ class _Year:
     def summed(self, facts: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """One row a contract line, with what is missing in any month of the year to date."""
         is_done = (nw.col("held_activity") > 0) | (nw.col("held_value_pence") != 0)
-        is_unplanned = is_done & (nw.col("rows_planned") == 0)
+        is_planned = nw.col("rows_planned") > 0
         is_counted = self.is_of(source=COUNTS) & (nw.col("rows_done") > 0)
         is_last = nw.col("activity_month") == self.months[-1]
         # How many months there are from this one to the last.
@@ -314,15 +315,19 @@ class _Year:
             facts.group_by(*KEYS, "activity_month")
             .agg(*(nw.col(name).sum().cast(nw.Int64) for name in _SUMS))
             .with_columns(
-                months_unplanned=nw.when(is_unplanned).then(1).otherwise(0),
+                months_planned=nw.when(is_planned).then(1).otherwise(0),
+                months_to_plan=nw.when(is_done | is_planned).then(
+                    first_that_fits(places, None, nw.Int64)
+                ),
                 months_counted=nw.when(is_counted).then(1).otherwise(0),
                 months_from=first_that_fits(places, None, nw.Int64),
                 **{f"{n}_month": nw.when(is_last).then(nw.col(n)).otherwise(0) for n in _SUMS},
             )
         )
-        flags = ("months_unplanned", "months_counted")
+        flags = ("months_planned", "months_counted")
         summed = by_month.group_by(*KEYS).agg(
             nw.col("months_from").max(),
+            nw.col("months_to_plan").max(),
             *(nw.col(name).sum().cast(nw.Int64) for name in flags),
             *(nw.col(f"{n}_month").sum().cast(nw.Int64) for n in _SUMS),
             *(nw.col(n).sum().cast(nw.Int64).alias(f"{n}_to_date") for n in _SUMS),
@@ -539,16 +544,22 @@ class _Year:
                 nw.col(f"rows_planned{of}_{period}") for of in ("", "_activity", "_value")
             )
             is_shown = is_known if ends else ~is_uncounted
+            is_planned = (rows > 0) & ~_has_no_plan() if ends else rows > 0
             shown = {
                 "activity": (has_units & is_shown, f"{kind}activity"),
                 "value": (is_priced & is_shown, f"{kind}value_pence"),
-                "planned_activity": ((rows > 0) & (rows_activity == rows), "planned_activity"),
-                "planned_value": ((rows > 0) & (rows_value == rows), "planned_value_pence"),
+                "planned_activity": (is_planned & (rows_activity == rows), "planned_activity"),
+                "planned_value": (is_planned & (rows_value == rows), "planned_value_pence"),
             }
             for name, (condition, amount) in shown.items():
                 unit = "_pence" if "value" in name else ""
                 whole = nw.col(f"{amount}_{period}")
                 found[f"{name}{ends}{unit}"] = nw.when(condition).then(whole)
+            if not ends:
+                for name, condition in (("activity", has_units), ("value_pence", is_priced)):
+                    held = nw.col(f"held_{name}_month")
+                    apart = nw.when(condition & is_shown).then(nw.col(f"{name}_month") - held)
+                    found[f"unapproved_{name}"] = apart
         is_compared = is_known & ~_has_no_plan()
         is_priced = has_value & (nw.col("lines_for_local_price_to_date") == 0)
         for name, unit, is_there in (("activity", "", has_units), ("value", "_pence", is_priced)):
@@ -558,7 +569,12 @@ class _Year:
         return found
 
     def in_activity_target(self) -> list[str]:
-        """The lines of which activity counts towards the target (2023/25 ¶119, Table 3)."""
+        """The lines of which activity counts towards the target (2023/25 ¶119, Table 3).
+
+        None in a year that holds elective activity against a plan, and has no target.
+        """
+        if self.scheme.variable_element.pays == PAYS_FOR_DIFFERENCE:
+            return []
         services = self.scheme.services
         outside = (
             services.outside_activity_target
@@ -591,8 +607,9 @@ class _Year:
 
 
 def _has_no_plan() -> nw.Expr:
-    """Whether there is activity without a plan, or nothing is planned at all."""
-    return (nw.col("months_unplanned") > 0) | (nw.col("rows_planned_to_date") == 0)
+    """Whether a month has no plan, of those from the first with a plan or activity, or none has."""
+    is_short = (nw.col("months_planned") < nw.col("months_to_plan")).fill_null(False)
+    return is_short | (nw.col("rows_planned_to_date") == 0)
 
 
 def _small(pence: nw.Expr) -> nw.Expr:

@@ -56,6 +56,13 @@ _OF_MONTH = (
         "its own; null if nothing has a price",
     ),
     Field("planned_value_pence", "integer", "Value planned for the month; null without a plan"),
+    Field(
+        "unapproved_activity",
+        "integer",
+        "Of the month's activity, what lacks the prior approval it needs: it is not in the year to "
+        "date, nor held against a plan",
+    ),
+    Field("unapproved_value_pence", "integer", "Worth of that activity"),
 )
 _TO_DATE = (
     Field(

@@ -50,7 +50,7 @@ _PRICES = dict.fromkeys(("local_price_pence", "published_price_pence"), pl.Int64
 _PENCE = (
     *("value", "planned_value", "target_value", "best_practice", "fixed", "variable", "payable"),
     *("value_to_date", "planned_value_to_date", "payable_to_date", "target_value_to_date"),
-    "value_difference_to_date",
+    *("value_difference_to_date", "unapproved_value"),
 )
 
 Rows = list[dict[str, Any]]

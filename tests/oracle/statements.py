@@ -188,7 +188,10 @@ class Ledger:
             for row in self.done
             if self.units([row["activity_month"]]) > 0 or self.actual([row["activity_month"]])
         }
-        return bool(planned) and active <= planned
+        if not planned:
+            return False
+        first = min(planned | active)
+        return all(month in planned for month in self.months if month >= first)
 
     @property
     def is_uncounted(self) -> bool:
