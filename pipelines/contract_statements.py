@@ -234,7 +234,7 @@ def outturn(workspace: Workspace, statement: ContractStatement) -> Outturn:
                     f"The scheme pack, price book or lists have changed since {month} was run. "
                     "Run it again.",
                 )
-            agreed = _of_contract(rulebook.agreed(year), statement)
+            agreed = _of_contract(rulebook.agreed(year, month), statement)
         except UserError as error:
             return _none(statement, str(error))
         facts = _Facts.of(mart, statement, rulebook, agreed, known)

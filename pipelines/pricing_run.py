@@ -75,6 +75,7 @@ from pipelines.user_lists import (
 )
 from pipelines.validation import count_codes, valid_path, write_refused
 from pipelines.workspace import CUTS, UserError, Workspace, discard, replacing
+from pipelines.year_to_date import YEAR_TO_DATE, year_to_date
 from pricing import (
     blended_payments,
     contract_lines,
@@ -223,19 +224,21 @@ class Rulebook:
         first, _ = month_days(month)
         return drug_baselines(contracts_in_force(self.entries(month, self.contracts), first))
 
-    def agreed(self, months: Sequence[str]) -> Agreed:
-        """What contracts plan, count and agree, for the statements of the last of some months.
+    def agreed(self, months: Sequence[str], by: str | None = None) -> Agreed:
+        """What contracts plan, count and agree of some months, for the statements of the last.
 
-        The months are of one scheme year. Each month's entries are by the parties of its own
-        lines, terms by those of every month. Raises `UserError` that names the lines of plans and
-        counts, written under the year that prices the months, of pairs that are then not under
-        API, and where terms that come down to one pair disagree.
+        The months are of one scheme year. All is by the parties of the last, or of the month `by`:
+        who was succeeded by then is held by the successor. Raises `UserError` that names the lines
+        of plans and counts, written under the year that prices the months, of pairs that are then
+        not under API, and where terms that come down to one pair disagree.
         """
-        scheme = self.pack.scheme
-        plans = [self.under_api(self.plans, month) for month in months]
-        counts = [self.under_api(self.counts, month) for month in months]
+        scheme, month = self.pack.scheme, by or months[-1]
+        plans, counts = (
+            [by_pair_of(self, month, self.under_api(of, one).lazy()).collect() for one in months]
+            for of in (self.plans, self.counts)
+        )
         tables = {name: table.rows for name, table in self.book.read.items()}
-        terms = terms_in_price_year(self._terms_of(months))
+        terms = terms_in_price_year(self._terms_of(month))
         return Agreed(
             plans=planned(pl.concat(plans), scheme),
             counts=valued_counts(
@@ -267,8 +270,8 @@ class Rulebook:
         year = self.pack.scheme.scheme_year
         return month if self.is_own_year(month) else f"{month} under {year}"
 
-    def _terms_of(self, months: Sequence[str]) -> pl.DataFrame:
-        """The scheme year's terms by the parties of each of some months.
+    def _terms_of(self, month: str) -> pl.DataFrame:
+        """The scheme year's terms by the parties of a month.
 
         Terms of a pair that is under API in no month of the year are refused, or left out under
         another year's rules.
@@ -278,17 +281,15 @@ class Rulebook:
         rows = self.terms.rows.filter(scheme_year=self.pack.scheme.scheme_year)
         rows = rows.with_columns(by_pair)
         outside = rows
-        for month in (*months, *months_of(scheme_year_of(months[-1]))):
+        for one in (month, *months_of(scheme_year_of(month))):
             if outside.is_empty():
                 break
-            entries = self.entries(month, UserList(outside, {}))
-            without = self._pairs_without_api(entries, month)
+            entries = self.entries(one, UserList(outside, {}))
+            without = self._pairs_without_api(entries, one)
             outside = outside.join(entries.join(without, on=PAIR, how="semi"), on=place, how="semi")
-        if self.is_own_year(months[-1]):
-            _refuse_without_api(outside, scheme_year_of(months[-1]))
-        rows = rows.join(outside, on=place, how="anti")
-        by_month = [self.entries(month, UserList(rows, {})) for month in months]
-        return pl.concat(by_month).unique([*PAIR, *place]) if not rows.is_empty() else rows
+        if self.is_own_year(month):
+            _refuse_without_api(outside, scheme_year_of(month))
+        return self.entries(month, UserList(rows.join(outside, on=place, how="anti"), {}))
 
     def _pairs_without_api(self, entries: pl.DataFrame, month: str) -> pl.DataFrame:
         first, last = month_days(month)
@@ -645,14 +646,14 @@ def idle_plans(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.DataF
 
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives the month's variable element by contract and contract line."""
-    made = _by_plan(workspace, month, variable_element.statement)
-    return _write(workspace, "variable_element", month, made, VARIABLE_ELEMENT)
+    made, made_with = _by_plan(workspace, month, variable_element.statement)
+    return _write(workspace, "variable_element", month, made, VARIABLE_ELEMENT, made_with)
 
 
 def make_blended(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives the month's blended payments by contract and contract line."""
-    made = _by_plan(workspace, month, blended_payments.statement)
-    return _write(workspace, "blended", month, made, BLENDED)
+    made, made_with = _by_plan(workspace, month, blended_payments.statement)
+    return _write(workspace, "blended", month, made, BLENDED, made_with)
 
 
 def make_contract_statement(workspace: Workspace, month: str) -> pl.DataFrame:
@@ -675,14 +676,22 @@ def make_contract_statement(workspace: Workspace, month: str) -> pl.DataFrame:
 
 def _by_plan(
     workspace: Workspace, month: str, statement: Callable[..., nw.LazyFrame[Any]]
-) -> nw.LazyFrame[Any]:
-    """A statement of the scheme year up to a month, from every month of it that is priced."""
+) -> tuple[nw.LazyFrame[Any], str]:
+    """A statement of the scheme year up to a month, from every month of it that is priced.
+
+    And what it is made with. Who was succeeded within the year is held by the successor.
+    """
     rulebook = rulebook_for(workspace, month)
     months = months_of_year_to(month)
     files = _contract_lines(workspace, months)
-    of_lines = pl.scan_parquet(list(files.values()))
+    year = rulebook.pack.scheme.scheme_year
+    lists = [written_under(one, year, months) for one in (rulebook.plans, rulebook.counts)]
+    terms = rulebook.terms.rows.filter(scheme_year=year)
+    made_with = year_to_date(months, files, lists, terms)
+    of_lines = by_pair_of(rulebook, month, pl.scan_parquet(list(files.values())))
     agreed = (nw.from_native(one.lazy()) for one in rulebook.agreed(months))
-    return statement(nw.from_native(of_lines), *agreed, months, list(files), rulebook.pack.scheme)
+    made = statement(nw.from_native(of_lines), *agreed, months, list(files), rulebook.pack.scheme)
+    return made, made_with
 
 
 def _contract_lines(workspace: Workspace, months: Sequence[str]) -> dict[str, Path]:
@@ -737,11 +746,11 @@ def make_excluded_drugs_baseline(workspace: Workspace, month: str) -> pl.DataFra
 def _published_before(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.DataFrame:
     """What earlier months published above baselines, by the pair that each comes down to now."""
     published = published_above_baselines(workspace, month).lazy()
-    by_pair = _by_pair_of(rulebook, month, published).group_by(PAIR)
+    by_pair = by_pair_of(rulebook, month, published).group_by(PAIR)
     return by_pair.agg(pl.sum("published_pence")).collect()
 
 
-def _by_pair_of(rulebook: Rulebook, month: str, rows: pl.LazyFrame) -> pl.LazyFrame:
+def by_pair_of(rulebook: Rulebook, month: str, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Rows of earlier months by the provider and payer of a month: one may have been succeeded.
 
     What nobody stands for in the month keeps its codes.
@@ -775,7 +784,7 @@ def _priced_items(workspace: Workspace, month: str, rulebook: Rulebook) -> nw.La
         nw.from_native(items.lazy()),
         rulebook.reference(month, None),
         nw.from_native(rulebook.baselines(month).lazy()),
-        excluded_items.record_mechanisms(nw.from_native(_by_pair_of(rulebook, month, of_items))),
+        excluded_items.record_mechanisms(nw.from_native(by_pair_of(rulebook, month, of_items))),
         rulebook.pack.scheme,
     )
 
@@ -796,13 +805,14 @@ def _write(
     month: str,
     made: nw.LazyFrame[Any],
     columns: tuple[Field, ...],
+    made_with: str = "",
 ) -> pl.DataFrame:
     names = [field.name for field in columns]
     ends = ("_code", "_month", "record_id", "_reference", "contract_line")
     keys = [name for name in names if name.endswith(ends)]
     table: pl.DataFrame = made.to_native().select(names).collect().sort(keys)
     with replacing(workspace.statement(name, month)) as writing:
-        table.write_parquet(writing)
+        table.write_parquet(writing, metadata={YEAR_TO_DATE: made_with} if made_with else None)
     return table
 
 

@@ -24,17 +24,16 @@ from pipelines.accounting import Account, item_totals, totals
 from pipelines.basis import (
     OWN_SCHEMA,
     REPRICED_SCHEMA,
+    PricingBasis,
+    first_month_of,
+    schema_of,
+    scheme_year_of,
 )
-from pipelines.pricing_run import priced_paths
+from pipelines.pricing_run import CONTRACT_LINES, priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
-from pipelines.year_to_date import (
-    OF_MONTH,
-    Place,
-    not_following_on_drugs,
-    out_of_step_on_contracts,
-)
+from pipelines.year_to_date import of_statement, out_of_step
 from schemas.contract_statements import BLENDED, CONTRACT_STATEMENT, VARIABLE_ELEMENT
 from schemas.extracts import EXTRACTS, SUPPLEMENT
 from schemas.priced_line import (
@@ -107,6 +106,11 @@ RUNS = (
     Field("content_hash", "text", "Of the priced lines, in whatever order"),
     Field("deliveries", "text", "Files taken in, each with its sha256, as JSON"),
     Field("priced_with", "text", "sha256 of pack, price book and lists, as JSON"),
+    Field(
+        "year_to_date",
+        "text",
+        "sha256 of what each month of the year so far gives to statements by contract, as JSON",
+    ),
     Field("versions", "text", "Versions of the software, as JSON"),
     Field("notices", "text", "What whoever reads the result must know"),
 )
@@ -196,7 +200,27 @@ _FROM_PARQUET = (
     "sus_rounding",
 )
 """The tables whose rows of a month are in the lake as they are published."""
+_AGAINST_PLAN = ("variable_element", "blended")
+"""The statements that are made with the year to date."""
 _BY_NAME = {table.name: table for table in _MONTHLY}
+_OF_MONTH = "activity_month = $month AND pricing_basis = $basis"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a month on a basis goes in the mart."""
+
+    month: str
+    basis: str
+
+    @property
+    def of_month(self) -> dict[str, str]:
+        """Values of `_OF_MONTH`."""
+        return {"month": self.month, "basis": self.basis}
+
+    def table(self, name: str) -> str:
+        """The name of a table with its schema."""
+        return f"{schema_of(PricingBasis.named(self.basis))}.{name}"
 
 
 class PublicationError(UserError):
@@ -252,24 +276,27 @@ def _build(
         connection.execute("USE mart")
         connection.execute("BEGIN")
         make_tables(workspace, connection)
-        place = Place(account.activity_month, account.pricing_basis)
+        place = _Place(account.activity_month, account.pricing_basis)
         for name in _FROM_PARQUET:
             _replace_month(connection, name, place, _source(workspace, name, place.month))
         _replace_refused(workspace, connection, account, place)
         _replace_accounting(connection, account, place)
-        if place.month in not_following_on_drugs(connection, place):
+        if place.month in _not_following(connection, place):
             raise PublicationError(
                 "What earlier months published of excluded drugs above baselines has changed while "
                 f"{place.month} was made, so it was not published. Run the month again."
             )
-        files = _files(account)
+        files, made_with = _files(account), _made_with(workspace, place.month)
+        stale = _take_out_stale(workspace, connection, place)
         notices = [
             *account.notices,
-            *_take_out_stale(connection, place),
-            *_mark_out_of_step(connection, place),
+            *_taken_out(place, stale),
+            *_mark_out_of_step(connection, place, made_with),
             *_out_of_date_bases(connection, place, files),
         ]
-        _add_run(connection, account, run_id, files, notices)
+        _add_run(connection, account, run_id, files, made_with, notices)
+        if any(month < place.month for month in stale):
+            _set_out_of_date(connection, place)
         _replace_reasons(connection)
         _refuse_unless_it_ties(connection, account, place)
         connection.execute("COMMIT")
@@ -343,7 +370,7 @@ def _source(workspace: Workspace, name: str, month: str) -> list[Path]:
 
 
 def _replace_month(
-    connection: duckdb.DuckDBPyConnection, name: str, place: Place, sources: Sequence[Path]
+    connection: duckdb.DuckDBPyConnection, name: str, place: _Place, sources: Sequence[Path]
 ) -> None:
     """A month's rows of one table, from Parquet, in the order of their columns."""
     columns = [f.name for f in _BY_NAME[name].fields]
@@ -358,12 +385,12 @@ def _replace_month(
     )
 
 
-def _delete_month(connection: duckdb.DuckDBPyConnection, name: str, place: Place) -> None:
-    connection.execute(f"DELETE FROM {place.table(name)} WHERE {OF_MONTH}", place.of_month)
+def _delete_month(connection: duckdb.DuckDBPyConnection, name: str, place: _Place) -> None:
+    connection.execute(f"DELETE FROM {place.table(name)} WHERE {_OF_MONTH}", place.of_month)
 
 
 def _replace_refused(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, account: Account, place: Place
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
 ) -> None:
     _delete_month(connection, "refused_records", place)
     cuts = {dataset.dataset: dataset.cut for dataset in account.datasets}
@@ -384,7 +411,7 @@ def _replace_refused(
 
 
 def _replace_accounting(
-    connection: duckdb.DuckDBPyConnection, account: Account, place: Place
+    connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
 ) -> None:
     _delete_month(connection, "accounting", place)
     for m in (*account.mechanisms, *account.items):
@@ -417,7 +444,7 @@ def _files(account: Account) -> str:
 
 
 def _out_of_date_bases(
-    connection: duckdb.DuckDBPyConnection, place: Place, files: str
+    connection: duckdb.DuckDBPyConnection, place: _Place, files: str
 ) -> list[str]:
     """Marks what was priced of the month on other bases from other deliveries; tells which.
 
@@ -445,9 +472,10 @@ def _add_run(
     account: Account,
     run_id: str,
     files: str,
+    made_with: str,
     notices: list[str],
 ) -> None:
-    _set_out_of_date(connection, Place(account.activity_month, account.pricing_basis))
+    _set_out_of_date(connection, _Place(account.activity_month, account.pricing_basis))
     row: Mapping[str, object] = {
         "run_id": run_id,
         "published_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
@@ -464,6 +492,7 @@ def _add_run(
         "content_hash": account.content_hash,
         "deliveries": files,
         "priced_with": json.dumps(account.pricing_inputs),
+        "year_to_date": made_with,
         "versions": json.dumps(account.versions),
         "notices": "\n".join(notices),
     }
@@ -471,8 +500,8 @@ def _add_run(
     connection.execute(f"INSERT INTO runs VALUES ({marks})", [row[f.name] for f in RUNS])
 
 
-def _set_out_of_date(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
-    connection.execute(f"UPDATE runs SET is_current = false WHERE {OF_MONTH}", place.of_month)
+def _set_out_of_date(connection: duckdb.DuckDBPyConnection, place: _Place) -> None:
+    connection.execute(f"UPDATE runs SET is_current = false WHERE {_OF_MONTH}", place.of_month)
 
 
 def _replace_reasons(connection: duckdb.DuckDBPyConnection) -> None:
@@ -482,7 +511,7 @@ def _replace_reasons(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _refuse_unless_it_ties(
-    connection: duckdb.DuckDBPyConnection, account: Account, place: Place
+    connection: duckdb.DuckDBPyConnection, account: Account, place: _Place
 ) -> None:
     """The mart's own rows must give the account to the penny."""
     of_month = f"activity_month = '{place.month}' AND pricing_basis = '{place.basis}'"
@@ -507,11 +536,14 @@ def _refuse_unless_it_ties(
         )
 
 
-def _take_out_stale(connection: duckdb.DuckDBPyConnection, place: Place) -> list[str]:
-    """Takes out other months that hold records of this one, and tells which.
+def _take_out_stale(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, place: _Place
+) -> list[str]:
+    """Takes out other months that hold records of this one, and gives them.
 
     A record's later delivery stands, and it has another month: what was published of its
-    earlier month is out of date as a whole, and would pay for the record twice.
+    earlier month is out of date as a whole, and would pay for the record twice. So would a year to
+    date with what its lines came to.
     """
     lines = place.table("priced_lines")
     stale = [
@@ -531,42 +563,102 @@ def _take_out_stale(connection: duckdb.DuckDBPyConnection, place: Place) -> list
         for table in _MONTHLY:
             _delete_month(connection, table.name, other)
         _set_out_of_date(connection, other)
-    return [
+        discard(workspace.statement(CONTRACT_LINES, month))
+    return stale
+
+
+def _taken_out(place: _Place, stale: Sequence[str]) -> list[str]:
+    """What is told of months that were taken out, and of one whose year to date had them."""
+    told = [
         f"{month} was taken out of the mart: records of it were delivered again as "
         f"{place.month}. Run {month} again."
         for month in stale
     ]
+    had = [month for month in stale if month < place.month]
+    if had:
+        told.append(
+            f"{place.month} is out of date itself: in its year to date {', '.join(had)} is as it "
+            f"was before. Run {place.month} again after it."
+        )
+    return told
 
 
-def _mark_out_of_step(connection: duckdb.DuckDBPyConnection, place: Place) -> list[str]:
+def _not_following(connection: duckdb.DuckDBPyConnection, place: _Place) -> list[str]:
+    """The months of the scheme year that were not made with what is published of earlier ones.
+
+    A month pays of the year's drugs above a baseline what earlier months did not publish: only
+    then do the months come to what the year pays. Of all pairs together, since one may have been
+    succeeded by another.
+    """
+    table, year = place.table("excluded_drugs_baseline"), scheme_year_of(place.month)
+    following = f"{int(year[:4]) + 1}-04"
+    rows = connection.execute(
+        f"""
+        WITH of_year AS (
+            SELECT activity_month, sum(published_before_pence) AS published_before_pence,
+                sum(payable_pence) AS payable_pence
+            FROM {table} WHERE pricing_basis = $basis
+            AND activity_month >= $first AND activity_month < $following
+            GROUP BY activity_month
+        ), held AS (
+            SELECT activity_month, published_before_pence, coalesce(sum(payable_pence) OVER (
+                ORDER BY activity_month ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ), 0) AS published_pence FROM of_year
+        )
+        SELECT activity_month FROM held
+        WHERE published_before_pence <> published_pence ORDER BY ALL
+        """,
+        {"basis": place.basis, "first": first_month_of(year), "following": following},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _mark_out_of_step(
+    connection: duckdb.DuckDBPyConnection, place: _Place, made_with: str
+) -> list[str]:
     """Marks other months that this publication leaves without what they were made with."""
-    of_drugs = set(not_following_on_drugs(connection, place)) - {place.month}
-    of_contracts = set(out_of_step_on_contracts(connection, place))
-    for month in of_drugs | of_contracts:
+    of_drugs = [month for month in _not_following(connection, place) if month != place.month]
+    of_contracts = out_of_step(connection, place.month, place.basis, made_with)
+    for month in (*of_drugs, *of_contracts):
         _set_out_of_date(connection, replace(place, month=month))
     drugs = "what earlier months published of excluded drugs above baselines"
-    contracts = "another year to date of contract lines, plans or terms"
+    contracts = "other contract lines, plans, counts or terms of the year to date"
     return [
-        f"{month} is out of date: it was made with {made_with}, which is not what it is now. "
+        f"{month} is out of date: it was made with {of_what}, which {verb} not what {they} now. "
         f"Run {month} again."
-        for months, made_with in ((of_drugs, drugs), (of_contracts, contracts))
-        for month in sorted(months)
+        for months, of_what, verb, they in (
+            (of_drugs, drugs, "is", "they publish"),
+            (of_contracts, contracts, "are", "there is"),
+        )
+        for month in months
     ]
+
+
+def _made_with(workspace: Workspace, month: str) -> str:
+    """What the month's statements by contract were made with; both of the same."""
+    made_with = {of_statement(workspace.statement(name, month)) for name in _AGAINST_PLAN}
+    if len(made_with) > 1:
+        raise PublicationError(
+            f"Earlier months of the year, plans or terms have changed while {month} was made, so "
+            "it was not published. Run the month again."
+        )
+    return made_with.pop()
 
 
 def published_notices(workspace: Workspace, month: str) -> list[str]:
     """What whoever reads a published month must know."""
-    place = Place(month, workspace.basis.name)
+    place = _Place(month, workspace.basis.name)
     with duckdb.connect(str(workspace.mart), read_only=True) as connection:
         row = connection.execute(
-            f"SELECT notices FROM runs WHERE is_current AND {OF_MONTH}", place.of_month
+            f"SELECT notices FROM runs WHERE {_OF_MONTH} ORDER BY rowid DESC LIMIT 1",
+            place.of_month,
         ).fetchone()
     return row[0].splitlines() if row else []
 
 
-def _count(connection: duckdb.DuckDBPyConnection, name: str, place: Place) -> int:
+def _count(connection: duckdb.DuckDBPyConnection, name: str, place: _Place) -> int:
     row = connection.execute(
-        f"SELECT count(*) FROM {place.table(name)} WHERE {OF_MONTH}", place.of_month
+        f"SELECT count(*) FROM {place.table(name)} WHERE {_OF_MONTH}", place.of_month
     ).fetchone()
     assert row is not None
     return int(row[0])

@@ -988,15 +988,17 @@ def test_predecessors_terms_hold_for_their_successor_where_they_agree(blended: W
             rulebook_for(blended, JULY)
 
 
-def test_each_month_s_plan_is_of_who_its_lines_are_of(workspace: Workspace) -> None:
-    """RZA became RZB in October 2024: its plan of September stays its own."""
+def test_a_successor_holds_what_was_planned_with_its_predecessor(workspace: Workspace) -> None:
+    """RZA became RZB in October 2024: in September's statement its plan is still its own."""
     rows = of("RZA", {**PLAN, "activity_month": "2024-09"}, {**PLAN, "activity_month": "2024-10"})
     land(workspace, "list.csv", plans(*rows))
     found = rulebook_for(workspace, "2024-10").agreed(["2024-09", "2024-10"]).plans
     assert found.select("provider_code", "activity_month").rows() == [
-        ("RZA", "2024-09"),
+        ("RZB", "2024-09"),
         ("RZB", "2024-10"),
     ]
+    earlier = rulebook_for(workspace, "2024-09").agreed(["2024-09"]).plans
+    assert earlier["provider_code"].to_list() == ["RZA"]
 
 
 def test_plans_are_those_of_the_months_asked_and_terms_those_of_the_year(

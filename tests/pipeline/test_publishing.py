@@ -357,11 +357,16 @@ def test_a_record_of_another_month_is_not_paid_twice(workspace: Workspace) -> No
     making.publish(workspace, NEXT)
     months = "SELECT DISTINCT activity_month FROM priced_lines"
     assert read(workspace, months) == [(NEXT,)]
-    assert read(workspace, "SELECT activity_month FROM runs WHERE is_current") == [(NEXT,)]
     (notice,) = [n for n in published_notices(workspace, NEXT) if "taken out" in n]
     assert f"Run {MONTH} again" in notice
+    # The later month's own lines stand; its year to date had the earlier as it was.
+    assert read(workspace, "SELECT activity_month FROM runs WHERE is_current") == []
+    assert any(f"{NEXT} is out of date itself" in n for n in published_notices(workspace, NEXT))
 
     making.publish(workspace, MONTH)
+    making.publish(workspace, NEXT)
+    current = "SELECT activity_month FROM runs WHERE is_current ORDER BY ALL"
+    assert read(workspace, current) == [(MONTH,), (NEXT,)]
     record = "SELECT activity_month FROM priced_lines WHERE record_id = 'S3'"
     assert read(workspace, record) == [(NEXT,)]
     assert len(read(workspace, months)) == 2

@@ -81,7 +81,7 @@ def test_every_later_month_is_out_of_date_when_an_earlier_comes_to_more(
     making.publish(workspace, APRIL)
     assert out_of_date(workspace) == [MAY, JUNE]
     for month in (MAY, JUNE):
-        assert f"{month} is out of date: it was made with another year" in notices(workspace, APRIL)
+        assert f"{month} is out of date: it was made with other" in notices(workspace, APRIL)
     making.publish(workspace, MAY)
     assert out_of_date(workspace) == [JUNE]
     making.publish(workspace, JUNE)
@@ -96,6 +96,100 @@ def test_a_month_run_before_an_earlier_one_is_out_of_date_once_that_is_run(
     assert out_of_date(workspace) == [MAY]
     making.publish(workspace, MAY)
     assert out_of_date(workspace) == []
+
+
+DAY_CASES = (
+    "provider_code,commissioner_code,activity_month,scheme_year,contract_line,plan_basis,"
+    "activity,value\n"
+    "RGT,QMJ,2024-04,2024-25,DC,agreed,{april},{april}000.00\n"
+    "RGT,QMJ,2024-05,2024-25,DC,agreed,2,2000.00\n"
+)
+
+
+def test_a_later_month_is_out_of_date_when_a_plan_changes_that_pays_nothing(
+    workspace: Workspace,
+) -> None:
+    """Day cases are paid for by the unit: of May only what is planned to date changes."""
+    land(workspace, "plans.csv", DAY_CASES.format(april=2))
+    for month in (APRIL, MAY):
+        making.publish(workspace, month)
+    land(workspace, "plans.csv", DAY_CASES.format(april=4))
+    making.publish(workspace, APRIL)
+    assert out_of_date(workspace) == [MAY]
+
+
+def test_a_later_month_is_out_of_date_when_an_earlier_has_a_line_that_it_lacks(
+    workspace: Workspace,
+) -> None:
+    """An ordinary elective spell of April comes late; May has day cases alone."""
+    for month in (APRIL, MAY):
+        making.publish(workspace, month)
+    elective = {
+        **{making.START: "20240408", making.END: "20240410", making.CLASSIFICATION: "1"},
+        **{making.STAY: "2", making.ADJUSTED_STAY: "2", making.QUERY_DATE: "20250920063000"},
+    }
+    land(workspace, "freeze/late_2024-04.csv", [spell("S9-2024-04", elective)])
+    making.publish(workspace, APRIL)
+    assert out_of_date(workspace) == [MAY]
+
+
+def test_a_later_month_is_out_of_date_when_what_it_lacked_is_given(workspace: Workspace) -> None:
+    """Without plans May said PLAN_MISSING; April is run with them."""
+    land(workspace, "terms.csv", TERMS)
+    land(workspace, "counts.csv", COUNTS.format(april=12))
+    for month in (APRIL, MAY):
+        making.publish(workspace, month)
+    land(workspace, "plans.csv", PLANS)
+    making.publish(workspace, APRIL)
+    assert out_of_date(workspace) == [MAY]
+
+
+def test_every_earlier_month_is_out_of_date_when_its_own_count_changes(
+    workspace: Workspace,
+) -> None:
+    land(workspace, "counts.csv", COUNTS.format(april=12))
+    for month in (APRIL, MAY):
+        making.publish(workspace, month)
+    land(workspace, "counts.csv", COUNTS.format(april=15))
+    making.publish(workspace, JUNE)
+    # May's year to date holds April, too.
+    assert out_of_date(workspace) == [APRIL, MAY]
+
+
+def test_where_a_list_stands_makes_no_month_out_of_date(workspace: Workspace) -> None:
+    land(workspace, "counts.csv", COUNTS.format(april=12))
+    making.publish(workspace, APRIL)
+    (workspace.landing / "counts.csv").rename(workspace.landing / "counted.csv")
+    making.publish(workspace, MAY)
+    assert out_of_date(workspace) == []
+
+
+def test_a_record_that_moves_to_a_later_month_is_not_in_the_year_twice(
+    workspace: Workspace,
+) -> None:
+    """S1 of April is delivered again as of May: three spells of May, and one of April left."""
+    for month in (APRIL, MAY):
+        making.publish(workspace, month)
+    moved = {making.START: "20240507", making.END: "20240507", making.QUERY_DATE: "20250920063000"}
+    land(workspace, "freeze/moved_2024-05.csv", [spell(f"S1-{APRIL}", moved)])
+    making.publish(workspace, MAY)
+    assert out_of_date(workspace) == [APRIL, MAY]
+    assert "2024-05 is out of date itself" in notices_of_last(workspace)
+    for month in (APRIL, MAY):
+        making.publish(workspace, month)
+    assert out_of_date(workspace) == []
+    with duckdb.connect(str(workspace.mart), read_only=True) as mart:
+        rows = mart.sql(
+            "SELECT activity, activity_to_date FROM variable_element "
+            "WHERE contract_line = 'DC' ORDER BY activity_month"
+        ).fetchall()
+    assert rows == [(1, 1), (3, 4)]
+
+
+def notices_of_last(workspace: Workspace) -> str:
+    with duckdb.connect(str(workspace.mart), read_only=True) as mart:
+        (row,) = mart.sql("SELECT notices FROM runs ORDER BY rowid DESC LIMIT 1").fetchall()
+    return str(row[0])
 
 
 def test_an_earlier_month_is_out_of_date_when_what_was_counted_of_it_changes(
