@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines.basis import first_month_of, months_of, scheme_year_of
+from pipelines.basis import first_month_of, scheme_year_of
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.excluded_items import categories_not_checked, items_changed_since
 from pipelines.price_books import lacking
@@ -23,6 +23,7 @@ from pipelines.pricing_run import (
     CONTRACT_LINES,
     Rulebook,
     idle_plans,
+    idle_terms,
     month_days,
     priced_path,
     priced_paths,
@@ -360,7 +361,7 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
     notices += _late_items(workspace, rulebook, month)
     notices += _open_items(workspace, month)
     notices += _idle_plans(workspace, rulebook, month)
-    notices += _plans_of_another_year(rulebook, month)
+    notices += _idle_terms(workspace, rulebook, month)
     notices += _open_contract_lines(workspace, month)
     notices += _idle_local_prices(rulebook, month)
     notices += _unknown_hrgs(workspace, rulebook, month)
@@ -475,20 +476,15 @@ def _idle_plans(workspace: Workspace, rulebook: Rulebook, month: str) -> list[st
     ]
 
 
-def _plans_of_another_year(rulebook: Rulebook, month: str) -> list[str]:
-    """Plans and counts of the year's months under other rules, or under its rules elsewhere."""
-    if not rulebook.is_own_year(month):
-        return []
-    year = scheme_year_of(month)
-    is_of_month = pl.col("activity_month").is_in(months_of(year))
-    is_apart = is_of_month != (pl.col("scheme_year") == year)
+def _idle_terms(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
+    """Terms of a provider and payer of whom nothing else is known: most likely a wrong code."""
     return [
-        f"{name}: {kind} written under another scheme year than that of their month: "
-        f"{_lines_of_list(rows)}. They are used only where the month is run with that --scheme."
-        for kind, of in (("plans", rulebook.plans), ("counts", rulebook.counts))
-        for (name,), rows in of.rows.filter(is_apart)
-        .sort("file", "line")
-        .group_by("file", maintain_order=True)
+        f"{name}: terms of a provider and payer of whom there is no plan, no count, no priced "
+        f"record and nothing in the contracts list in {scheme_year_of(month)}: "
+        f"{_lines_of_list(rows)}. They change no payment: most likely a wrong code. Check both."
+        for (name,), rows in idle_terms(workspace, month, rulebook).group_by(
+            "file", maintain_order=True
+        )
     ]
 
 

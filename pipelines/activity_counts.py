@@ -21,12 +21,14 @@ from pipelines.lists import (
     required_whole,
     scheme_year,
     text,
+    yes_or_no,
 )
 from pipelines.price_books.annex_a import BY_NAME
 from pipelines.scheme_packs import scheme_years
 from pipelines.user_lists import (
     UserList,
     read_user_list,
+    refuse_other_months,
     refuse_outside_years,
     refuse_repeated,
     refuse_rows,
@@ -48,6 +50,7 @@ COUNT_CELLS = (
     Cell("commissioner_code", "commissioner_code", pl.String, code),
     Cell("activity_month", "activity_month", pl.String, month),
     Cell("scheme_year", "scheme_year", pl.String, scheme_year),
+    Cell("what_if", "what_if", pl.Boolean, yes_or_no),
     Cell("contract_line", "contract_line", pl.String, text),
     Cell("price_code", "price_code", pl.String, optional_code),
     Cell("activity", "activity", pl.Int64, required_whole),
@@ -71,10 +74,12 @@ def read_activity_counts(workspace: Workspace) -> UserList:
     """Every count in the landing folder; none where there is no list.
 
     A count is by the lines and prices of its `scheme_year`, as a plan is. Raises `UserError` that
-    names the lines of two counts for one contract, line, code and month.
+    names the lines of counts of a month outside their year that do not say `what_if`, and of two
+    counts for one contract, line, code and month.
     """
     counts = read_user_list(workspace, ACTIVITY_COUNTS, COUNT_CELLS)
     refuse_outside_years(counts, scheme_years(workspace))
+    refuse_other_months(counts)
     refuse_repeated(counts, *_KEY, "scheme_year", "price_code")
     return counts
 

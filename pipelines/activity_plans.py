@@ -11,11 +11,22 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from pipelines.deliveries import ACTIVITY_PLANS
-from pipelines.lists import Cell, code, month, one_of, pence, scheme_year, text, whole
+from pipelines.lists import (
+    Cell,
+    code,
+    month,
+    one_of,
+    pence,
+    scheme_year,
+    text,
+    whole,
+    yes_or_no,
+)
 from pipelines.scheme_packs import scheme_years
 from pipelines.user_lists import (
     UserList,
     read_user_list,
+    refuse_other_months,
     refuse_outside_years,
     refuse_repeated,
     refuse_rows,
@@ -30,7 +41,7 @@ from pricing.planned_activity import (
     lines_of,
     may_have_plan,
 )
-from pricing.scheme import BEST_PRACTICE, LINES, ContractLine, Scheme
+from pricing.scheme import BEST_PRACTICE, COUNTS, LINES, TERMS, ContractLine, Scheme
 
 AGREED, DEFAULT_GROWTH = "agreed", "default_growth"
 PLAN_CELLS = (
@@ -38,6 +49,7 @@ PLAN_CELLS = (
     Cell("commissioner_code", "commissioner_code", pl.String, code),
     Cell("activity_month", "activity_month", pl.String, month),
     Cell("scheme_year", "scheme_year", pl.String, scheme_year),
+    Cell("what_if", "what_if", pl.Boolean, yes_or_no),
     Cell("contract_line", "contract_line", pl.String, text),
     Cell("plan_basis", "plan_basis", pl.String, one_of(AGREED, DEFAULT_GROWTH)),
     Cell("activity", "planned_activity", pl.Int64, whole),
@@ -55,12 +67,14 @@ Pence for pounds are out by 100 times; the mix of one contract's activity by far
 def read_activity_plans(workspace: Workspace) -> UserList:
     """Every plan in the landing folder; none where there is no list.
 
-    A plan is written under the lines and prices of its `scheme_year`: that of its month, or another
-    under which the month is priced too. Raises `UserError` that names the lines of two plans for
-    one contract, line and month, and of a value that cannot be that of its activity.
+    A plan is written under the lines and prices of its `scheme_year`: that of its month, or, with
+    `what_if`, another under which the month is priced too. Raises `UserError` that names the lines
+    of plans of a month outside their year that do not say so, of two plans for one contract, line
+    and month, and of a value that cannot be that of its activity.
     """
     plans = read_user_list(workspace, ACTIVITY_PLANS, PLAN_CELLS)
     refuse_outside_years(plans, scheme_years(workspace))
+    refuse_other_months(plans)
     refuse_repeated(plans, *_KEY, "scheme_year")
     activity, value = pl.col("planned_activity"), pl.col("planned_value_pence")
     refuse_rows(
@@ -120,7 +134,7 @@ def refuse_unusable_plans(plans: UserList, scheme: Scheme) -> None:
         ~is_amount & pl.col("planned_activity").is_null(),
         "must give the activity that is planned",
     )
-    _refuse_most_of_elective(plans, lines)
+    _refuse_more_than_the_whole(plans, lines)
     priced = [name for name, one in lines.items() if has_price(one)]
     refuse_rows(
         plans,
@@ -129,18 +143,26 @@ def refuse_unusable_plans(plans: UserList, scheme: Scheme) -> None:
     )
 
 
-def _refuse_most_of_elective(plans: UserList, lines: Mapping[str, ContractLine]) -> None:
-    """Best practice adds to the prices of elective activity, and never as much as they are."""
-    elective = [name for name, one in lines.items() if one.source == LINES]
-    added = [name for name, one in lines.items() if one.source == BEST_PRACTICE]
-    line, value = pl.col("contract_line"), pl.col("planned_value_pence")
-    whole = value.filter(line.is_in(elective)).sum().over(*PAIR, "activity_month")
-    refuse_rows(
-        plans,
-        line.is_in(added) & (whole > 0) & (value > whole),
-        "must plan no more for best practice than for the activity whose prices it adds to: is the "
-        "value in pence? It is read as pounds",
+def _refuse_more_than_the_whole(plans: UserList, lines: Mapping[str, ContractLine]) -> None:
+    """Best practice adds to the prices of elective activity, and never as much as they are.
+
+    CQUIN is a small share of all that a contract plans (2021/22 ¶51).
+    """
+    kinds = (
+        (BEST_PRACTICE, (LINES,), "the activity whose prices it adds to"),
+        (TERMS, (LINES, COUNTS, BEST_PRACTICE), "all other lines of the contract in the month"),
     )
+    line, value = pl.col("contract_line"), pl.col("planned_value_pence")
+    for kind, others, said in kinds:
+        shares = [name for name, one in lines.items() if one.source == kind and may_have_plan(one)]
+        of = [name for name, one in lines.items() if one.source in others]
+        whole = value.filter(line.is_in(of)).sum().over(*PAIR, "activity_month")
+        refuse_rows(
+            plans,
+            line.is_in(shares) & (whole > 0) & (value > whole),
+            f"must plan no more for {' or '.join(shares)} than for {said}: is the value in pence? "
+            "It is read as pounds",
+        )
 
 
 def refuse_other_magnitudes(plans: pl.DataFrame, done: pl.DataFrame) -> None:

@@ -89,6 +89,9 @@ _OF_YEAR = (*PAIR, "scheme_year", "contract_line")
 _KEY = (*_OF_YEAR, "term", "metric", "side", "from_ppm")
 _ADD_UP = (TRANSITION, MANAGEMENT, LINEAR_ACCELERATORS)
 """Amounts a month, which a successor pays for each of those that it took over from."""
+_MOST_PENCE_EACH = 100_000
+"""£1,000 for a unit of advice and guidance, which costs tens of pounds. It tells pence from pounds,
+and decides no amount."""
 _TERMS_SCHEMA = {
     **dict.fromkeys(_OF_LINE, pl.String),
     **dict.fromkeys(("rate_ppm", "amount_pence", "attainment_ppm", "withheld_ppm"), pl.Int64),
@@ -115,8 +118,9 @@ class Terms:
 def read_contract_terms(workspace: Workspace) -> UserList:
     """Every term in the landing folder; none where there is no list.
 
-    Raises `UserError` that names the lines of terms that lack what they need or say more, of two
-    that are the same, of bands that overlap, and of metrics whose weights are not the whole.
+    Raises `UserError` that names the lines of terms that lack what they need or say more, of an
+    amount that cannot be that of a unit, of two that are the same, of bands that overlap, and of
+    metrics whose weights are not the whole.
     """
     terms = read_user_list(workspace, CONTRACT_TERMS, TERM_CELLS)
     term = pl.col("term")
@@ -136,6 +140,12 @@ def read_contract_terms(workspace: Workspace) -> UserList:
         terms,
         (term != TRANSITION) & (pl.col("amount_pence") < 0),
         f"must give no amount below 0 but of {TRANSITION}, which may lessen what is paid",
+    )
+    refuse_rows(
+        terms,
+        (term == AMOUNT_OF_UNIT) & (pl.col("amount_pence") > _MOST_PENCE_EACH),
+        f"of {AMOUNT_OF_UNIT} must give at most £{_MOST_PENCE_EACH // 100:,} for a unit: is the "
+        "amount in pence? It is read as pounds",
     )
     refuse_rows(
         terms,

@@ -644,6 +644,30 @@ def idle_plans(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.DataF
     return found.with_columns(has_contract).sort("file", "line")
 
 
+def idle_terms(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.DataFrame:
+    """The terms of the year of providers and payers of whom nothing else is known in it.
+
+    No plan, count or contract of any month of it, and no priced line.
+    """
+    months = months_of(scheme_year_of(month))
+    rules, place = rulebook.pack.scheme.scheme_year, ["file", "line"]
+    idle = rulebook.terms.rows.filter(scheme_year=rules)
+    if idle.is_empty():
+        return idle
+    of_list = UserList(idle, {})
+    terms = pl.concat([rulebook.entries(one, of_list) for one in months])
+    known = [rulebook.contracted(one) for one in months]
+    for of in (rulebook.plans, rulebook.counts):
+        by_month = ((one, written_under(of, rules, [one])) for one in months)
+        known += [rulebook.entries(one, rows).select(PAIR) for one, rows in by_month]
+    idle = idle.join(terms.join(pl.concat(known), on=PAIR, how="semi"), on=place, how="anti")
+    if not idle.is_empty():
+        paths = [path for one in months for path in _priced_before(workspace, one)]
+        lines = pl.scan_parquet(paths).select(PAIR).unique().collect()
+        idle = idle.join(terms.join(lines, on=PAIR, how="semi"), on=place, how="anti")
+    return idle.sort(place)
+
+
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives the month's variable element by contract and contract line."""
     made, made_with = _by_plan(workspace, month, variable_element.statement)

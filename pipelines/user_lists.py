@@ -15,6 +15,7 @@ from datetime import date
 
 import polars as pl
 
+from pipelines.basis import scheme_year_of
 from pipelines.deliveries import (
     HRG_BRIDGE,
     LVA_EXCEPTIONS,
@@ -284,6 +285,29 @@ def refuse_outside_years(entries: UserList, years: Collection[str]) -> None:
         entries,
         ~pl.col("scheme_year").is_in(list(years)),
         f"must be of a scheme year that has rules, as scheme_year: {', '.join(years)}",
+    )
+
+
+def refuse_other_months(entries: UserList) -> None:
+    """Raises `UserError` for a month outside its `scheme_year`, unless the entry is a `what_if`.
+
+    An entry for a comparison that is of its own year is refused too: one of the two is mistaken.
+    """
+    months = entries.rows["activity_month"].unique().to_list()
+    year_of = pl.col("activity_month").replace_strict(
+        months, [scheme_year_of(month) for month in months], return_dtype=pl.String
+    )
+    is_apart = year_of != pl.col("scheme_year")
+    refuse_rows(
+        entries,
+        is_apart & ~pl.col("what_if"),
+        "must be of a month of its scheme_year, or say yes under what_if where it is for a "
+        "comparison",
+    )
+    refuse_rows(
+        entries,
+        ~is_apart & pl.col("what_if"),
+        "must leave what_if blank where its month is in its scheme_year: it is no comparison",
     )
 
 

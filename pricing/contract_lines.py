@@ -419,7 +419,9 @@ class _Year:
         is_adjusted = (nw.col("rate_ppm") > 0) & ~(short < 0).fill_null(False)
         is_short = nw.when(is_adjusted).then(short).otherwise(0)
         withheld = -nw.col(f"fixed_{point}")
-        earned = apply_ppm(withheld, nw.col("attainment_ppm"), self._quantum)
+        # Of nothing withheld nothing is earned, whatever was attained.
+        attained = nw.when(nw.col("rate_ppm") == 0).then(0).otherwise(nw.col("attainment_ppm"))
+        earned = apply_ppm(withheld, attained, self._quantum)
         return first_that_fits(
             [
                 (self.is_of(DIFFERENCE), nw.col(f"share_{point}")),
@@ -436,8 +438,9 @@ class _Year:
         by_plan = self.is_of(DIFFERENCE, AMOUNT_EACH)
         by_attainment = self.is_of(SHORTFALL, WITHHELD)
         by_terms = nw.col("by_terms_to_date")
-        # A rate of 0 is an adjustment that the parties agreed to remove (2021/22 ¶59).
-        is_removed = self.is_of(SHORTFALL) & (nw.col("rate_ppm") == 0).fill_null(False)
+        # At a rate of 0 attainment moves nothing: an adjustment that the parties agreed to remove
+        # (2021/22 ¶59), or an incentive of which nothing is withheld (2026/27 ¶101).
+        is_removed = self.is_of(SHORTFALL, WITHHELD) & (nw.col("rate_ppm") == 0).fill_null(False)
         needs_plan = (by_plan | self.is_of(SHORTFALL)) & ~is_removed
         is_unpriced = (nw.col("rows_done_month") > 0) & (nw.col("rows_payable_month") == 0)
         is_uncounted_month = self.is_of(source=COUNTS) & (nw.col("rows_done_month") == 0)

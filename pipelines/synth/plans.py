@@ -29,8 +29,8 @@ from pipelines.synth.pools import stable
 from pipelines.synth.reference import MILLION, Reference
 
 PLAN_COLUMNS = (
-    *("provider_code", "commissioner_code", "activity_month", "scheme_year", "contract_line"),
-    *("plan_basis", "activity", "value"),
+    *("provider_code", "commissioner_code", "activity_month", "scheme_year", "what_if"),
+    *("contract_line", "plan_basis", "activity", "value"),
 )
 TERM_COLUMNS = (
     *("provider_code", "commissioner_code", "scheme_year", "contract_line", "term"),
@@ -38,8 +38,8 @@ TERM_COLUMNS = (
     *("percent", "amount", "approval_reference"),
 )
 COUNT_COLUMNS = (
-    *("provider_code", "commissioner_code", "activity_month", "scheme_year", "contract_line"),
-    *("price_code", "activity", "local_price", "approval_reference"),
+    *("provider_code", "commissioner_code", "activity_month", "scheme_year", "what_if"),
+    *("contract_line", "price_code", "activity", "local_price", "approval_reference"),
 )
 BEST_PRACTICE, CQUIN = "best_practice", "cquin"
 _RADIOTHERAPY_HRG, _RADIOTHERAPY = "SC", "UNBRTHPY"
@@ -159,7 +159,7 @@ def plans(
             found = _of_month(pair, month, like[month], rules, activity, planned, grows)
             rows += [
                 (
-                    *(*pair, month, rules, line, basis),
+                    *(*pair, month, rules, _what_if(month, rules), line, basis),
                     *("" if units is None else str(units), _pounds(value)),
                 )
                 for line, basis, units, value in found
@@ -274,7 +274,7 @@ def counts(
             units = _rounded(counted["units"] * _share(planned, *pair, line, month), 100)
             price = _pounds(counted["local_price"]) if "local_price" in counted else ""
             said = (counted.get("price_code", ""), str(units), price, counted.get("approval", ""))
-            rows.append((*pair, month, rules, line, *said))
+            rows.append((*pair, month, rules, _what_if(month, rules), line, *said))
     return rows
 
 
@@ -298,6 +298,10 @@ def year_of(month: str) -> str:
     """The scheme year of a month."""
     start = Month(month).scheme_year_start
     return f"{start}-{(start + 1) % 100:02d}"
+
+
+def _what_if(month: str, rules: str) -> str:
+    return "" if rules == year_of(month) else "yes"
 
 
 def _rounded(number: int, by: int) -> int:

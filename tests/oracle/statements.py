@@ -300,6 +300,8 @@ class Ledger:
             return -_nearest(self.planned(upto) * short)
         if self.rule.pays == "withheld":
             assert genomics is not None
+            if self.terms["withheld_ppm"] == 0:
+                return 0
             withheld = _nearest(
                 genomics.fixed(upto) * Fraction(self.terms["withheld_ppm"], MILLION)
             )
@@ -337,6 +339,8 @@ class Ledger:
             return "RATE_MISSING"
         if pays == "each" and self.terms.get("amount_pence") is None:
             return "AMOUNT_MISSING"
+        if pays == "withheld" and self.terms["withheld_ppm"] == 0:
+            return None  # Of nothing there is nothing to earn (2026/27 ¶101).
         if pays in ("shortfall", "withheld") and self.terms.get("attainment_ppm") is None:
             return "ATTAINMENT_MISSING"
         return None

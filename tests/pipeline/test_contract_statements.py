@@ -30,15 +30,15 @@ PROVIDER, PAYER = PAIR = ("RGT", "QMJ")
 APRIL, MAY = "2024-04", "2024-05"
 YEAR = months_of("2024-25")
 COUNTS = (
-    "provider_code,commissioner_code,activity_month,scheme_year,contract_line,price_code,activity,"
-    "local_price,approval_reference\n"
-    "RGT,QMJ,2024-04,2024-25,advice_and_guidance,,12,,\n"
-    "RGT,QMJ,2024-05,2024-25,advice_and_guidance,,20,,\n"
+    "provider_code,commissioner_code,activity_month,scheme_year,what_if,contract_line,price_code,"
+    "activity,local_price,approval_reference\n"
+    "RGT,QMJ,2024-04,2024-25,,advice_and_guidance,,12,,\n"
+    "RGT,QMJ,2024-05,2024-25,,advice_and_guidance,,20,,\n"
 )
 PLANS = (
-    "provider_code,commissioner_code,activity_month,scheme_year,contract_line,plan_basis,activity,"
-    "value\n"
-) + "".join(f"RGT,QMJ,{month},2024-25,advice_and_guidance,agreed,10,\n" for month in YEAR)
+    "provider_code,commissioner_code,activity_month,scheme_year,what_if,contract_line,plan_basis,"
+    "activity,value\n"
+) + "".join(f"RGT,QMJ,{month},2024-25,,advice_and_guidance,agreed,10,\n" for month in YEAR)
 TERMS = (
     "provider_code,commissioner_code,scheme_year,contract_line,term,metric,weight_percent,side,"
     "from_percent,to_percent,percent,amount,approval_reference\n"

@@ -74,6 +74,21 @@ REFUSED: Mapping[str, tuple[Any, list[dict[str, str]], str]] = {
         [DAY_CASES, {**DAY_CASES, "activity_month": "2027-04", "scheme_year": "2027-28"}],
         "must be of a scheme year that has rules",
     ),
+    "a plan of a month outside its year": (
+        plans,
+        [DAY_CASES, {**DAY_CASES, "activity_month": "2025-04"}],
+        "must be of a month of its scheme_year, or say yes under what_if",
+    ),
+    "a count of a month outside its year": (
+        counts,
+        [{**COUNT, **OURS}, {**COUNT, **OURS, "scheme_year": "2023-24"}],
+        "must be of a month of its scheme_year, or say yes under what_if",
+    ),
+    "a comparison with its own year": (
+        plans,
+        [DAY_CASES, {**DAY_CASES, "activity_month": "2024-06", "what_if": "yes"}],
+        "must leave what_if blank",
+    ),
     # £561.73 × 30 = £16,851.90 and / 30 = £18.724...; pence for pounds are £56,173.00 each.
     "pence for pounds": (
         plans,
@@ -151,6 +166,46 @@ def test_what_is_counted_is_activity(workspace: Workspace) -> None:
     assert named(account, "held against them as not done") == []
 
 
+IDLE_TERM = {
+    **{**NOBODY_S, "scheme_year": "2024-25", "contract_line": "advice_and_guidance"},
+    **{"term": "amount_each", "amount": "20"},
+}
+
+
+def test_terms_of_nobody_s_are_noted_with_their_lines(workspace: Workspace) -> None:
+    """Line 2 is of the contract whose records are there; line 3 of one of which nothing is.
+
+    RYA came down to RYC, of which nothing is known either. Line 5 is of another year.
+    """
+    ours = {**IDLE_TERM, **OURS}
+    rows = [ours, IDLE_TERM, {**IDLE_TERM, "provider_code": "RYA"}]
+    other = {**RATE, **NOBODY_S}
+    account = with_lists(workspace, terms=terms(*rows, other))
+    (notice,) = named(account, "most likely a wrong code")
+    assert notice.startswith("terms.csv: terms of a provider and payer")
+    assert "in 2024-25" in notice
+    assert ": 2 (lines 3, 4)." in notice
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("contracts", contracts({**NOBODY_S, "covers": "", "valid_from": "2025-03-01"})),
+        (
+            "counts",
+            counts({**COUNT, **NOBODY_S, "provider_code": "RYB", "activity_month": "2024-09"}),
+        ),
+        ("plans", plans({**DAY_CASES, **NOBODY_S, "activity_month": "2025-03"})),
+    ],
+)
+def test_terms_of_whoever_is_known_in_any_month_of_the_year_need_no_notice(
+    workspace: Workspace, name: str, made: str
+) -> None:
+    """In September or March, of July; a count of RYB is of RYC, as the terms are."""
+    account = with_lists(workspace, terms=terms(IDLE_TERM), **{name: made})
+    assert named(account, "most likely a wrong code") == []
+
+
 def test_hardly_any_of_a_line_done_is_nothing_to_hold_a_plan_to(workspace: Workspace) -> None:
     """One first attendance at £224.69 is done: none is refused that is planned at £9,000.00."""
     seen = {**DAY_CASES, "contract_line": "OPFASPCL", "activity": "1", "value": "9000"}
@@ -177,19 +232,16 @@ def test_what_is_not_known_for_lack_of_a_plan_is_noted_with_its_contracts(
     assert (row["payable_pence"], row["open_lines"]) == (None, 1)
 
 
-def test_a_plan_of_another_scheme_year_than_its_month_is_noted_and_not_used(
+def test_a_plan_for_a_comparison_is_not_used_in_its_month_s_own_year(
     workspace: Workspace,
 ) -> None:
     """One of this month under other rules, and one of another month under this year's."""
     apart = [
-        {**DAY_CASES, "scheme_year": "2023-24"},
-        {**DAY_CASES, "activity_month": "2025-04"},
+        {**DAY_CASES, "scheme_year": "2023-24", "what_if": "yes"},
+        {**DAY_CASES, "activity_month": "2025-04", "what_if": "yes"},
         {**DAY_CASES, "activity_month": "2025-04", "scheme_year": "2025-26"},
     ]
-    account = with_lists(workspace, plans=plans(*apart))
-    (notice,) = named(account, "written under another scheme year")
-    assert notice.startswith("plans.csv: plans written")
-    assert "2 (lines 2, 3)" in notice
+    assert len(with_lists(workspace, plans=plans(*apart)).notices) == 1
     statement = pl.read_parquet(workspace.statement("variable_element", MONTH))
     assert statement["planned_activity"].to_list() == [None] * statement.height
 
@@ -222,6 +274,7 @@ def test_a_month_priced_under_another_year_has_the_plans_written_under_it(
     (other / "manifest.toml").write_text(manifest, "utf-8")
     making.add_other_unit_prices(other)
     plan = {**PLAN, "activity_month": month, "contract_line": "NEL", "scheme_year": year}
+    plan["what_if"] = "yes"
     land(workspace, "plans.csv", plans({**plan, "activity": "1", "value": "660"}))
     making.publish(workspace, month)
     assert pl.read_parquet(workspace.statement("blended", month)).is_empty()

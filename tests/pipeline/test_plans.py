@@ -56,6 +56,7 @@ METRIC = {
     "weight_percent": "100",
     "percent": "80",
 }
+ADVICE = {**TERM, "contract_line": "advice_and_guidance", "term": "amount_each"}
 HELD = {**TERM, "contract_line": "genomics_incentive", "term": "withheld", "percent": "2"}
 COUNT = {
     **PARTIES,
@@ -131,6 +132,9 @@ READERS: dict[Any, Reader] = {
     counts: read_activity_counts,
 }
 PER_UNIT = "for a unit of activity"
+OUTSIDE = (
+    "must be of a month of its scheme_year, or say yes under what_if where it is for a comparison"
+)
 Faults = dict[str, tuple[Any, list[Row], tuple[str, ...]]]
 FAULTS: Faults = {
     "no provider": (plans, [{**PLAN, "provider_code": ""}], ("line 2: 'provider_code' is blank",)),
@@ -158,6 +162,44 @@ FAULTS: Faults = {
         plans,
         [{**PLAN, "activity_month": "2027-04", "scheme_year": "2027-28"}],
         ("must be of a scheme year that has rules", "list.csv, line 2"),
+    ),
+    "a plan of a month before its year": (
+        plans,
+        [PLAN, {**PLAN, "activity_month": "2024-03"}],
+        (OUTSIDE, "list.csv, line 3"),
+    ),
+    "a plan of a month after its year": (
+        plans,
+        [{**PLAN, "activity_month": "2024-04"}, {**PLAN, "activity_month": "2025-04"}],
+        (OUTSIDE, "list.csv, line 3"),
+    ),
+    "a plan of another year that says it is none": (
+        plans,
+        [{**PLAN, "what_if": "no", "scheme_year": "2023-24"}],
+        (OUTSIDE, "list.csv, line 2"),
+    ),
+    "a plan of its own year as a comparison": (
+        plans,
+        [
+            {**PLAN, "what_if": "yes", "activity_month": "2025-04"},
+            {**PLAN, "what_if": "yes", "activity_month": "2025-03"},
+        ],
+        ("must leave what_if blank where its month is in its scheme_year", "list.csv, line 3"),
+    ),
+    "a count of a month after its year": (
+        counts,
+        [{**COUNT, "activity_month": "2025-03"}, {**COUNT, "activity_month": "2025-04"}],
+        (OUTSIDE, "list.csv, line 3"),
+    ),
+    "a count of its own year as a comparison": (
+        counts,
+        [{**COUNT, "scheme_year": "2026-27", "what_if": "yes"}, {**COUNT, "what_if": "yes"}],
+        ("must leave what_if blank where its month is in its scheme_year", "list.csv, line 3"),
+    ),
+    "a comparison that may be": (
+        plans,
+        [{**PLAN, "what_if": "perhaps"}],
+        ("line 2: 'what_if' is neither Yes nor No",),
     ),
     "another basis": (
         plans,
@@ -284,8 +326,16 @@ FAULTS: Faults = {
     ),
     "an amount of nothing": (
         terms,
-        [{**TERM, "contract_line": "advice_and_guidance", "term": "amount_each"}],
+        [ADVICE],
         ("of amount_each must give amount", "list.csv, line 2"),
+    ),
+    "an amount a unit in pence": (
+        terms,
+        [
+            {**ADVICE, "amount": "1000.00"},
+            {**ADVICE, "commissioner_code": "QHL", "amount": "1000.01"},
+        ],
+        ("of amount_each must give at most £1,000 for a unit: is the", "list.csv, line 3"),
     ),
     "a negative amount of management": (
         terms,
@@ -366,9 +416,17 @@ def test_a_fault_is_told_with_its_file_and_line(
         assert part in str(told.value)
 
 
+BEYOND = (
+    *("a penny a unit too dear", "a penny too cheap", "a value of nothing done"),
+    *("an amount a unit in pence", "a plan of a month before its year"),
+    *("a plan of a month after its year", "a plan of its own year as a comparison"),
+    *("a count of a month after its year", "a count of its own year as a comparison"),
+)
+
+
 def test_only_the_line_beyond_a_limit_is_named(workspace: Workspace) -> None:
     """The lines before it, which are just within the limit, are not."""
-    for name in ("a penny a unit too dear", "a penny too cheap", "a value of nothing done"):
+    for name in BEYOND:
         made, rows, _ = FAULTS[name]
         land(workspace, "list.csv", made(*rows))
         with pytest.raises(UserError) as told:
@@ -422,14 +480,17 @@ def test_a_list_is_read_as_excel_writes_it(workspace: Workspace) -> None:
     """With a mark of order, ends of line as in Windows, thousands, blanks and small letters."""
     header = ",".join(cell.header for cell in PLAN_CELLS)
     rows = [
-        'rrv, qmj ,2024-07,2024-25,DC,agreed,"1,200","£1,234,567.80"',
+        'rrv, qmj ,2024-07,2024-25,No,DC,agreed,"1,200","£1,234,567.80"',
         "",
-        "RRV,QMJ,2024-08,2024-25,DC,agreed,1,1",
+        "RRV,QMJ,2024-08,2021-22,Yes,DC,agreed,1,1",
     ]
     land(workspace, "list.csv", "\ufeff" + "\r\n".join([header, *rows, ""]))
     assert read_activity_plans(workspace).rows.rows() == [
-        (2, "RRV", "QMJ", "2024-07", "2024-25", "DC", "agreed", 1_200, 123_456_780, "list.csv"),
-        (4, "RRV", "QMJ", "2024-08", "2024-25", "DC", "agreed", 1, 100, "list.csv"),
+        (
+            *(2, "RRV", "QMJ", "2024-07", "2024-25", False, "DC"),
+            *("agreed", 1_200, 123_456_780, "list.csv"),
+        ),
+        (4, "RRV", "QMJ", "2024-08", "2021-22", True, "DC", "agreed", 1, 100, "list.csv"),
     ]
 
 
@@ -450,12 +511,13 @@ def as_parquet(frame: pl.DataFrame) -> bytes:
 )
 def test_a_list_may_be_parquet(workspace: Workspace, activity: list[Any], value: list[Any]) -> None:
     land(workspace, "list.csv", plans(PLAN))
-    row = {**PLAN, "commissioner_code": "QHL", "activity": activity[0], "value": value[0]}
+    row = {**PLAN, "commissioner_code": "QHL", "what_if": None}
+    row |= {"activity": activity[0], "value": value[0]}
     land(workspace, "list.parquet", as_parquet(pl.DataFrame([row])))
     found = read_activity_plans(workspace)
     assert found.rows.drop("line", "file").rows() == [
-        ("RRV", "QMJ", MONTH, "2024-25", "DC", "agreed", 100, 5_000_000),
-        ("RRV", "QHL", MONTH, "2024-25", "DC", "agreed", 100, 5_000_000),
+        ("RRV", "QMJ", MONTH, "2024-25", False, "DC", "agreed", 100, 5_000_000),
+        ("RRV", "QHL", MONTH, "2024-25", False, "DC", "agreed", 100, 5_000_000),
     ]
     assert found.rows["file"].to_list() == ["list.csv", "list.parquet"]
     assert found.rows["line"].to_list() == [2, 2]
@@ -477,7 +539,7 @@ def test_a_fault_of_a_parquet_list_is_told_with_its_row(
     workspace: Workspace, changes: dict[str, Any], says: str
 ) -> None:
     """The first row is line 2, as in a CSV file; its 100.0 is a whole number."""
-    typed = {**PLAN, "activity": 100, "value": 50_000.0}
+    typed = {**PLAN, "what_if": "", "activity": 100, "value": 50_000.0}
     good = {
         name: [typed[name]] if isinstance(changes.get(name), list) else typed[name]
         for name in typed
@@ -800,9 +862,35 @@ def test_best_practice_is_planned_below_the_prices_it_adds_to(workspace: Workspa
     land(workspace, "list.csv", plans(*elective, added))
     assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 3
     land(workspace, "list.csv", plans(*elective, {**added, "value": "1000.01"}))
-    with pytest.raises(UserError, match=r"no more for best practice(?s:.*)list.csv, line 5"):
+    with pytest.raises(UserError, match=r"no more for best_practice(?s:.*)list.csv, line 5"):
         rulebook_for(workspace, "2021-07")
     land(workspace, "list.csv", plans({**added, "value": "1000.01"}))
+    assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 1
+
+
+def test_cquin_is_planned_below_all_that_it_is_a_share_of(workspace: Workspace) -> None:
+    """£1,000.00 of day cases and best practice in a month: as much CQUIN, and a penny more.
+
+    What another contract, or the same in another month, plans does not count.
+    """
+    on_book_of(workspace, "2021-22")
+    land(workspace, "contracts.csv", contracts({"is_same_system": "yes"}))
+    month = {**PLAN, "activity_month": "2021-07", "scheme_year": "2021-22"}
+    amount = {**month, "activity": "", "contract_line": "best_practice"}
+    others = [
+        {**month, "activity": "1", "value": "900"},
+        {**amount, "value": "100"},
+        {**month, "activity_month": "2021-08", "activity": "1", "value": "5000"},
+        {**month, "commissioner_code": "QHL", "activity": "1", "value": "5000"},
+    ]
+    cquin = {**amount, "contract_line": "cquin", "value": "1000.00"}
+    land(workspace, "list.csv", plans(*others[:3], cquin))
+    assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 3
+    land(workspace, "list.csv", plans(*others, {**cquin, "value": "1000.01"}))
+    wanted = r"no more for cquin than for all other lines(?s:.*)list.csv, line 6$"
+    with pytest.raises(UserError, match=wanted):
+        rulebook_for(workspace, "2021-07")
+    land(workspace, "list.csv", plans({**cquin, "value": "1000.01"}))
     assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 1
 
 
@@ -919,7 +1007,7 @@ def test_terms_are_laid_out_by_contract_and_line(blended: Workspace) -> None:
         {**BAND, "side": "both", "to_percent": "20"},
         {**BAND, "from_percent": "20", "percent": "80"},
         {**RATE, "percent": "25", "approval_reference": "A1"},
-        {**TERM, "contract_line": "advice_and_guidance", "term": "amount_each", "amount": "21.50"},
+        {**ADVICE, "amount": "21.50"},
         {**METRIC, "weight_percent": "60"},
         {**METRIC, "metric": "equity", "weight_percent": "40", "percent": "50.5"},
         HELD,
@@ -1101,7 +1189,11 @@ def test_a_contract_not_known_in_2021_22_has_no_plan(workspace: Workspace) -> No
 
 @pytest.mark.parametrize("month", ["2021-04", "2024-07", "2026-04"])
 def test_the_synthetic_lists_are_taken_in_every_year(tmp_path: Path, month: str) -> None:
-    """At the prices of an illustrative book that is said to be of the month's year."""
+    """At the prices of an illustrative book that is said to be of the month's year.
+
+    The plans are of every month of the year and the counts of every month up to this one, and
+    under the rules of the year that it is compared with too: a month takes those of its own year.
+    """
     workspace = new_workspace(tmp_path)
     shelf, year = workspace.data / "price_books", scheme_year_of(month)
     shutil.rmtree(shelf / "cases")
@@ -1115,10 +1207,17 @@ def test_the_synthetic_lists_are_taken_in_every_year(tmp_path: Path, month: str)
     synth.write_extracts([month], 2_000, 2_000, 3, workspace.landing, reference)
     rulebook = rulebook_for(workspace, month)
     agreed = rulebook.agreed([month])
-    assert agreed.plans.height == rulebook.plans.rows.height > 20
-    assert agreed.counts.height == rulebook.counts.rows.height
+    plans, counts = (
+        of.rows.filter(activity_month=month, scheme_year=year)
+        for of in (rulebook.plans, rulebook.counts)
+    )
+    assert agreed.plans.height == plans.height > 20
+    assert agreed.counts.height == counts.height
+    assert (counts.height > 20) is (year >= "2023-24")
+    assert set(rulebook.plans.rows["activity_month"]) == set(months_of(year))
     assert agreed.bands.height == (4 if year == YEAR else 0)
-    assert set(agreed.terms["contract_line"]) == set(rulebook.terms.rows["contract_line"])
+    terms = rulebook.terms.rows.filter(scheme_year=year)
+    assert set(agreed.terms["contract_line"]) == set(terms["contract_line"])
     priced = agreed.counts.filter(pl.col("contract_line") != "advice_and_guidance")
     assert priced["value_pence"].null_count() == 0
 
@@ -1139,7 +1238,7 @@ def test_a_month_has_the_plans_and_counts_of_the_year_it_is_priced_under(
     SIRT in 2024/25: £250.00 × 1.1 = £275.00; × 4 = £1,100.00.
     """
     day_case = {**NEL, "contract_line": "DC", "activity": "80"}
-    other = {"scheme_year": "2024-25"}
+    other = {"scheme_year": "2024-25", "what_if": "yes"}
     land(blended, "p.csv", plans(NEL, day_case, {**PLAN, "activity_month": JULY, **other}))
     sirt = {**COUNT, "activity_month": JULY, "contract_line": "sirt", "approval_reference": "A1"}
     land(blended, "c.csv", counts(AT_PRICE, {**sirt, **other}))
@@ -1158,27 +1257,28 @@ def test_a_month_has_the_plans_and_counts_of_the_year_it_is_priced_under(
     assert found(under_2024_25(blended)) == [[("DC", 100)], [("sirt", 110_000)], []]
 
 
+IN_2024_25 = {"scheme_year": "2024-25", "what_if": "yes"}
 OF_ANOTHER_YEAR: Faults = {
     "a line of the month's own year": (
         plans,
-        [{**NEL, "contract_line": "DC"}, {**NEL, "scheme_year": "2024-25"}],
+        [{**NEL, "contract_line": "DC"}, {**NEL, **IN_2024_25}],
         ("one that contracts of 2024-25 have: DC,", "list.csv, line 3"),
     ),
     "growth of the month's own year": (
         plans,
-        [{**PLAN, "activity_month": JULY, "plan_basis": "default_growth"}],
+        [{**PLAN, **IN_2024_25, "activity_month": JULY, "plan_basis": "default_growth"}],
         ("default growth in 2024-25: none has", "list.csv, line 2"),
     ),
     "a count of what that year has in the extracts": (
         counts,
-        [AT_PRICE, {**AT_PRICE, "scheme_year": "2024-25"}],
+        [AT_PRICE, {**AT_PRICE, **IN_2024_25}],
         ("whose activity is counted in 2024-25", "list.csv, line 3"),
     ),
     "a plan of an independent provider": (
         plans,
         [
             {**NEL, "provider_code": "NT313"},
-            {**PLAN, "activity_month": JULY, "provider_code": "NT313"},
+            {**PLAN, **IN_2024_25, "activity_month": JULY, "provider_code": "NT313"},
         ],
         ("under API in 2026-07 under 2024-25", "list.csv, line 3"),
     ),

@@ -15,16 +15,16 @@ from pipelines.workspace import Workspace
 
 APRIL, MAY, JUNE = MONTHS = ("2024-04", "2024-05", "2024-06")
 COUNTS = (
-    "provider_code,commissioner_code,activity_month,scheme_year,contract_line,price_code,activity,"
-    "local_price,approval_reference\n"
-    "RGT,13Q,2024-04,2024-25,advice_and_guidance,,{april},,\n"
-    "RGT,13Q,2024-05,2024-25,advice_and_guidance,,20,,\n"
+    "provider_code,commissioner_code,activity_month,scheme_year,what_if,contract_line,price_code,"
+    "activity,local_price,approval_reference\n"
+    "RGT,13Q,2024-04,2024-25,,advice_and_guidance,,{april},,\n"
+    "RGT,13Q,2024-05,2024-25,,advice_and_guidance,,20,,\n"
 )
 PLANS = (
-    "provider_code,commissioner_code,activity_month,scheme_year,contract_line,plan_basis,activity,"
-    "value\n"
-    "RGT,13Q,2024-04,2024-25,advice_and_guidance,agreed,10,\n"
-    "RGT,13Q,2024-05,2024-25,advice_and_guidance,agreed,10,\n"
+    "provider_code,commissioner_code,activity_month,scheme_year,what_if,contract_line,plan_basis,"
+    "activity,value\n"
+    "RGT,13Q,2024-04,2024-25,,advice_and_guidance,agreed,10,\n"
+    "RGT,13Q,2024-05,2024-25,,advice_and_guidance,agreed,10,\n"
 )
 TERMS = (
     "provider_code,commissioner_code,scheme_year,contract_line,term,metric,weight_percent,side,"

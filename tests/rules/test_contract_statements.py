@@ -134,7 +134,7 @@ def terms(draw: random.Random, line: ContractLine) -> dict[str, Any]:
             "rate_ppm": draw.choice([None, None, 0, 900_000]),
         },
         "withheld": {
-            "withheld_ppm": draw.choice([None, 15_000, 20_000]),
+            "withheld_ppm": draw.choice([None, 0, 15_000, 20_000]),
             "attainment_ppm": draw.choice([None, 0, 333_333, 1_000_000]),
         },
     }

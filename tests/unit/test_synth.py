@@ -670,6 +670,11 @@ def test_every_month_of_the_year_is_planned_and_under_the_rules_compared_with_to
     assert sorted({row["activity_month"] for row in counts}) == year[:4]
     for rows in (plans, terms, counts):
         assert {row["scheme_year"] for row in rows} == {"2024-25", "2026-27"}
+    for rows in (plans, counts):
+        assert {(row["scheme_year"], row["what_if"]) for row in rows} == {
+            ("2024-25", ""),
+            ("2026-27", "yes"),
+        }
     for rules in ("2024-25", "2026-27"):
         of_rules = [row for row in plans if row["scheme_year"] == rules]
         assert {row["contract_line"] for row in of_rules} <= set(lines_of_year(rules))
