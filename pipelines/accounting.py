@@ -2,7 +2,8 @@
 
 Belongs here: counting what came in and went out, the equalities that must hold before a
 month is published, and the record kept of a run. Does not belong here: printing it
-(`pipelines.cli`) or the counts that the mart itself must show (`pipelines.publishing`).
+(`pipelines.cli`), the equalities of what contracts pay (`pipelines.equalities`) or the counts that
+the mart itself must show (`pipelines.publishing`).
 """
 
 import json
@@ -17,6 +18,7 @@ import polars as pl
 
 from pipelines.basis import first_month_of, scheme_year_of
 from pipelines.deliveries import deliveries_of, settled_cut
+from pipelines.equalities import Equality, contract_equalities
 from pipelines.excluded_items import categories_not_checked, items_changed_since
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (
@@ -38,12 +40,11 @@ from pipelines.validation import (
     valid_path,
 )
 from pipelines.workspace import Workspace, replacing
-from pricing.contract_statement import EXCLUDED_ITEMS
 from pricing.contracts import PAIR
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.reasons import ItemReason
-from pricing.scheme import BEST_PRACTICE, LINES, Scheme
+from pricing.scheme import Scheme
 from schemas.extracts import EXTRACTS, ORGANISATION_CODE, Extract
 from schemas.priced_line import PRICED_LINE_COLUMNS
 
@@ -97,20 +98,6 @@ class DatasetAccount:
     refused_organisations: dict[str, dict[str, int]]
     warnings: dict[str, int]
     supplements: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Equality:
-    """Two numbers that must be the same."""
-
-    says: str
-    left: int
-    right: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether they are."""
-        return self.left == self.right
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +158,7 @@ def account(workspace: Workspace, month: str) -> Account:
         mechanisms, content_hash = totals(lines_sql, connection)
         items = item_totals(f"read_parquet('{_items_path(workspace, month)}')", connection)
         distinct = _distinct_lines(lines_sql, connection)
+        of_contracts = contract_equalities(workspace, month, rulebook, lines_sql, connection)
     made = Account(
         activity_month=month,
         pricing_basis=workspace.basis.name,
@@ -185,7 +173,7 @@ def account(workspace: Workspace, month: str) -> Account:
         versions=versions(),
         equalities=[
             *_equalities(workspace, month, datasets, mechanisms, distinct),
-            *_contract_equalities(workspace, month, rulebook.pack.scheme),
+            *of_contracts,
             *_item_equalities(workspace, month, rulebook, items),
         ],
     )
@@ -604,17 +592,12 @@ def _equalities(
     distinct: Mapping[str, int],
 ) -> list[Equality]:
     of_contracts = pl.read_parquet(workspace.statement(CONTRACT_LINES, month))
-    by_section = pl.read_parquet(workspace.statement("contract_statement", month))
     low_volume = pl.read_parquet(workspace.statement("low_volume", month))
     challenges = pl.read_parquet(workspace.statement("ebi_challenges", month))
     reconciled = pl.read_parquet(workspace.statement("reconciliation", month)).filter(
         component="final"
     )
     by_contract = [m for m in mechanisms if m.payment_mechanism in (API_VARIABLE, API_BLENDED)]
-    by_line = [m for m in mechanisms if m not in by_contract]
-    of_sections = by_section.filter(
-        ~pl.col("section").is_in(["variable_element", "blended", EXCLUDED_ITEMS])
-    )
     in_block = [m for m in mechanisms if m.payment_mechanism == LVA_BLOCK]
     found = []
     for d in datasets:
@@ -663,11 +646,6 @@ def _equalities(
             by_contract,
         ),
         (
-            "contract statement, what is paid by the line",
-            {"payable_pence": _sum(of_sections, "known_payable_pence")},
-            by_line,
-        ),
-        (
             "low volume statement",
             {
                 "lines": _sum(low_volume, "covered_activity"),
@@ -686,34 +664,6 @@ def _equalities(
             for amount, total in amounts.items()
         ]
     return found
-
-
-def _contract_equalities(workspace: Workspace, month: str, scheme: Scheme) -> list[Equality]:
-    """The statements by contract, against what they are made from and against one another."""
-    of_lines = pl.read_parquet(workspace.statement(CONTRACT_LINES, month))
-    statement = pl.read_parquet(workspace.statement("contract_statement", month))
-    sections = ("variable_element", "blended")
-    columns = ["contract_line", "activity", "value_pence", "payable_pence"]
-    parts = (pl.read_parquet(workspace.statement(name, month)) for name in sections)
-    paid = pl.concat([part.select(columns) for part in parts])
-    from_records = [
-        row.line for row in scheme.contract_lines.table if row.source in (LINES, BEST_PRACTICE)
-    ]
-    of_records = paid.filter(pl.col("contract_line").is_in(from_records))
-    return [
-        Equality(
-            f"variable element and blend: {name} of SUS records = {name} of contract lines",
-            _sum(of_records, name),
-            _sum(of_lines, name),
-        )
-        for name in ("activity", "value_pence")
-    ] + [
-        Equality(
-            "variable element and blend: payable_pence = known_payable_pence of their sections",
-            _sum(paid, "payable_pence"),
-            _sum(statement.filter(pl.col("section").is_in(sections)), "known_payable_pence"),
-        )
-    ]
 
 
 def _items_path(workspace: Workspace, month: str) -> Path:

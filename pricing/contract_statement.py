@@ -4,9 +4,11 @@ Belongs here: the sections put together (2023/25 Table 1, 2026/27 Table 1), and 
 them is not known. Does not belong here: what any of them pays (`pricing.variable_element`,
 `pricing.blended_payments`, `pricing.payable`, `pricing.excluded_items`).
 
-A section is what one payment mechanism pays. The LVA block is paid once in the year (2023/25 ¶86,
-2026/27 ¶116), and the fixed element is agreed: neither pays by the month, so of both the activity
-and its worth are shown, and nothing is payable.
+A section is what one payment mechanism pays. A fixed payment is owed whatever was done (2026/27
+¶84): it is known before the variable one is. A line that excluded items pay for is paid for by the
+items of its contract; where the month has none of them, what it pays is not known. The LVA block is
+paid once in the year (2023/25 ¶86, 2026/27 ¶116), and the fixed element is agreed: neither pays by
+the month, so of both the activity and its worth are shown, and nothing is payable.
 """
 
 from typing import Any
@@ -29,7 +31,11 @@ SECTIONS = {
 }
 """The section of a contract's statement that a payment mechanism is."""
 _AGAINST_BASELINE = (ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING)
-_SUMS = ("activity", "value_pence", "known_payable_pence", "open_lines", "rows_with_value")
+_SUMS = (
+    *("activity", "value_pence", "known_payable_pence", "open_lines", "rows_with_value"),
+    *("lines_of_items", "items"),
+)
+"""What is summed by section; lines that items pay for, and items, to tell whether any do."""
 
 
 def statement(
@@ -49,7 +55,11 @@ def statement(
     parts = [
         _of_lines(lines),
         _of_contract_lines(variable, "variable_element", nw.col("lines_for_local_price")),
-        _of_contract_lines(blended, "blended", nw.lit(0)),
+        _of_contract_lines(
+            blended.with_columns(known_payable_pence=nw.coalesce("payable_pence", "fixed_pence")),
+            "blended",
+            nw.lit(0),
+        ),
         _of_items(items),
         _of_baselines(baselines),
     ]
@@ -57,6 +67,10 @@ def statement(
         nw.concat([_in_form(part) for part in parts])
         .group_by(*PAIR, "section")
         .agg(*(nw.col(name).sum().cast(nw.Int64) for name in _SUMS))
+        .with_columns(
+            open_lines=nw.col("open_lines")
+            + nw.when(nw.col("items") == 0).then(nw.col("lines_of_items")).otherwise(0)
+        )
     )
     citations = [(nw.col("section") == s, _citation(m, scheme)) for m, s in SECTIONS.items()]
     return totals.with_columns(
@@ -71,12 +85,14 @@ def statement(
 def _of_lines(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Lines of the mechanisms that have no statement of their own."""
     mechanism = nw.col("payment_mechanism")
-    is_open = nw.col("payable_pence").is_null() & (mechanism != EXCLUDED_ITEM)
+    is_of_items = mechanism == EXCLUDED_ITEM
+    is_open = nw.col("payable_pence").is_null() & ~is_of_items
     sections = [(mechanism == name, section) for name, section in SECTIONS.items()]
     return lines.filter(~mechanism.is_in([API_VARIABLE, API_BLENDED])).with_columns(
         section=first_that_fits(sections, None),
         activity=nw.lit(1),
         open_lines=nw.when(is_open).then(1).otherwise(0),
+        lines_of_items=nw.when(is_of_items).then(1).otherwise(0),
     )
 
 
@@ -99,6 +115,7 @@ def _of_items(items: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         activity=nw.lit(1),
         value_pence=nw.col("amount_pence"),
         open_lines=nw.when(is_open).then(1).otherwise(0),
+        items=nw.lit(1),
     )
 
 
@@ -112,16 +129,19 @@ def _of_baselines(baselines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 
 def _in_form(part: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """A part with every sum, 0 where it has none; all that is payable is known, unless it says."""
     has_value = nw.when(nw.col("value_pence").is_null()).then(0).otherwise(1)
-    numbers = {
-        "activity": nw.col("activity").fill_null(0),
-        "value_pence": nw.col("value_pence").fill_null(0),
-        "known_payable_pence": nw.col("payable_pence").fill_null(0),
-        "open_lines": nw.col("open_lines"),
-        "rows_with_value": has_value,
-    }
+    part = part.with_columns(rows_with_value=has_value)
+    has = part.collect_schema().names()
+    columns = {**dict.fromkeys(_SUMS), **{name: name for name in _SUMS if name in has}}
+    columns["known_payable_pence"] = columns["known_payable_pence"] or "payable_pence"
     return part.select(
-        *PAIR, "section", **{name: number.cast(nw.Int64) for name, number in numbers.items()}
+        *PAIR,
+        "section",
+        **{
+            name: (nw.col(column).fill_null(0) if column else nw.lit(0)).cast(nw.Int64)
+            for name, column in columns.items()
+        },
     )
 
 

@@ -160,11 +160,17 @@ CONTRACT_STATEMENT = (
     Field("activity", "integer", "Lines of SUS records, units counted and excluded items"),
     Field("value_pence", "integer", "Worth at unit prices after MFF; null if nothing has a price"),
     Field("payable_pence", "integer", "Payable; null where any part of it is not known"),
-    Field("known_payable_pence", "integer", "What is known of it, to which the priced lines tie"),
+    Field(
+        "known_payable_pence",
+        "integer",
+        "What is known of it; of a blended payment the fixed payment, where the variable one is "
+        "not known",
+    ),
     Field(
         "open_lines",
         "integer",
-        "How many parts are not known: contract lines, lines and units without a price, items",
+        "How many parts are not known: contract lines, lines and units without a price, items, and "
+        "lines that items pay for of a contract without any item in the month",
     ),
     Field("paragraph", "text", "Document and paragraphs the section rests on"),
 )

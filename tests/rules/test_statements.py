@@ -5,6 +5,7 @@ is null in every total, never nothing. Does not belong here: what a line is wort
 or what a contract line pays (`test_contract_statements.py`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,20 @@ def test_best_practice_is_told_from_base_prices(
     assert row["annual_best_practice_activity"] == 2 * annual
 
 
-def sections(engine: str, priced: pl.DataFrame, year: str) -> dict[str, dict[str, Any]]:
-    """The contract statement of July's priced lines, with plans of nothing, by section."""
+def sections(
+    engine: str,
+    priced: pl.DataFrame,
+    year: str,
+    of_items: Sequence[dict[str, Any]] | None = None,
+    **given: Sequence[dict[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """The contract statement of July's priced lines, with no plan or count not given, by section.
+
+    What is given is of July and the one contract, by its frame.
+    """
     rules, month = scheme(year), "2024-07"
-    items = pl.DataFrame(ITEMS, schema=_columns(EXCLUDED_ITEMS), orient="row")
+    of_items = ITEMS if of_items is None else of_items
+    items = pl.DataFrame(of_items, schema=_columns(EXCLUDED_ITEMS), orient="row")
     baselines = pl.DataFrame(BASELINES, schema=_columns(EXCLUDED_DRUGS_BASELINE), orient="row")
     with duckdb.connect() as connection:
 
@@ -130,7 +141,11 @@ def sections(engine: str, priced: pl.DataFrame, year: str) -> dict[str, dict[str
             return nw.from_native(on(engine, connection, table)).lazy()
 
         of_lines = contract_lines.of_month(frame(priced), rules)
-        lists = [frame(pl.DataFrame(schema=FRAMES[name])) for name in list(FRAMES)[1:]]
+        of_july = {**PAIR, "activity_month": month}
+        lists = [
+            frame(pl.DataFrame([{**of_july, **row} for row in given.get(name, [])], FRAMES[name]))
+            for name in list(FRAMES)[1:]
+        ]
         variable, blended = (
             made(of_lines, *lists, [month], [month], rules) for made in STATEMENTS.values()
         )
@@ -139,7 +154,7 @@ def sections(engine: str, priced: pl.DataFrame, year: str) -> dict[str, dict[str
         ).to_native()
         table = made.collect() if engine == "polars" else pl.DataFrame(made.to_arrow_table())
     assert table.columns == [field.name for field in CONTRACT_STATEMENT]
-    return {row["section"]: row for row in table.to_dicts()}
+    return {row["section"]: row for row in table.filter(**PAIR).to_dicts()}
 
 
 def _columns(fields: tuple[Field, ...]) -> dict[str, Any]:
@@ -192,6 +207,69 @@ def test_a_blend_without_a_plan_is_open(engine: str) -> None:
     row = sections(engine, lines("2026-27", STAYED), "2026-27")["blended"]
     assert (row["activity"], row["value_pence"], row["open_lines"]) == (1, 132_000, 1)
     assert (row["payable_pence"], row["known_payable_pence"]) == (None, 22_000)
+
+
+# £1,000.00 planned of A&E: fixed, 2026/27 ¶84.
+A_AND_E_PLANNED = {
+    "contract_line": "accident_and_emergency",
+    "planned_activity": 10,
+    "planned_value_pence": 100_000,
+}
+NEL_PLANNED = {"contract_line": "NEL", "planned_activity": 1, "planned_value_pence": 110_000}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_fixed_payment_is_owed_where_the_variable_one_is_not_known(engine: str) -> None:
+    """£1,000.00 fixed of A&E, which nobody counted, and £1,100.00 of NEL: known with £220.00.
+
+    NEL is done as planned, so that beside what is fixed it pays best practice alone, £220.00.
+    """
+    priced = lines("2026-27", STAYED)
+    row = sections(engine, priced, "2026-27", plans=[A_AND_E_PLANNED, NEL_PLANNED])["blended"]
+    assert (row["open_lines"], row["payable_pence"]) == (1, None)
+    assert row["known_payable_pence"] == 100_000 + 110_000 + 22_000
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_fixed_payment_is_owed_where_what_was_done_has_no_price(engine: str) -> None:
+    """£1,000.00 of A&E is fixed; of its 12 attendances nobody knows a price."""
+    counted = {"contract_line": "accident_and_emergency", "activity": 12, "value_pence": None}
+    found = sections(
+        engine, lines("2026-27", {}), "2026-27", plans=[A_AND_E_PLANNED], counts=[counted]
+    )
+    row = found["blended"]
+    assert (row["activity"], row["value_pence"]) == (12, None)
+    assert (row["open_lines"], row["payable_pence"], row["known_payable_pence"]) == (
+        1,
+        None,
+        100_000,
+    )
+
+
+WITH_A_DRUG = {"unbundled_hrg_codes": "XD01Z"}
+ELSEWHERE = {**PAIR, "commissioner_code": "QHM"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("of_items", "is_open"),
+    [
+        # £120.00 of an item, and £7.00 above the baseline.
+        (ITEMS[:1], (12_700, 12_700, 0)),
+        # £7.00, for items of earlier months: what the two drugs come to is not known.
+        ([], (None, 700, 2)),
+        ([{**ITEMS[0], **ELSEWHERE}], (None, 700, 2)),
+    ],
+)
+def test_drugs_of_a_contract_without_any_item_are_open_and_not_nothing(
+    engine: str, of_items: list[dict[str, Any]], is_open: tuple[int | None, int, int]
+) -> None:
+    priced = lines("2024-25", WITH_A_DRUG, WITH_A_DRUG, {})
+    of_drugs = priced.filter(payment_mechanism="excluded_item")
+    assert of_drugs["payable_pence"].to_list() == [None, None]
+    found = sections(engine, priced, "2024-25", of_items)["excluded_items"]
+    row = (found["payable_pence"], found["known_payable_pence"], found["open_lines"])
+    assert row == is_open
 
 
 def low_volume_rows(

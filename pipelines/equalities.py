@@ -1,0 +1,350 @@
+"""Equalities of what contracts pay: every statement held against what it is made from.
+
+Belongs here: an equality, the sums of priced lines, items, plans and counts that statements must
+give, made apart from the code that makes the statements, and where the two differ. Does not belong
+here: the equalities of records and mechanisms (`pipelines.accounting`), or any statement
+(`pipelines.pricing_run`).
+
+A total hides what one contract gains and another loses, so beside the totals stands how many
+contract lines, and how many sections of contracts, are not what they are made from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from pipelines.basis import months_of_year_to
+from pipelines.pricing_run import CONTRACT_LINES, Rulebook
+from pipelines.workspace import Workspace
+from pricing.contract_statement import EXCLUDED_ITEMS, SECTIONS
+from pricing.contracts import PAIR
+from pricing.ebi import ZERO_PRICE
+from pricing.money import PPM, times_ppm
+from pricing.scheme import (
+    ADDITION,
+    AMOUNT_EACH,
+    BEST_PRACTICE,
+    CONTRACT_SECTIONS,
+    COUNTS,
+    EACH_UNIT,
+    LINES,
+    ContractLine,
+    Scheme,
+)
+
+_LINE = [*PAIR, "section", "contract_line"]
+_SECTION = [*PAIR, "section"]
+_MADE_FROM = {
+    **dict.fromkeys(SECTIONS.values(), "priced lines"),
+    **dict.fromkeys(CONTRACT_SECTIONS, "contract lines, or their fixed_pence"),
+    "variable_element": "contract lines",
+    EXCLUDED_ITEMS: "items and their baselines",
+}
+"""What the known payable of each section is the sum of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """Two numbers that must be the same."""
+
+    says: str
+    left: int
+    right: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether they are."""
+        return self.left == self.right
+
+
+@dataclass(frozen=True, slots=True)
+class _Tie:
+    """An amount as it is stated and as it must be: in all, and of how many keys it differs."""
+
+    says: str
+    stated: int
+    made: int
+    differing: int
+
+
+def contract_equalities(
+    workspace: Workspace,
+    month: str,
+    rulebook: Rulebook,
+    lines_sql: str,
+    connection: duckdb.DuckDBPyConnection,
+) -> list[Equality]:
+    """The contract lines of a month and the statements by section, against what they are made from.
+
+    `lines_sql` gives the month's priced lines, which are read once.
+    """
+    scheme = rulebook.pack.scheme
+    priced = _priced(lines_sql, connection, scheme.rounding.quantum_pence)
+    paid = pl.concat(
+        [
+            pl.read_parquet(workspace.statement(name, month)).with_columns(section=pl.lit(name))
+            for name in CONTRACT_SECTIONS
+        ],
+        how="diagonal",
+    )
+    # What is fixed is owed where the rest is not known (2026/27 ¶84).
+    known = pl.coalesce("payable_pence", "fixed_pence")
+    paid = paid.with_columns(known_payable_pence=known)
+    return [
+        *_of_contract_lines(workspace, month, rulebook, priced, paid),
+        *_of_sections(workspace, month, priced, paid),
+    ]
+
+
+def _priced(
+    lines_sql: str, connection: duckdb.DuckDBPyConnection, quantum_pence: int
+) -> pl.DataFrame:
+    """Priced lines by contract, section and point of delivery, as `contract_lines` has amounts."""
+    unit = PPM * quantum_pence
+    of_section = " ".join(
+        f"WHEN '{mechanism}' THEN '{section}'" for mechanism, section in SECTIONS.items()
+    )
+    made = connection.sql(
+        f"""
+        WITH lines AS (
+            SELECT *, coalesce(value_pence, 0) AS worth, ebi_outcome = '{ZERO_PRICE}' AS unapproved,
+                   pre_mff_pence - best_practice_pence AS base_pence,
+                   CASE WHEN best_practice_pence = 0 THEN worth ELSE coalesce(sign(base_pence)
+                       * ((abs(base_pence)::HUGEINT * mff_ppm + {unit // 2}) // {unit}
+                       * {quantum_pence}), 0) END AS at_base
+            FROM {lines_sql}
+        )
+        SELECT provider_code, commissioner_code,
+               CASE payment_mechanism {of_section} END AS section,
+               point_of_delivery_code AS contract_line,
+               count(*)::BIGINT AS activity,
+               (count(*) FILTER (unapproved))::BIGINT AS unapproved_activity,
+               sum(worth)::BIGINT AS value_pence,
+               sum(at_base)::BIGINT AS value_at_base_pence,
+               sum(worth - at_base)::BIGINT AS best_practice_pence,
+               coalesce(sum(at_base) FILTER (unapproved), 0)::BIGINT
+                   AS unapproved_value_at_base_pence,
+               coalesce(sum(worth - at_base) FILTER (unapproved), 0)::BIGINT
+                   AS unapproved_best_practice_pence,
+               coalesce(sum(payable_pence), 0)::BIGINT AS payable_pence
+        FROM lines GROUP BY ALL
+        """
+    )
+    return pl.DataFrame(made.to_arrow_table())
+
+
+def _of_contract_lines(
+    workspace: Workspace,
+    month: str,
+    rulebook: Rulebook,
+    priced: pl.DataFrame,
+    paid: pl.DataFrame,
+) -> list[Equality]:
+    """The variable element and the blend, of what SUS records carry, what is planned and counted.
+
+    What goes by a plan is tied by what was done and what was planned: what a difference from it
+    pays is the rule's alone.
+    """
+    scheme, months = rulebook.pack.scheme, months_of_year_to(month)
+    table = scheme.contract_lines.table
+    section_of = {row.line: row.section for row in table}
+    section = pl.col("contract_line").replace_strict(
+        section_of, default=None, return_dtype=pl.String
+    )
+    agreed = rulebook.agreed(months)
+    plans, counts = (
+        one.filter(activity_month=month).with_columns(section=section)
+        for one in (agreed.plans, agreed.counts)
+    )
+    of_records = priced.filter(pl.col("section").is_in(list(CONTRACT_SECTIONS)))
+    expected = _from_records(of_records, scheme)
+    to_date = _from_records(_to_date(workspace, months, of_records, section), scheme)
+    blend = paid.filter(section="blended")
+    parts = blend.with_columns(payable_pence=pl.col("fixed_pence") + pl.col("variable_pence"))
+    lines, counted = _names(table, LINES), _names(table, COUNTS)
+    worth = [*lines, *_names(table, BEST_PRACTICE)]
+    by_unit, beside = _names(table, LINES, EACH_UNIT), _names(table, BEST_PRACTICE, ADDITION)
+    priced_counts = [line for line in counted if line not in _names(table, COUNTS, AMOUNT_EACH)]
+    ties = [
+        ("activity of SUS records", "activity", expected, lines),
+        ("value_pence of SUS records", "value_pence", expected, worth),
+        ("payable_pence of SUS records that are paid each", "payable_pence", expected, by_unit),
+        ("payable_pence of best practice beside base prices", "payable_pence", expected, beside),
+        ("activity_to_date of SUS records", "activity_to_date", to_date, lines),
+        ("value_to_date_pence of SUS records", "value_to_date_pence", to_date, worth),
+        ("planned_activity", "planned_activity", plans, list(section_of)),
+        ("planned_value_pence", "planned_value_pence", plans, list(section_of)),
+        ("activity of counts", "activity", counts, counted),
+        ("value_pence of counts", "value_pence", counts, priced_counts),
+    ]
+    return _equalities(
+        "variable element and blend",
+        [
+            *(
+                _tied(
+                    f"{says} = that which they are made from",
+                    amount,
+                    _LINE,
+                    paid.filter(pl.col("contract_line").is_in(of)),
+                    made.filter(pl.col("contract_line").is_in(of)),
+                )
+                for says, amount, made, of in ties
+            ),
+            _tied(
+                "payable_pence of the blend = fixed_pence + variable_pence",
+                "payable_pence",
+                _LINE,
+                blend,
+                parts,
+            ),
+        ],
+    )
+
+
+def _to_date(
+    workspace: Workspace, months: Sequence[str], of_month: pl.DataFrame, section: pl.Expr
+) -> pl.DataFrame:
+    """Priced lines of the year to date; none where a month is missing, for nothing is said then."""
+    before = [workspace.statement(CONTRACT_LINES, one) for one in months[:-1]]
+    if not all(path.is_file() for path in before):
+        return of_month.clear()
+    earlier = (pl.read_parquet(path).with_columns(section=section) for path in before)
+    found = [of_month, *(one.select(of_month.columns) for one in earlier)]
+    return pl.concat(found)
+
+
+def _from_records(facts: pl.DataFrame, scheme: Scheme) -> pl.DataFrame:
+    """What contract lines must show of priced lines, with best practice apart where it is a line.
+
+    To date without what lacks its prior approval, as it is held against a plan.
+    """
+    base, added, unapproved_base, unapproved_added = (
+        pl.col(name).fill_null(0)
+        for name in (
+            *("value_at_base_pence", "best_practice_pence"),
+            *("unapproved_value_at_base_pence", "unapproved_best_practice_pence"),
+        )
+    )
+    held, held_added = base - unapproved_base, added - unapproved_added
+    apart = [row for row in scheme.contract_lines.table if row.source == BEST_PRACTICE]
+    is_apart = pl.col("section").is_in([row.section for row in apart])
+    found = [
+        facts.select(
+            *_LINE,
+            "activity",
+            "payable_pence",
+            activity_to_date=pl.col("activity") - pl.col("unapproved_activity"),
+            value_pence=pl.when(is_apart).then(base).otherwise(base + added),
+            value_to_date_pence=pl.when(is_apart).then(held).otherwise(held + held_added),
+        )
+    ]
+    for row in apart:
+        own = facts.filter(section=row.section).with_columns(contract_line=pl.lit(row.line))
+        found.append(
+            own.select(
+                *_LINE,
+                activity=pl.lit(0, dtype=pl.Int64),
+                payable_pence=_at_rate(own["best_practice_pence"], row, scheme),
+                activity_to_date=pl.lit(0, dtype=pl.Int64),
+                value_pence=added,
+                value_to_date_pence=held_added,
+            )
+        )
+    return pl.concat(found)
+
+
+def _at_rate(pence: pl.Series, row: ContractLine, scheme: Scheme) -> pl.Series:
+    """Amounts at the rate of a line, each rounded for itself; none where a plan decides."""
+    if row.pays != ADDITION or row.rate is None:
+        return pl.Series([None] * len(pence), dtype=pl.Int64)
+    rate, quantum = scheme.parameters[row.rate].value, scheme.rounding.quantum_pence
+    amounts = [times_ppm(amount or 0, rate, quantum) for amount in pence]
+    return pl.Series(amounts, dtype=pl.Int64)
+
+
+def _of_sections(
+    workspace: Workspace, month: str, priced: pl.DataFrame, paid: pl.DataFrame
+) -> list[Equality]:
+    """The statement by section: of priced lines, contract lines, items and their baselines."""
+    statement = pl.read_parquet(workspace.statement("contract_statement", month))
+    items, baselines = (
+        pl.read_parquet(workspace.statement(name, month)).with_columns(
+            section=pl.lit(EXCLUDED_ITEMS)
+        )
+        for name in ("excluded_items", "excluded_drugs_baseline")
+    )
+    amounts = ["activity", "value_pence", "known_payable_pence"]
+    by_line = priced.filter(~pl.col("section").is_in(list(CONTRACT_SECTIONS)))
+    parts = [
+        by_line.select(*_SECTION, *amounts[:2], known_payable_pence="payable_pence"),
+        paid.select(*_SECTION, *amounts),
+        items.select(
+            *_SECTION,
+            activity=pl.lit(1, dtype=pl.Int64),
+            value_pence="amount_pence",
+            known_payable_pence="payable_pence",
+        ),
+        baselines.select(*_SECTION, known_payable_pence="payable_pence"),
+    ]
+    source = pl.concat(parts, how="diagonal")
+    whole = statement.filter(open_lines=0).with_columns(payable_pence="known_payable_pence")
+    ties = [
+        *(
+            _tied(
+                f"known_payable_pence of {section} = payable_pence of its {of}",
+                "known_payable_pence",
+                _SECTION,
+                statement.filter(section=section),
+                source.filter(section=section),
+            )
+            for section, of in _MADE_FROM.items()
+        ),
+        *(
+            _tied(
+                f"{amount} = {amount} of lines, items and counts",
+                amount,
+                _SECTION,
+                statement,
+                source,
+            )
+            for amount in amounts[:2]
+        ),
+        _tied(
+            "payable_pence = known_payable_pence of what is not open",
+            "payable_pence",
+            _SECTION,
+            statement,
+            whole,
+        ),
+    ]
+    return _equalities("contract statement", ties)
+
+
+def _equalities(of: str, ties: Sequence[_Tie]) -> list[Equality]:
+    """Of each amount in all, and of all of them that none is another contract's."""
+    differing = sum(tie.differing for tie in ties)
+    return [
+        *(Equality(f"{of}: {tie.says}", tie.stated, tie.made) for tie in ties),
+        Equality(f"{of}: amounts that differ in any contract = none", differing, 0),
+    ]
+
+
+def _tied(
+    says: str, amount: str, keys: Sequence[str], stated: pl.DataFrame, made: pl.DataFrame
+) -> _Tie:
+    """The tie of an amount; what is not known adds nothing."""
+    left, right = (
+        one.group_by(keys).agg(pl.col(amount).cast(pl.Int64).sum()) for one in (stated, made)
+    )
+    both = left.join(right, on=keys, how="full", nulls_equal=True, suffix="_made")
+    sums = both.select(pl.col(amount, f"{amount}_made").fill_null(0))
+    differing = sums.filter(pl.col(amount) != pl.col(f"{amount}_made")).height
+    in_all, must_be = (int(column.sum()) for column in sums)
+    return _Tie(says, in_all, must_be, differing)
+
+
+def _names(table: Sequence[ContractLine], source: str, pays: str | None = None) -> list[str]:
+    """The contract lines whose activity is from a source, or those of them that pay in a way."""
+    return [row.line for row in table if row.source == source and pays in (None, row.pays)]
