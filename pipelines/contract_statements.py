@@ -23,12 +23,12 @@ from pipelines.basis import (
     schema_of,
     scheme_year_of,
 )
-from pipelines.pricing_run import Agreed, Rulebook, rulebook_for
+from pipelines.pricing_run import Agreed, Rulebook, by_pair_of, names_of, rulebook_for
 from pipelines.scheme_packs import scheme_for
 from pipelines.working_days import working_days
 from pipelines.workspace import UserError, Workspace
 from pricing import blended_payments, contract_lines, variable_element
-from pricing.contract_statement import SECTIONS
+from pricing.contract_statement import EXCLUDED_ITEMS, PAID_BY_YEAR, SECTIONS
 from pricing.contracts import PAIR
 from pricing.forecast_outturn import (
     LAST_YEARS_PROFILE,
@@ -36,10 +36,10 @@ from pricing.forecast_outturn import (
     STRAIGHT_LINE,
     WORKING_DAYS,
     estimated,
+    resting_on,
 )
-from pricing.planned_activity import needs_plan
-from pricing.reasons import StatementReason
-from pricing.scheme import BEST_PRACTICE, CONTRACT_SECTIONS, Scheme
+from pricing.planned_activity import is_counted, lines_of
+from pricing.scheme import CONTRACT_SECTIONS, Scheme
 from pricing.year_comparison import BESIDE_LINES, RULES, differences, rests_on
 
 _BY_LINE: dict[str, Callable[..., nw.LazyFrame[Any]]] = {
@@ -48,9 +48,12 @@ _BY_LINE: dict[str, Callable[..., nw.LazyFrame[Any]]] = {
 }
 """The statements that are made line by line against plans."""
 _TABLES = ("contract_statement", *_BY_LINE)
-_NOT_BY_MONTH = ("lva_block", "api_fixed")
-"""Sections that no month pays: the block is paid once in the year, the fixed element is agreed."""
 _NO_SUCH_PART = "nothing in the year"
+Names = tuple[list[str], list[str]]
+"""Codes of a provider and of a payer: their own, and those of whom they succeeded."""
+_OF_CONTRACT = (
+    "list_contains($providers, provider_code) AND list_contains($commissioners, commissioner_code)"
+)
 _SHOWN = ("activity", "planned_activity", "value_pence", "planned_value_pence", "payable_pence")
 
 
@@ -114,9 +117,9 @@ def read_statement(
         if run is None:
             under = "" if basis.is_own_year else f" on the basis {basis.name}"
             raise UserError(f"{month} is not published{under}. {how}")
+        own = [provider], [commissioner]
         tables = {
-            name: mart.read(name, "activity_month = $month", (provider, commissioner), month=month)
-            for name in _TABLES
+            name: mart.read(name, "activity_month = $month", own, month=month) for name in _TABLES
         }
         if tables["contract_statement"].is_empty():
             raise UserError(_no_such_contract(mart, provider, commissioner, month))
@@ -140,18 +143,15 @@ class _Mart:
     def __init__(self, connection: duckdb.DuckDBPyConnection, basis: PricingBasis) -> None:
         self._connection, self._basis = connection, basis
 
-    def read(
-        self, table: str, condition: str, pair: tuple[str, str], **values: Any
-    ) -> pl.DataFrame:
-        """Rows of a contract, without the basis."""
-        provider, commissioner = pair
+    def read(self, table: str, condition: str, names: Names, **values: Any) -> pl.DataFrame:
+        """Rows of a contract, under any of its names, without the basis."""
+        providers, commissioners = names
         return self.query(
             f"SELECT * EXCLUDE (pricing_basis) FROM {schema_of(self._basis)}.{table} "
-            f"WHERE {condition} AND pricing_basis = $basis "
-            "AND provider_code = $provider AND commissioner_code = $commissioner",
+            f"WHERE {condition} AND pricing_basis = $basis AND {_OF_CONTRACT}",
             basis=self._basis.name,
-            provider=provider,
-            commissioner=commissioner,
+            providers=providers,
+            commissioners=commissioners,
             **values,
         )
 
@@ -238,7 +238,8 @@ def outturn(workspace: Workspace, statement: ContractStatement) -> Outturn:
         except UserError as error:
             return _none(statement, str(error))
         facts = _Facts.of(mart, statement, rulebook, agreed, known)
-        weights, not_estimated = _weights(mart, statement, year)
+        names = names_of(rulebook, month, *statement.pair.values())
+        weights, not_estimated = _weights(mart, statement, names, rulebook.pack.scheme, year)
     to_come = year[len(known) :]
     found = [
         row
@@ -265,6 +266,7 @@ class _Facts:
     sections: pl.DataFrame
     agreed: Agreed
     known: list[str]
+    has_baseline: bool
 
     @classmethod
     def of(
@@ -275,16 +277,21 @@ class _Facts:
         agreed: Agreed,
         known: list[str],
     ) -> "_Facts":
-        pair = (statement.provider_code, statement.commissioner_code)
+        month = statement.activity_month
+        names = names_of(rulebook, month, *statement.pair.values())
         in_months = "list_contains($months, activity_month)"
-        lines = mart.read("priced_lines", in_months, pair, months=known)
-        of_lines = contract_lines.of_month(nw.from_native(lines.lazy()), rulebook.pack.scheme)
-        sections = mart.read("contract_statement", in_months, pair, months=known)
+        lines, sections, baselines = (
+            by_pair_of(rulebook, month, mart.read(table, in_months, names, months=known).lazy())
+            for table in ("priced_lines", "contract_statement", "excluded_drugs_baseline")
+        )
+        of_lines = contract_lines.of_month(nw.from_native(lines), rulebook.pack.scheme)
+        by_line_or_year = [*CONTRACT_SECTIONS, *PAID_BY_YEAR]
         return cls(
             _collected(of_lines),
-            sections.filter(~pl.col("section").is_in([*CONTRACT_SECTIONS, *_NOT_BY_MONTH])),
+            sections.filter(~pl.col("section").is_in(by_line_or_year)).collect(),
             agreed,
             known,
+            has_baseline=not baselines.collect().is_empty(),
         )
 
     def outturn(
@@ -296,44 +303,22 @@ class _Facts:
         of_lines, counted = (
             self._with_estimates(facts, weights, to_come) for facts in (self.of_lines, counts)
         )
+        months = counts.group_by("contract_line").agg(pl.n_unique("activity_month"))
         doubtful = {
-            line
-            for facts, whole in ((self.of_lines, of_lines), (counts, counted))
-            for line in _not_estimated(facts, whole, to_come)
+            *_not_estimated(self.of_lines, of_lines, to_come),
+            *_not_estimated(counts, counted, to_come),
+            # The average of months that nobody counted is not known.
+            *months.filter(pl.col("activity_month") < len(self.known))["contract_line"],
         }
         agreed = self.agreed._replace(counts=counted)
         frames: list[Any] = [nw.from_native(frame.lazy()) for frame in (of_lines, *agreed)]
         for section, make in _BY_LINE.items():
             rows = _collected(make(*frames, year, year, scheme))
-            rows = self._planned_whole(rows, year, scheme)
-            unknown = _unknown(section, doubtful, scheme)
+            unknown = resting_on(doubtful, section, scheme)
             yield _in_form(
                 rows, method, section, pl.col("contract_line").is_in(unknown), "_to_date"
             )
         yield self._of_sections(method, weights, to_come)
-
-    def _planned_whole(
-        self, rows: pl.DataFrame, year: Sequence[str], scheme: Scheme
-    ) -> pl.DataFrame:
-        """Rows of the year; a line without a plan of every month has none, nor pays by it."""
-        months = self.agreed.plans.group_by("contract_line").agg(pl.n_unique("activity_month"))
-        whole = set(months.filter(activity_month=len(year))["contract_line"])
-        table = scheme.contract_lines.table
-        by_plan = [
-            row.line for row in table if needs_plan(row) and (row.of or row.line) not in whole
-        ]
-        line = pl.col("contract_line")
-        amounts = ("planned_activity_to_date", "planned_value_to_date_pence")
-        return rows.with_columns(
-            *(pl.when(line.is_in(list(whole))).then(pl.col(name)).alias(name) for name in amounts),
-            pl.when(~line.is_in(by_plan))
-            .then(pl.col("payable_to_date_pence"))
-            .alias("payable_to_date_pence"),
-            pl.when(line.is_in(by_plan))
-            .then(pl.lit(str(StatementReason.PLAN_MISSING)))
-            .otherwise(pl.col("reason_code"))
-            .alias("reason_code"),
-        )
 
     def _of_sections(
         self, method: str, weights: pl.DataFrame, to_come: Sequence[str]
@@ -342,6 +327,9 @@ class _Facts:
         facts = self.sections.select(*PAIR, "activity_month", *amounts, contract_line="section")
         whole = self._with_estimates(facts, weights, to_come)
         doubtful = _not_estimated(facts, whole, to_come)
+        if self.has_baseline:
+            # What is above the baseline of the year is not in proportion to what was before.
+            doubtful.add(EXCLUDED_ITEMS)
         open_ones = facts.filter(pl.col("payable_pence").is_null())["contract_line"]
         rows = whole.group_by("contract_line").agg(
             pl.sum("activity"),
@@ -374,14 +362,6 @@ def _not_estimated(facts: pl.DataFrame, whole: pl.DataFrame, to_come: Sequence[s
     return set(facts["contract_line"]) - set(later["contract_line"]) if to_come else set()
 
 
-def _unknown(section: str, doubtful: set[str], scheme: Scheme) -> list[str]:
-    """The lines that rest on one that could not be estimated: best practice rests on all."""
-    table = [row for row in scheme.contract_lines.table if row.section == section]
-    own = {row.line for row in table}
-    rests_on_all = [row.line for row in table if row.source == BEST_PRACTICE and doubtful & own]
-    return [*(doubtful & own), *rests_on_all]
-
-
 def _in_form(
     rows: pl.DataFrame, method: str, section: str | None, is_unknown: pl.Expr, ends: str
 ) -> pl.DataFrame:
@@ -408,7 +388,7 @@ def _to_date(name: str, ends: str) -> str:
 
 
 def _weights(
-    mart: _Mart, statement: ContractStatement, year: Sequence[str]
+    mart: _Mart, statement: ContractStatement, names: Names, scheme: Scheme, year: Sequence[str]
 ) -> tuple[dict[str, pl.DataFrame], dict[str, str]]:
     """What each method weighs the months by, and why a method cannot be used."""
     schema = {"activity_month": pl.String, "weight": pl.Int64}
@@ -428,33 +408,44 @@ def _weights(
             f"or out of date, the first of them {missing[0]}."
         )
     else:
-        found[LAST_YEARS_PROFILE] = _profile(mart, statement, before)
+        found[LAST_YEARS_PROFILE] = _profile(mart, statement, names, scheme, before)
     return found, why
 
 
-def _profile(mart: _Mart, statement: ContractStatement, before: Mapping[str, str]) -> pl.DataFrame:
-    """Last year's activity of each line and section, by this year's month."""
-    of_contract = (
-        "list_contains($months, activity_month) AND provider_code = $provider "
-        "AND commissioner_code = $commissioner"
-    )
+def _profile(
+    mart: _Mart,
+    statement: ContractStatement,
+    names: Names,
+    scheme: Scheme,
+    before: Mapping[str, str],
+) -> pl.DataFrame:
+    """Last year's activity of each line and section, by this year's month.
+
+    Of what users count, only lines that they counted in every month of it.
+    """
+    providers, commissioners = names
+    of_year = f"list_contains($months, activity_month) AND {_OF_CONTRACT}"
     rows = mart.query(
         f"""
+        WITH counted AS (
+            SELECT activity_month, contract_line, sum(activity) AS weight FROM (
+                SELECT * FROM main.variable_element UNION ALL BY NAME SELECT * FROM main.blended
+            ) WHERE {of_year} AND activity IS NOT NULL AND list_contains($counted, contract_line)
+            GROUP BY ALL
+        )
         SELECT activity_month, point_of_delivery_code AS contract_line, count(*) AS weight
-        FROM main.priced_lines WHERE {of_contract} GROUP BY ALL
+        FROM main.priced_lines WHERE {of_year} GROUP BY ALL
         UNION ALL
-        SELECT activity_month, section, activity FROM main.contract_statement WHERE {of_contract}
+        SELECT activity_month, section, activity FROM main.contract_statement WHERE {of_year}
         UNION ALL
-        SELECT activity_month, contract_line, activity FROM (
-            SELECT * FROM main.variable_element UNION ALL BY NAME SELECT * FROM main.blended
-        ) WHERE {of_contract} AND activity IS NOT NULL AND contract_line NOT IN (
-            SELECT point_of_delivery_code FROM main.priced_lines
-            WHERE point_of_delivery_code IS NOT NULL
+        SELECT * FROM counted WHERE contract_line IN (
+            SELECT contract_line FROM counted GROUP BY ALL HAVING count(*) = {len(before)}
         )
         """,
         months=list(before),
-        provider=statement.provider_code,
-        commissioner=statement.commissioner_code,
+        providers=providers,
+        commissioners=commissioners,
+        counted=[name for name, line in lines_of(scheme).items() if is_counted(line)],
     )
     return rows.select(
         **{name: pl.lit(code) for name, code in statement.pair.items()},
@@ -473,12 +464,14 @@ def compared(
     pays beside them), `lines`, `difference_pence`, and what the rule rests on in either year. They
     add up to the difference of what is known to be payable.
     """
-    month, pair = before.activity_month, (before.provider_code, before.commissioner_code)
+    month, own_names = before.activity_month, ([before.provider_code], [before.commissioner_code])
     lines, rules = [], []
     for statement in (before, after):
         on_basis = workspace.on(statement.basis)
         with _mart(on_basis, "") as mart:
-            lines.append(mart.read("priced_lines", "activity_month = $month", pair, month=month))
+            lines.append(
+                mart.read("priced_lines", "activity_month = $month", own_names, month=month)
+            )
         day, as_of = statement.basis.rules_day(month), statement.basis.as_of
         rules.append(scheme_for(on_basis, day, as_of).scheme)
     own, other = (nw.from_native(one.lazy()) for one in lines)

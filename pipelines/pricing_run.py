@@ -774,6 +774,19 @@ def _published_before(workspace: Workspace, month: str, rulebook: Rulebook) -> p
     return by_pair.agg(pl.sum("published_pence")).collect()
 
 
+def names_of(
+    rulebook: Rulebook, month: str, provider: str, commissioner: str
+) -> tuple[list[str], list[str]]:
+    """The codes that come down to a provider, and to a payer, in a month."""
+    provider_codes, payer_codes = (
+        [code for code, now in found.items() if now == own]
+        for own, found in zip(
+            (provider, commissioner), _codes(rulebook.parties(month)), strict=True
+        )
+    )
+    return provider_codes, payer_codes
+
+
 def by_pair_of(rulebook: Rulebook, month: str, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Rows of earlier months by the provider and payer of a month: one may have been succeeded.
 

@@ -30,6 +30,8 @@ SECTIONS = {
     EXCLUDED_ITEM: EXCLUDED_ITEMS,
 }
 """The section of a contract's statement that a payment mechanism is."""
+PAID_BY_YEAR = ("lva_block", "api_fixed")
+"""Sections that no month pays: the block is paid once in the year, the fixed element is agreed."""
 _AGAINST_BASELINE = (ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING)
 _SUMS = (
     *("activity", "value_pence", "known_payable_pence", "open_lines", "rows_with_value"),

@@ -7,13 +7,14 @@ that are known (`pricing.contract_lines`), or the days and activity that the mon
 No policy says how to forecast. Each of these is an estimate and is to be called one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from pricing.contract_lines import KEYS
 from pricing.money import LARGEST_PENCE
+from pricing.scheme import BEST_PRACTICE, Scheme
 
 STRAIGHT_LINE = "straight_line"
 WORKING_DAYS = "working_days"
@@ -73,6 +74,16 @@ def estimated(
             for month, earlier in zip(to_come, before, strict=False)
         ]
     )
+
+
+def resting_on(not_estimated: Set[str], section: str, scheme: Scheme) -> list[str]:
+    """The lines of a section that are not known where some could not be estimated.
+
+    Best practice, as a line of its own, is what is added to all of them.
+    """
+    table = [row for row in scheme.contract_lines.table if row.section == section]
+    own = not_estimated & {row.line for row in table}
+    return [*own, *(row.line for row in table if own and row.source == BEST_PRACTICE)]
 
 
 def _running(

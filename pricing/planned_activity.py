@@ -76,11 +76,6 @@ def may_have_plan(line: ContractLine) -> bool:
     return line.pays not in _NOT_PLANNED
 
 
-def needs_plan(line: ContractLine) -> bool:
-    """Whether what a line pays cannot be known without a plan."""
-    return line.pays in (DIFFERENCE, AMOUNT_EACH, SHORTFALL, WITHHELD)
-
-
 def is_counted(line: ContractLine) -> bool:
     """Whether the user counts a line's activity, for it is in no extract."""
     return line.source == COUNTS

@@ -36,7 +36,7 @@ RULES = {
     "top_up": "top_ups.paid_in",
     MARKET_FORCES_FACTOR: "market_forces_factor.applies_to",
     APPROVAL_OR_RATE: "variable_element.rate_ppm",
-    ONE_YEAR_ONLY: "no paragraph: a record is refused under one year's prices or rules alone",
+    ONE_YEAR_ONLY: "no paragraph: under one year the record is refused, or another contract's",
     BESIDE_LINES: "contract_lines.table",
 }
 """The rules that a difference may come from, and the parameter that each rests on, if any.

@@ -89,7 +89,8 @@ _TO_DATE = (
         "rate_ppm",
         "integer",
         "Rate in millionths, of the pack or agreed: of the unit price, of the difference from "
-        "plan before any break-glass band, of full attainment, or the share withheld; null where "
+        "plan before any break-glass band, of full attainment, the share withheld, or what the "
+        "fixed element has of a paused CQUIN; null where "
         "none is known or an amount is agreed",
     ),
     Field("reason_code", "text", "Why that is payable, or not known: see the reasons table"),

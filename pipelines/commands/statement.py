@@ -35,10 +35,13 @@ _RULES = {
     "top_up": "specialist top-up",
     "market_forces_factor": "market forces factor",
     "approval_or_rate": "prior approval, rate, or no price",
-    "one_year_only": "refused under one year alone",
+    "one_year_only": "refused, or of another contract, under one year",
     "beside_lines": "paid beside the lines: by plan, terms, counts or item",
 }
 _NOTHING = "-"
+NOT_IN_IT = (
+    "The API fixed element and the LVA block are agreed for the year, and are not in these amounts."
+)
 _FIXED_ELEMENT = (
     "The API fixed element is in neither year's statement. Activity that one year holds in it and "
     "the other pays for is a difference here, and would come off the fixed element."
@@ -59,7 +62,7 @@ def statement(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
 ) -> None:
-    """Prints all that a contract pays in a month and for the year to date, against its plan.
+    """Prints what a contract pays for activity in a month and the year to date, against its plan.
 
     Below it an estimate of the scheme year's outturn, by three methods. The month must have been
     run. With --scheme, what the contract would pay under that year's rules is set beside it, and
@@ -104,6 +107,7 @@ def statement(
 def show(of: "ContractStatement") -> None:
     """Prints a statement: sections, contract lines of the month and to date, and why."""
     _print(_sections_table(of))
+    out.print(f"{NOT_IN_IT}\n", soft_wrap=True)
     for name, title in (("variable_element", "Variable element"), ("blended", "Blended payments")):
         lines = of.tables[name]
         if lines.is_empty():
@@ -114,8 +118,11 @@ def show(of: "ContractStatement") -> None:
             _print(_lines_table(f"{title}, {months[0]} to {months[-1]}", lines, "_to_date"))
         _print(_grounds_table(f"{title}: why", lines))
     if not of.is_current:
+        option = "" if of.basis.is_own_year else f" --scheme {of.scheme_year}"
         out.print(
-            f"[bold yellow]This statement is out of date: run {of.activity_month} again.[/]\n"
+            "[bold yellow]This statement is out of date. Run it again: "
+            f"sus-pricing run --month {of.activity_month}{option}[/]\n",
+            soft_wrap=True,
         )
 
 
@@ -135,6 +142,8 @@ def _table(title: str, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Tabl
 
 def _sections_table(of: "ContractStatement") -> Table:
     """Each section: what is known to be payable, and how many parts of it are not known."""
+    from pricing.contract_statement import PAID_BY_YEAR
+
     title = (
         f"{of.provider_code} and {of.commissioner_code}, {of.activity_month}, "
         f"scheme {of.scheme_year}"
@@ -147,14 +156,14 @@ def _sections_table(of: "ContractStatement") -> Table:
             row["section"],
             _count(row["activity"]),
             _pounds(row["value_pence"]),
-            _pounds(row["known_payable_pence"]),
+            _NOTHING if row["section"] in PAID_BY_YEAR else _pounds(row["known_payable_pence"]),
             _count(row["open_lines"]),
             row["paragraph"],
         )
     table.add_section()
     totals = (int(sections[name].sum()) for name in ("known_payable_pence", "open_lines"))
     known, open_lines = totals
-    table.add_row("all", "", "", _pounds(known), _count(open_lines), "")
+    table.add_row("all by activity", "", "", _pounds(known), _count(open_lines), "")
     return table
 
 
@@ -170,7 +179,7 @@ def _lines_table(title: str, lines: "pl.DataFrame", ends: str) -> Table:
     for row in lines.iter_rows(named=True):
         worth, planned = row[f"value{ends}_pence"], row[f"planned_value{ends}_pence"]
         both = worth is not None and planned is not None
-        difference = worth - planned if both else None
+        difference = worth - row["unapproved_value_pence"] - planned if both else None
         if ends:
             difference = row["value_difference_to_date_pence"]
         amounts = [row[name] for name in parts] if is_blend else [planned, difference]
@@ -188,14 +197,26 @@ def _lines_table(title: str, lines: "pl.DataFrame", ends: str) -> Table:
 
 
 def _add_target(table: Table, lines: "pl.DataFrame", ends: str) -> None:
-    """Activity that counts towards the contract's target, against what is planned of it."""
+    """Activity that counts towards the contract's target, against what is planned of it.
+
+    There is no target where any of it has no plan, nor in a year that sets none.
+    """
+    import polars as pl
+
     counting = lines.filter("is_in_activity_target")
+    if counting.is_empty():
+        return
+    is_done = pl.col(f"target_activity{ends}") > 0
+    has_target = counting.filter(is_done)[f"planned_value{ends}_pence"].null_count() == 0
     columns = (
         *(f"target_activity{ends}", f"planned_activity{ends}"),
         *(f"target_value{ends}_pence", f"planned_value{ends}_pence"),
     )
     activity, target, worth, planned = (
-        int(counting[name].sum()) if counting[name].count() else None for name in columns
+        int(counting[name].sum())
+        if counting[name].count() and (has_target or not name.startswith("planned"))
+        else None
+        for name in columns
     )
     table.add_section()
     table.add_row(
@@ -242,6 +263,7 @@ def _show_outturn(estimate: "Outturn") -> None:
     methods = [method for method in METHODS if method not in estimate.not_estimated]
     if methods:
         _print(_outturn_table(title, estimate, methods))
+        out.print(f"{NOT_IN_IT} Nor are units without a price.", soft_wrap=True)
     else:
         out.print(f"{title}")
     for method, how in METHODS.items():
@@ -268,8 +290,10 @@ def _outturn_table(title: str, estimate: "Outturn", methods: list[str]) -> Table
             *(_pounds(row[method]) for method in methods),
         )
     table.add_section()
-    known = (int(amounts[method].sum()) for method in methods)
-    table.add_row("known in all", "", "", *(_pounds(total) for total in known))
+    known = (_pounds(int(amounts[method].sum())) for method in methods)
+    unknown = (_count(amounts[method].null_count()) for method in methods)
+    table.add_row("all known", "", "", *known)
+    table.add_row("lines not known", "", "", *unknown)
     return table
 
 

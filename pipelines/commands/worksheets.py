@@ -45,6 +45,7 @@ def write_statement(
 
 
 def _write_about(book: Any, of: "ContractStatement", estimate: "Outturn") -> None:
+    from pipelines.commands.statement import NOT_IN_IT
     from pricing.forecast_outturn import METHODS
 
     sheet = book.add_worksheet("about")
@@ -55,6 +56,7 @@ def _write_about(book: Any, of: "ContractStatement", estimate: "Outturn") -> Non
         ("Month", of.activity_month),
         ("Scheme year", of.scheme_year),
         ("Prices", "ILLUSTRATIVE: made up. Do not pay on them." if of.is_illustrative else ""),
+        ("Not in it", NOT_IN_IT),
         ("Up to date", "yes" if of.is_current else f"no: run {of.activity_month} again"),
         *(
             (f"Estimate by {method}", estimate.not_estimated.get(method, how))
