@@ -1,8 +1,8 @@
 """Months run with plans, terms and counts, from the landing folder to the mart.
 
 Belongs here: that a list at fault is named and nothing is published, what the account says of
-plans, and that a month priced under another year has the plans written under it. Does not belong
-here: each fault of a list (`test_plans.py`), or what is paid by a plan (`tests/cases/`).
+plans and terms, and that a month priced under another year has the plans written under it. Does
+not belong here: each fault of a list (`test_plans.py`), or what is paid by a plan (`tests/cases/`).
 
 RGT and 93C come down to RGT and QMJ, who are under API. A day case is worth £561.73.
 """
