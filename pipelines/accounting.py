@@ -55,6 +55,7 @@ so a recorded content hash names the version that made it."""
 ITEMS = "items"
 """What stands for a dataset in totals of excluded items."""
 
+_PAID_ON_THEIR_OWN = [ItemReason.ITEM_LOWEST_PRICE, ItemReason.ITEM_HOMECARE]
 _RECORDS = {"apc": "spell", "op": "attendance"}
 _NAMED_ORGANISATIONS = {
     "PROVIDER_UNKNOWN": "organisation_code_of_provider",
@@ -677,6 +678,8 @@ def _item_equalities(
     baselines = pl.read_parquet(workspace.statement("excluded_drugs_baseline", month))
     listed = rulebook.items.rows.filter(pl.col("activity_month") == month)
     known = baselines.drop_nulls("year_payable_pence")
+    above = (known["year_amount_pence"] - known["baseline_pence"]).clip(lower_bound=0)
+    on_their_own = items.filter(pl.col("reason_code").is_in(_PAID_ON_THEIR_OWN))
     drugs = items.filter(
         pl.col("reason_code").is_in(
             [ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING]
@@ -700,6 +703,11 @@ def _item_equalities(
             sum(total.value_pence or 0 for total in totals_of_items),
         ),
         Equality(
+            "excluded items: payable_pence = amount_pence of items paid on their own",
+            _sum(items, "payable_pence"),
+            _sum(on_their_own, "amount_pence"),
+        ),
+        Equality(
             "excluded drugs baseline: month_amount_pence = amount_pence of its items",
             _sum(baselines, "month_amount_pence"),
             _sum(drugs, "amount_pence"),
@@ -708,6 +716,11 @@ def _item_equalities(
             "excluded drugs baseline: year_payable_pence = published_before_pence + payable_pence",
             _sum(known, "year_payable_pence"),
             _sum(known, "published_before_pence") + _sum(known, "payable_pence"),
+        ),
+        Equality(
+            "excluded drugs baseline: year_payable_pence = year_amount_pence above baseline_pence",
+            _sum(known, "year_payable_pence"),
+            int(above.sum()),
         ),
     ]
 
