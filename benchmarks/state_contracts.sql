@@ -139,6 +139,8 @@ additions AS (
         c.activity_month,
         coalesce(sum(added_pence) FILTER (a.activity_month = c.activity_month), 0)::BIGINT
             AS added_pence,
+        coalesce(sum(unapproved_added_pence) FILTER (a.activity_month = c.activity_month), 0)::BIGINT
+            AS unapproved_added_pence,
         sum(added_pence)::BIGINT AS added_to_date_pence,
         sum(added_pence - unapproved_added_pence)::BIGINT AS held_to_date_pence
     FROM contracts AS c
@@ -157,6 +159,8 @@ SELECT
     planned_activity,
     CASE WHEN is_priced THEN value_pence END::BIGINT AS value_pence,
     planned_value_pence,
+    activity - held_activity AS unapproved_activity,
+    CASE WHEN is_priced THEN value_pence - held_value_pence END::BIGINT AS unapproved_value_pence,
     CASE WHEN NOT is_blended THEN contract_line NOT IN ('UNBCHEMO', 'UNBRAD') END
         AS is_in_activity_target,
     CASE WHEN NOT is_blended THEN target_activity END AS target_activity,
@@ -197,13 +201,13 @@ FROM shared
 UNION ALL
 SELECT
     'variable_element', activity_month, '2026-27', provider_code, commissioner_code, 'cquin',
-    NULL, NULL, NULL, NULL, FALSE, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL,
-    NULL, 0, NULL, 'NO_ADJUSTMENT'
+    NULL, NULL, NULL, NULL, NULL, NULL, FALSE, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL,
+    NULL, 0, 12500, 'NO_ADJUSTMENT'
 FROM contracts
 UNION ALL
 SELECT
     'blended', activity_month, '2026-27', provider_code, commissioner_code, 'uec_best_practice',
-    NULL, NULL, added_pence, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, added_pence,
+    NULL, NULL, added_pence, NULL, NULL, unapproved_added_pence, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, added_pence,
     added_pence, NULL, NULL, held_to_date_pence, NULL, NULL, NULL, added_to_date_pence, 1000000,
     'BEST_PRACTICE_ADDITION'
 FROM additions

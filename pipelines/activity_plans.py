@@ -41,7 +41,7 @@ from pricing.planned_activity import (
     lines_of,
     may_have_plan,
 )
-from pricing.scheme import BEST_PRACTICE, COUNTS, LINES, TERMS, ContractLine, Scheme
+from pricing.scheme import BEST_PRACTICE, LINES, ContractLine, Scheme
 
 AGREED, DEFAULT_GROWTH = "agreed", "default_growth"
 PLAN_CELLS = (
@@ -146,23 +146,18 @@ def refuse_unusable_plans(plans: UserList, scheme: Scheme) -> None:
 def _refuse_more_than_the_whole(plans: UserList, lines: Mapping[str, ContractLine]) -> None:
     """Best practice adds to the prices of elective activity, and never as much as they are.
 
-    CQUIN is a small share of all that a contract plans (2021/22 ¶51).
+    Of CQUIN it cannot be told: it is a share of a fixed element that no plan holds (2021/22 ¶51).
     """
-    kinds = (
-        (BEST_PRACTICE, (LINES,), "the activity whose prices it adds to"),
-        (TERMS, (LINES, COUNTS, BEST_PRACTICE), "all other lines of the contract in the month"),
-    )
     line, value = pl.col("contract_line"), pl.col("planned_value_pence")
-    for kind, others, said in kinds:
-        shares = [name for name, one in lines.items() if one.source == kind and may_have_plan(one)]
-        of = [name for name, one in lines.items() if one.source in others]
-        whole = value.filter(line.is_in(of)).sum().over(*PAIR, "activity_month")
-        refuse_rows(
-            plans,
-            line.is_in(shares) & (whole > 0) & (value > whole),
-            f"must plan no more for {' or '.join(shares)} than for {said}: is the value in pence? "
-            "It is read as pounds",
-        )
+    added = [n for n, one in lines.items() if one.source == BEST_PRACTICE and may_have_plan(one)]
+    of = [name for name, one in lines.items() if one.source == LINES]
+    whole = value.filter(line.is_in(of)).sum().over(*PAIR, "activity_month")
+    refuse_rows(
+        plans,
+        line.is_in(added) & (whole > 0) & (value > whole),
+        f"must plan no more for {' or '.join(added)} than for the activity whose prices it adds "
+        "to: is the value in pence? It is read as pounds",
+    )
 
 
 def refuse_other_magnitudes(plans: pl.DataFrame, done: pl.DataFrame) -> None:

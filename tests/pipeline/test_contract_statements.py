@@ -302,7 +302,8 @@ def test_the_command_prints_sections_lines_reasons_and_estimates(made: Workspace
 
 def test_a_statement_that_is_out_of_date_says_so(workspace: Workspace) -> None:
     change(workspace, "UPDATE runs SET is_current = false WHERE activity_month = '2024-05'")
-    assert "out of date: run 2024-05 again" in command(workspace).output
+    said = command(workspace).output
+    assert "out of date. Run it again: sus-pricing run --month 2024-05\n" in said
 
 
 def test_json_and_worksheets_have_the_same_amounts(made: Workspace, tmp_path: Path) -> None:

@@ -868,32 +868,6 @@ def test_best_practice_is_planned_below_the_prices_it_adds_to(workspace: Workspa
     assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 1
 
 
-def test_cquin_is_planned_below_all_that_it_is_a_share_of(workspace: Workspace) -> None:
-    """£1,000.00 of day cases and best practice in a month: as much CQUIN, and a penny more.
-
-    What another contract, or the same in another month, plans does not count.
-    """
-    on_book_of(workspace, "2021-22")
-    land(workspace, "contracts.csv", contracts({"is_same_system": "yes"}))
-    month = {**PLAN, "activity_month": "2021-07", "scheme_year": "2021-22"}
-    amount = {**month, "activity": "", "contract_line": "best_practice"}
-    others = [
-        {**month, "activity": "1", "value": "900"},
-        {**amount, "value": "100"},
-        {**month, "activity_month": "2021-08", "activity": "1", "value": "5000"},
-        {**month, "commissioner_code": "QHL", "activity": "1", "value": "5000"},
-    ]
-    cquin = {**amount, "contract_line": "cquin", "value": "1000.00"}
-    land(workspace, "list.csv", plans(*others[:3], cquin))
-    assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 3
-    land(workspace, "list.csv", plans(*others, {**cquin, "value": "1000.01"}))
-    wanted = r"no more for cquin than for all other lines(?s:.*)list.csv, line 6$"
-    with pytest.raises(UserError, match=wanted):
-        rulebook_for(workspace, "2021-07")
-    land(workspace, "list.csv", plans({**cquin, "value": "1000.01"}))
-    assert rulebook_for(workspace, "2021-07").agreed(["2021-07"]).plans.height == 1
-
-
 def test_terms_of_another_year_are_held_to_its_own_lines(blended: Workspace) -> None:
     land(blended, "list.csv", terms({**RATE, "contract_line": "NELNE", "scheme_year": "2025-26"}))
     assert rulebook_for(blended, JULY).agreed([JULY]).terms.height == 0
