@@ -38,9 +38,9 @@ _LINE = [*PAIR, "section", "contract_line"]
 _SECTION = [*PAIR, "section"]
 _MADE_FROM = {
     **dict.fromkeys(SECTIONS.values(), "priced lines"),
-    **dict.fromkeys(CONTRACT_SECTIONS, "contract lines, or their fixed_pence"),
+    **dict.fromkeys(CONTRACT_SECTIONS, "contract lines or fixed_pence"),
     "variable_element": "contract lines",
-    EXCLUDED_ITEMS: "items and their baselines",
+    EXCLUDED_ITEMS: "items and baselines",
 }
 """What the known payable of each section is the sum of."""
 
@@ -167,30 +167,43 @@ def _of_contract_lines(
     worth = [*lines, *_names(table, BEST_PRACTICE)]
     by_unit, beside = _names(table, LINES, EACH_UNIT), _names(table, BEST_PRACTICE, ADDITION)
     priced_counts = [line for line in counted if line not in _names(table, COUNTS, AMOUNT_EACH)]
+    lacking = "priced lines without what lacks its approval"
     ties = [
-        ("activity of SUS records", "activity", expected, lines),
-        ("value_pence of SUS records", "value_pence", expected, worth),
-        ("payable_pence of SUS records that are paid each", "payable_pence", expected, by_unit),
-        ("payable_pence of best practice beside base prices", "payable_pence", expected, beside),
-        ("activity_to_date of SUS records", "activity_to_date", to_date, lines),
-        ("value_to_date_pence of SUS records", "value_to_date_pence", to_date, worth),
-        ("planned_activity", "planned_activity", plans, list(section_of)),
-        ("planned_value_pence", "planned_value_pence", plans, list(section_of)),
-        ("activity of counts", "activity", counts, counted),
-        ("value_pence of counts", "value_pence", counts, priced_counts),
+        ("activity of SUS records", "priced lines", "activity", expected, lines),
+        ("value_pence of SUS records", "priced lines", "value_pence", expected, worth),
+        (
+            "payable_pence of SUS records that are paid each",
+            "priced lines",
+            "payable_pence",
+            expected,
+            by_unit,
+        ),
+        (
+            "payable_pence of best practice beside base prices",
+            "priced lines at its rate",
+            "payable_pence",
+            expected,
+            beside,
+        ),
+        ("activity_to_date of SUS records", lacking, "activity_to_date", to_date, lines),
+        ("value_to_date_pence of SUS records", lacking, "value_to_date_pence", to_date, worth),
+        ("planned_activity", "plans", "planned_activity", plans, list(section_of)),
+        ("planned_value_pence", "plans", "planned_value_pence", plans, list(section_of)),
+        ("activity of counts", "the list of counts", "activity", counts, counted),
+        ("value_pence of counts", "the list of counts", "value_pence", counts, priced_counts),
     ]
     return _equalities(
         "variable element and blend",
         [
             *(
                 _tied(
-                    f"{says} = that which they are made from",
+                    f"{says} = that of {source}",
                     amount,
                     _LINE,
                     paid.filter(pl.col("contract_line").is_in(of)),
                     made.filter(pl.col("contract_line").is_in(of)),
                 )
-                for says, amount, made, of in ties
+                for says, source, amount, made, of in ties
             ),
             _tied(
                 "payable_pence of the blend = fixed_pence + variable_pence",
@@ -293,7 +306,7 @@ def _of_sections(
     ties = [
         *(
             _tied(
-                f"known_payable_pence of {section} = payable_pence of its {of}",
+                f"known_payable_pence of {section} = payable_pence of {of}",
                 "known_payable_pence",
                 _SECTION,
                 statement.filter(section=section),

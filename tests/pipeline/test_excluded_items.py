@@ -15,6 +15,7 @@ from pipeline.making import MONTH, SPELL_CATEGORY, attendance, land, new_workspa
 
 from pipelines import accounting, pricing_run
 from pipelines.contracts import CONTRACT_CELLS
+from pipelines.equalities import Equality
 from pipelines.excluded_items import ITEM_CELLS
 from pipelines.publishing import PublicationError, publish
 from pipelines.validation import validate
@@ -136,7 +137,7 @@ def test_an_item_that_is_lost_is_noticed(workspace: Workspace) -> None:
     path = workspace.statement("excluded_items", MONTH)
     pl.read_parquet(path).head(-1).write_parquet(path)
     faults = [fault.says for fault in accounting.account(workspace, MONTH).faults]
-    assert faults[0] == "excluded items: items listed = items priced"
+    assert "excluded items: items listed = items priced" in faults
 
 
 def test_a_drug_that_the_baseline_does_not_count_is_noticed(workspace: Workspace) -> None:
@@ -144,7 +145,7 @@ def test_a_drug_that_the_baseline_does_not_count_is_noticed(workspace: Workspace
     path = workspace.statement("excluded_drugs_baseline", MONTH)
     pl.read_parquet(path).clear().write_parquet(path)
     faults = [fault.says for fault in accounting.account(workspace, MONTH).faults]
-    assert faults == ["excluded drugs baseline: month_amount_pence = amount_pence of its items"]
+    assert "excluded drugs baseline: month_amount_pence = amount_pence of its items" in faults
 
 
 def test_what_a_month_pays_above_a_baseline_must_be_what_the_year_still_owes(
@@ -154,9 +155,9 @@ def test_what_a_month_pays_above_a_baseline_must_be_what_the_year_still_owes(
     path = workspace.statement("excluded_drugs_baseline", MONTH)
     table = pl.read_parquet(path)
     table.with_columns(payable_pence=pl.col("payable_pence") + 1).write_parquet(path)
-    (fault,) = accounting.account(workspace, MONTH).faults
-    assert (fault.left, fault.right) == (20_000, 20_001)
-    assert "year_payable_pence = published_before_pence + payable_pence" in fault.says
+    says = "excluded drugs baseline: year_payable_pence = published_before_pence + payable_pence"
+    faults = accounting.account(workspace, MONTH).faults
+    assert Equality(says, 20_000, 20_001) in faults
 
 
 def test_a_list_that_changed_since_the_month_was_priced_stops_it(workspace: Workspace) -> None:
