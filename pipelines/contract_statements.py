@@ -533,7 +533,7 @@ def _beside(statement: ContractStatement, lines: pl.DataFrame) -> pl.DataFrame:
         statement.tables[name].select(
             section=pl.lit(name),
             contract_line="contract_line",
-            pence="payable_pence",
+            pence=_known_payable(name),
             paragraph="paragraph",
         )
         for name in _BY_LINE
@@ -550,6 +550,13 @@ def _beside(statement: ContractStatement, lines: pl.DataFrame) -> pl.DataFrame:
         .group_by(part=pl.coalesce(line, "section"))
         .agg(pl.sum("pence"), pl.col("paragraph").drop_nulls().first())
     )
+
+
+def _known_payable(section: str) -> pl.Expr:
+    """What is known of what contract lines pay: of a blend, at least what is fixed."""
+    if section == "blended":
+        return pl.coalesce("payable_pence", "fixed_pence")
+    return pl.col("payable_pence")
 
 
 def _collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
