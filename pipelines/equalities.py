@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import months_of_year_to
-from pipelines.pricing_run import CONTRACT_LINES, Rulebook
+from pipelines.pricing_run import CONTRACT_LINES, Rulebook, by_pair_of
 from pipelines.workspace import Workspace
 from pricing.contract_statement import EXCLUDED_ITEMS, SECTIONS
 from pricing.contracts import PAIR
@@ -160,7 +160,7 @@ def _of_contract_lines(
     )
     of_records = priced.filter(pl.col("section").is_in(list(CONTRACT_SECTIONS)))
     expected = _from_records(of_records, scheme)
-    to_date = _from_records(_to_date(workspace, months, of_records, section), scheme)
+    to_date = _from_records(_to_date(workspace, month, rulebook, of_records, section), scheme)
     blend = paid.filter(section="blended")
     parts = blend.with_columns(payable_pence=pl.col("fixed_pence") + pl.col("variable_pence"))
     lines, counted = _names(table, LINES), _names(table, COUNTS)
@@ -217,15 +217,22 @@ def _of_contract_lines(
 
 
 def _to_date(
-    workspace: Workspace, months: Sequence[str], of_month: pl.DataFrame, section: pl.Expr
+    workspace: Workspace,
+    month: str,
+    rulebook: Rulebook,
+    of_month: pl.DataFrame,
+    section: pl.Expr,
 ) -> pl.DataFrame:
-    """Priced lines of the year to date; none where a month is missing, for nothing is said then."""
-    before = [workspace.statement(CONTRACT_LINES, one) for one in months[:-1]]
+    """Priced lines of the year to date, those of who was succeeded with the successor's.
+
+    None where a month is missing, for nothing is said then.
+    """
+    before = [workspace.statement(CONTRACT_LINES, one) for one in months_of_year_to(month)[:-1]]
     if not all(path.is_file() for path in before):
         return of_month.clear()
-    earlier = (pl.read_parquet(path).with_columns(section=section) for path in before)
-    found = [of_month, *(one.select(of_month.columns) for one in earlier)]
-    return pl.concat(found)
+    earlier = (by_pair_of(rulebook, month, pl.scan_parquet(path)).collect() for path in before)
+    found = (one.with_columns(section=section).select(of_month.columns) for one in earlier)
+    return pl.concat([of_month, *found])
 
 
 def _from_records(facts: pl.DataFrame, scheme: Scheme) -> pl.DataFrame:

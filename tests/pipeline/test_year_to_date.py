@@ -66,6 +66,34 @@ def notices(workspace: Workspace, month: str) -> str:
     return str(rows[0][0])
 
 
+def test_a_successor_goes_on_with_the_year_of_who_it_succeeds(workspace: Workspace) -> None:
+    """RGT is RRV's from May: 2 day cases and 12 requests of April, 2 and 20 of May.
+
+    April: 12 less 10 at £5.00. To date 32 less 20, of which April paid £10.00.
+    """
+    successions = workspace.data / "organisations" / "successions.csv"
+    successions.write_text(successions.read_text("utf-8") + "RGT,RRV,2024-05-01\n", "utf-8")
+    land(workspace, "plans.csv", PLANS)
+    land(workspace, "terms.csv", TERMS)
+    land(workspace, "counts.csv", COUNTS.format(april=12))
+    for month in (APRIL, MAY):
+        making.publish(workspace, month)
+    with duckdb.connect(str(workspace.mart), read_only=True) as mart:
+        rows = mart.sql(
+            "SELECT activity_month, provider_code, contract_line, activity_to_date, payable_pence "
+            "FROM variable_element WHERE contract_line IN ('DC', 'advice_and_guidance') "
+            "ORDER BY ALL"
+        ).fetchall()
+    assert [row[:4] for row in rows] == [
+        (APRIL, "RGT", "DC", 2),
+        (APRIL, "RGT", "advice_and_guidance", 12),
+        (MAY, "RRV", "DC", 4),
+        (MAY, "RRV", "advice_and_guidance", 32),
+    ]
+    assert [row[4] for row in rows if row[2] == "advice_and_guidance"] == [1_000, 5_000]
+    assert out_of_date(workspace) == []
+
+
 def test_months_run_in_order_are_all_up_to_date(workspace: Workspace) -> None:
     for month in (*MONTHS, JUNE):
         making.publish(workspace, month)
