@@ -232,6 +232,7 @@ def test_a_plan_of_part_of_the_year_is_no_plan_of_it(workspace: Workspace) -> No
     assert (found["planned_activity"], found["payable_pence"]) == (None, None)
 
 
+@pytest.mark.long
 def test_in_march_the_outturn_is_the_year(tmp_path: Path) -> None:
     """With nothing to come every method gives what was done."""
     workspace = new_workspace(tmp_path)

@@ -55,14 +55,14 @@ STAYED = {
     ADJUSTED_STAY: "3",
 }
 COUNTS = """
-RGT,QMJ,2024-05,2024-25,advice_and_guidance,,20,,
-RGT,QMJ,2024-05,2026-27,accident_and_emergency,,10,100.00,LOCAL-1
+RGT,QMJ,2024-05,2024-25,,advice_and_guidance,,20,,
+RGT,QMJ,2024-05,2026-27,yes,accident_and_emergency,,10,100.00,LOCAL-1
 """
 PLANS = """
-RGT,QMJ,2024-05,2024-25,advice_and_guidance,agreed,10,
-RGT,QMJ,2024-04,2026-27,NEL,agreed,1,1000.00
-RGT,QMJ,2024-05,2026-27,NEL,agreed,1,1000.00
-RRV,QMJ,2024-05,2026-27,accident_and_emergency,agreed,5,600.00
+RGT,QMJ,2024-05,2024-25,,advice_and_guidance,agreed,10,
+RGT,QMJ,2024-04,2026-27,yes,NEL,agreed,1,1000.00
+RGT,QMJ,2024-05,2026-27,yes,NEL,agreed,1,1000.00
+RRV,QMJ,2024-05,2026-27,yes,accident_and_emergency,agreed,5,600.00
 """
 TERMS = "RGT,QMJ,2024-25,advice_and_guidance,amount_each,,,,,,,5.00,\n"
 # £180.00 paid on its own; £3,000.00 of the year above a baseline of £1,000.00 of it.

@@ -127,10 +127,10 @@ def test_a_month_run_before_an_earlier_one_is_out_of_date_once_that_is_run(
 
 
 DAY_CASES = (
-    "provider_code,commissioner_code,activity_month,scheme_year,contract_line,plan_basis,"
+    "provider_code,commissioner_code,activity_month,scheme_year,what_if,contract_line,plan_basis,"
     "activity,value\n"
-    "RGT,QMJ,2024-04,2024-25,DC,agreed,{april},{april}000.00\n"
-    "RGT,QMJ,2024-05,2024-25,DC,agreed,2,2000.00\n"
+    "RGT,QMJ,2024-04,2024-25,,DC,agreed,{april},{april}000.00\n"
+    "RGT,QMJ,2024-05,2024-25,,DC,agreed,2,2000.00\n"
 )
 
 
