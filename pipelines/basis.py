@@ -53,6 +53,17 @@ class PricingBasis:
         return f"{self.scheme_year or 'own_year'}{day}"
 
     @property
+    def options(self) -> str:
+        """The options of a command that name the basis; none where it is the month's own year.
+
+        >>> PricingBasis("2025-26", date(2025, 5, 1)).options
+        '--scheme 2025-26 --as-of 2025-05-01'
+        """
+        year = [f"--scheme {self.scheme_year}"] if self.scheme_year else []
+        day = [f"--as-of {self.as_of}"] if self.as_of else []
+        return " ".join([*year, *day])
+
+    @property
     def is_own_year(self) -> bool:
         """Whether this is how the month itself is priced, and published."""
         return self == OWN_YEAR

@@ -24,6 +24,7 @@ from pipelines.basis import (
     scheme_year_of,
 )
 from pipelines.pricing_run import Agreed, Rulebook, by_pair_of, names_of, rulebook_for
+from pipelines.publishing import opened_mart
 from pipelines.scheme_packs import scheme_for
 from pipelines.working_days import working_days
 from pipelines.workspace import UserError, Workspace
@@ -80,12 +81,6 @@ class ContractStatement:
         """Provider and payer, by column."""
         return dict(zip(PAIR, (self.provider_code, self.commissioner_code), strict=True))
 
-    @property
-    def reason_codes(self) -> list[str]:
-        """The reasons its contract lines have, in the order they are met."""
-        codes = [code for name in _BY_LINE for code in self.tables[name]["reason_code"]]
-        return list(dict.fromkeys(codes))
-
 
 @dataclass(frozen=True, slots=True)
 class Outturn:
@@ -109,9 +104,8 @@ def read_statement(
     Raises `UserError` where the month is not published, or has nothing of the contract.
     """
     basis = workspace.basis
-    option = f" --scheme {basis.scheme_year}" if basis.scheme_year else ""
-    option += f" --as-of {basis.as_of}" if basis.as_of else ""
-    how = f"Run it first: sus-pricing run --month {month}{option}."
+    command = f"sus-pricing run --month {month} {basis.options}".rstrip()
+    how = f"Run it first: {command}."
     with _mart(workspace, how) as mart:
         run = _run_of(mart, month, basis)
         if run is None:
@@ -170,15 +164,7 @@ class _Mart:
 
 @contextmanager
 def _mart(workspace: Workspace, how: str) -> Iterator[_Mart]:
-    if not workspace.mart.is_file():
-        raise UserError(f"Nothing is published yet. {how}")
-    with duckdb.connect(str(workspace.mart), read_only=True) as connection:
-        tables = {row[0] for row in connection.sql("SHOW TABLES").fetchall()}
-        if not set(_TABLES) <= tables:
-            raise UserError(
-                f"{workspace.shown(workspace.mart)} was made by an earlier version of "
-                "sus-pricing. Move it away and run every month again."
-            )
+    with opened_mart(workspace, _TABLES, how) as connection:
         yield _Mart(connection, workspace.basis)
 
 
@@ -237,8 +223,8 @@ def outturn(workspace: Workspace, statement: ContractStatement) -> Outturn:
             agreed = _of_contract(rulebook.agreed(year, month), statement)
         except UserError as error:
             return _none(statement, str(error))
-        facts = _Facts.of(mart, statement, rulebook, agreed, known)
         names = names_of(rulebook, month, *statement.pair.values())
+        facts = _Facts.of(mart, names, rulebook, agreed, known)
         weights, not_estimated = _weights(mart, statement, names, rulebook.pack.scheme, year)
     to_come = year[len(known) :]
     found = [
@@ -272,16 +258,14 @@ class _Facts:
     def of(
         cls,
         mart: _Mart,
-        statement: ContractStatement,
+        names: Names,
         rulebook: Rulebook,
         agreed: Agreed,
         known: list[str],
     ) -> "_Facts":
-        month = statement.activity_month
-        names = names_of(rulebook, month, *statement.pair.values())
         in_months = "list_contains($months, activity_month)"
         lines, sections, baselines = (
-            by_pair_of(rulebook, month, mart.read(table, in_months, names, months=known).lazy())
+            by_pair_of(rulebook, known[-1], mart.read(table, in_months, names, months=known).lazy())
             for table in ("priced_lines", "contract_statement", "excluded_drugs_baseline")
         )
         of_lines = contract_lines.of_month(nw.from_native(lines), rulebook.pack.scheme)
@@ -383,8 +367,8 @@ def _in_form(
 
 def _to_date(name: str, ends: str) -> str:
     """The name of an amount of the year to date: `value_to_date_pence` of `value_pence`."""
-    stem, _, unit = name.partition("_pence")
-    return f"{stem}{ends}_pence" if name.endswith("_pence") else f"{stem}{ends}{unit}"
+    unit = "_pence" if name.endswith("_pence") else ""
+    return f"{name.removesuffix(unit)}{ends}{unit}"
 
 
 def _weights(
@@ -529,15 +513,16 @@ def _beside(statement: ContractStatement, lines: pl.DataFrame) -> pl.DataFrame:
         pence=-pl.col("payable_pence"),
         paragraph=none,
     )
-    of_contract = [
-        statement.tables[name].select(
-            section=pl.lit(name),
-            contract_line="contract_line",
-            pence=_known_payable(name),
-            paragraph="paragraph",
-        )
-        for name in _BY_LINE
+    by_line = [
+        statement.tables[name].with_columns(section=pl.lit(name)) for name in CONTRACT_SECTIONS
     ]
+    # Of a blend at least what is fixed is known.
+    of_contract = pl.concat(by_line, how="diagonal").select(
+        "section",
+        "contract_line",
+        pence=pl.coalesce("payable_pence", "fixed_pence"),
+        paragraph="paragraph",
+    )
     of_sections = (
         statement.tables["contract_statement"]
         .filter(~pl.col("section").is_in(list(_BY_LINE)))
@@ -546,17 +531,10 @@ def _beside(statement: ContractStatement, lines: pl.DataFrame) -> pl.DataFrame:
     is_by_line = pl.col("section").is_in(list(_BY_LINE))
     line = pl.when(is_by_line).then(pl.concat_str("section", "contract_line", separator=": "))
     return (
-        pl.concat([of_lines, *of_contract, of_sections])
+        pl.concat([of_lines, of_contract, of_sections])
         .group_by(part=pl.coalesce(line, "section"))
         .agg(pl.sum("pence"), pl.col("paragraph").drop_nulls().first())
     )
-
-
-def _known_payable(section: str) -> pl.Expr:
-    """What is known of what contract lines pay: of a blend, at least what is fixed."""
-    if section == "blended":
-        return pl.coalesce("payable_pence", "fixed_pence")
-    return pl.col("payable_pence")
 
 
 def _collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:

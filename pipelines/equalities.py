@@ -147,17 +147,14 @@ def _of_contract_lines(
     What goes by a plan is tied by what was done and what was planned: what a difference from it
     pays is the rule's alone.
     """
-    scheme, months = rulebook.pack.scheme, months_of_year_to(month)
+    scheme = rulebook.pack.scheme
     table = scheme.contract_lines.table
     section_of = {row.line: row.section for row in table}
     section = pl.col("contract_line").replace_strict(
         section_of, default=None, return_dtype=pl.String
     )
-    agreed = rulebook.agreed(months)
-    plans, counts = (
-        one.filter(activity_month=month).with_columns(section=section)
-        for one in (agreed.plans, agreed.counts)
-    )
+    agreed = rulebook.agreed([month])
+    plans, counts = (one.with_columns(section=section) for one in (agreed.plans, agreed.counts))
     of_records = priced.filter(pl.col("section").is_in(list(CONTRACT_SECTIONS)))
     expected = _from_records(of_records, scheme)
     to_date = _from_records(_to_date(workspace, month, rulebook, of_records, section), scheme)

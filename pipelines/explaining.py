@@ -168,7 +168,10 @@ def _not_published(
     """Why there is nothing to explain, and what to do."""
     others = _other_bases(connection, record_id)
     if others:
-        published = "; ".join(f"{_rules_of(other)} ({_options(other)})" for other in others)
+        published = "; ".join(
+            f"{_rules_of(other)} ({other.options or 'without --scheme and --as-of'})"
+            for other in others
+        )
         return (
             f"Record '{record_id}' is not published under {_rules_of(basis)}. It is under: "
             f"{published}. Explain it with those options, or run its month with the ones you gave."
@@ -564,13 +567,6 @@ def _other_bases(connection: duckdb.DuckDBPyConnection, record_id: str) -> list[
 def _rules_of(basis: PricingBasis) -> str:
     year = f"the rules of {basis.scheme_year}" if basis.scheme_year else "its own year's rules"
     return f"{year} as known on {basis.as_of}" if basis.as_of else year
-
-
-def _options(basis: PricingBasis) -> str:
-    """The options of a command that name a basis."""
-    year = [f"--scheme {basis.scheme_year}"] if basis.scheme_year else []
-    day = [f"--as-of {basis.as_of}"] if basis.as_of else []
-    return " ".join([*year, *day]) or "without --scheme and --as-of"
 
 
 def _rules(basis: PricingBasis, scheme: Scheme) -> str:

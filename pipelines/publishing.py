@@ -12,7 +12,8 @@ the schema `repriced`, so that no query over a month's own tables can mix the tw
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -643,6 +644,30 @@ def _made_with(workspace: Workspace, month: str) -> str:
             "it was not published. Run the month again."
         )
     return made_with.pop()
+
+
+@contextmanager
+def opened_mart(
+    workspace: Workspace, tables: Iterable[str], how: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published mart, to read these tables of the workspace's basis.
+
+    Raises `UserError` where nothing is published, which says `how` to, or where the mart was made
+    before it had the tables.
+    """
+    if not workspace.mart.is_file():
+        raise UserError(f"Nothing is published yet. {how}")
+    with duckdb.connect(str(workspace.mart), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?",
+            [schema_of(workspace.basis)],
+        ).fetchall()
+        if not set(tables) <= {name for (name,) in rows}:
+            raise UserError(
+                f"{workspace.shown(workspace.mart)} was made by an earlier version of "
+                "sus-pricing. Move it away and run every month again."
+            )
+        yield connection
 
 
 def published_notices(workspace: Workspace, month: str) -> list[str]:

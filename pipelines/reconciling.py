@@ -8,7 +8,6 @@ are compared, or what a cause is (`pricing.reconciliation`).
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import narwhals.stable.v2 as nw
 import polars as pl
 
@@ -23,6 +22,7 @@ from pipelines.price_books.annex_a import (
     SHORT_STAY,
 )
 from pipelines.pricing_run import Rulebook, priced_path, rulebook_for
+from pipelines.publishing import opened_mart
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
 from pricing import reconciliation
@@ -201,21 +201,8 @@ def read_reconciliation(workspace: Workspace, month: str) -> dict[str, pl.DataFr
     Raises `UserError` where the month is not published on the workspace's basis.
     """
     how = f"Run it first: sus-pricing run --month {month}."
-    if not workspace.mart.is_file():
-        raise UserError(f"Nothing is published yet. {how}")
     schema, basis = schema_of(workspace.basis), workspace.basis.name
-    with duckdb.connect(str(workspace.mart), read_only=True) as mart:
-        tables = {
-            row[0]
-            for row in mart.execute(
-                "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?", [schema]
-            ).fetchall()
-        }
-        if not set(_TABLES) <= tables:
-            raise UserError(
-                f"{workspace.shown(workspace.mart)} was made by an earlier version of "
-                "sus-pricing. Move it away and run every month again."
-            )
+    with opened_mart(workspace, _TABLES, how) as mart:
         found = {
             name: pl.DataFrame(
                 mart.sql(

@@ -484,12 +484,13 @@ class _Year:
 
     def variable(self) -> dict[str, nw.Expr]:
         """What each line pays beside what is fixed, of the month and to date."""
-        is_known, is_whole = nw.col("missing").is_null(), nw.lit(self.is_whole)
+        is_known = nw.col("missing").is_null()
         to_date, before = nw.col("by_terms_to_date"), nw.col("by_terms_before")
         by_unit = self.is_of(EACH_UNIT, ADDITION)
         has_all = nw.col("rows_payable_to_date") == nw.col("rows_done_to_date")
-        is_all_known = (is_whole | ~self._is_by_records()) & ~self._has_uncounted()
-        units_to_date = nw.when(has_all & is_all_known).then(nw.col("payable_pence_to_date"))
+        units_to_date = nw.when(has_all & self._is_year_known()).then(
+            nw.col("payable_pence_to_date")
+        )
 
         def of(by_units: nw.Expr, by_terms: nw.Expr) -> nw.Expr:
             rows: list[Row] = [(self.is_of(NO_ADJUSTMENT), 0), (by_unit, by_units)]
@@ -527,7 +528,7 @@ class _Year:
 
     def shown(self) -> dict[str, nw.Expr]:
         """What stands beside the payment: null where it is not known, or has no meaning."""
-        is_known = (nw.lit(self.is_whole) | ~self._is_by_records()) & ~self._has_uncounted()
+        is_known = self._is_year_known()
         is_uncounted = self.is_of(source=COUNTS) & (nw.col("rows_done_month") == 0)
         has_units = ~self.is_of(source=BEST_PRACTICE) & ~self.is_of(source=TERMS)
         has_value = ~self.is_of(AMOUNT_EACH, source=TERMS)
@@ -600,6 +601,10 @@ class _Year:
     def _has_uncounted(self) -> nw.Expr:
         """Whether a month is not counted, of those from the first with a count or a plan."""
         return self.is_of(source=COUNTS) & (nw.col("months_counted") < nw.col("months_from"))
+
+    def _is_year_known(self) -> nw.Expr:
+        """Whether what was done is known of every month of the year to date."""
+        return (nw.lit(self.is_whole) | ~self._is_by_records()) & ~self._has_uncounted()
 
     def _is_by_records(self) -> nw.Expr:
         return self.is_of(source=LINES) | self.is_of(source=BEST_PRACTICE)

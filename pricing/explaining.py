@@ -256,7 +256,12 @@ def pounds(pence: int) -> str:
     return f"{sign}£{size // 100:,}.{size % 100:02}"
 
 
-def _percent(ppm: int) -> str:
+def percent(ppm: int) -> str:
+    """A share in per cent, without needless zeros.
+
+    >>> percent(12_500), percent(1_000_000)
+    ('1.25%', '100%')
+    """
     return f"{Decimal(ppm).scaleb(-4).normalize():f}%"
 
 
@@ -546,7 +551,7 @@ def _variable(of: _Valued) -> UnderMechanism:
     rate, citation = variable.rate_ppm, of.scheme.citation(path)
     if value is None:
         return UnderMechanism(API_VARIABLE, _NO_PRICE, citation, None)
-    how = f"{_percent(rate)} of the value {pounds(value)}"
+    how = f"{percent(rate)} of the value {pounds(value)}"
     return UnderMechanism(API_VARIABLE, how, citation, _rounded(value, rate, of.scheme))
 
 
@@ -577,7 +582,7 @@ def _of_emergency_care(of: _Valued) -> UnderMechanism:
     rate = scheme.best_practice_tariffs.blended_difference_rate_ppm
     addition = _rounded(value - at_base, rate, scheme)
     how = (
-        f"{under.how}; in addition {_percent(rate)} of what best practice makes of it, "
+        f"{under.how}; in addition {percent(rate)} of what best practice makes of it, "
         f"{pounds(value)} less {pounds(at_base)}: {pounds(addition)}, within the plan and beyond it"
     )
     citation = f"{under.citation}; {scheme.citation(_BLENDED_BEST_PRACTICE)}"
@@ -605,7 +610,7 @@ def _of_difference(name: str, path: str, of: _Valued, at: str = "") -> UnderMech
     beyond_plan = _rounded(value, rate, scheme)
     of_what = f"the value {at} {pounds(value)}" if at else "the value"
     how = (
-        f"by the contract's plan: nothing more for planned activity, {_percent(rate)} of "
+        f"by the contract's plan: nothing more for planned activity, {percent(rate)} of "
         f"{of_what}, {pounds(beyond_plan)}, paid beyond it and taken back below it"
     )
     return UnderMechanism(name, how, citation, None, beyond_plan_pence=beyond_plan)
@@ -646,7 +651,7 @@ def _charged(of: _Valued) -> UnderMechanism:
     rates = {rate: scheme.parameters[f"overseas_visitors.{rate}"].value for rate in given}
     charges = {rate: _rounded(value, ppm, scheme) for rate, ppm in rates.items()}
     each = [
-        f"{pounds(charges[rate])} ({_percent(ppm)} of the value) {_RATES[rate]}"
+        f"{pounds(charges[rate])} ({percent(ppm)} of the value) {_RATES[rate]}"
         for rate, ppm in rates.items()
     ]
     charge = stored if stored in charges.values() else charges.get("charge_ppm")

@@ -55,10 +55,9 @@ def differences(
     """What the lines of contracts pay more or less of themselves, by rule.
 
     Takes priced lines of the same records under each year's rules, and what the first rounds to;
-    gives `rule`, how the lines are
-    paid (`mechanism_before`, `mechanism_after`), the `lines` that differ by it, and
-    `difference_pence`. A line that has no amount of its own pays nothing here: its contract does,
-    so that lines which are paid in another way may differ by nothing.
+    gives `rule`, how the lines are paid (`mechanism_before`, `mechanism_after`), the `lines` that
+    differ by it, and `difference_pence`. A line that has no amount of its own pays nothing here:
+    its contract does, so that lines which are paid in another way may differ by nothing.
     """
     both = _side(before, "before").join(_side(after, "after"), on=list(_LINE), how="full")
     both = both.with_columns(

@@ -118,10 +118,9 @@ def show(of: "ContractStatement") -> None:
             _print(_lines_table(f"{title}, {months[0]} to {months[-1]}", lines, "_to_date"))
         _print(_grounds_table(f"{title}: why", lines))
     if not of.is_current:
-        option = "" if of.basis.is_own_year else f" --scheme {of.scheme_year}"
+        command = f"sus-pricing run --month {of.activity_month} {of.basis.options}".rstrip()
         out.print(
-            "[bold yellow]This statement is out of date. Run it again: "
-            f"sus-pricing run --month {of.activity_month}{option}[/]\n",
+            f"[bold yellow]This statement is out of date. Run it again: {command}[/]\n",
             soft_wrap=True,
         )
 
@@ -161,8 +160,7 @@ def _sections_table(of: "ContractStatement") -> Table:
             row["paragraph"],
         )
     table.add_section()
-    totals = (int(sections[name].sum()) for name in ("known_payable_pence", "open_lines"))
-    known, open_lines = totals
+    known, open_lines = (int(sections[n].sum()) for n in ("known_payable_pence", "open_lines"))
     table.add_row("all by activity", "", "", _pounds(known), _count(open_lines), "")
     return table
 
@@ -233,6 +231,7 @@ def _add_target(table: Table, lines: "pl.DataFrame", ends: str) -> None:
 def _grounds_table(title: str, lines: "pl.DataFrame") -> Table:
     """Why lines pay what they pay: rate, the sentence of the reason, and what it rests on."""
     from pipelines.reasons import reasons
+    from pricing.explaining import percent
 
     said = {row["reason_code"]: _sentences(row) for row in reasons()}
     table = _table(title, (), ())
@@ -243,7 +242,8 @@ def _grounds_table(title: str, lines: "pl.DataFrame") -> Table:
     grounds = ("rate_ppm", "reason_code", "paragraph")
     alike = lines.group_by(grounds, maintain_order=True).agg("contract_line")
     for row in alike.iter_rows(named=True):
-        names, rate = ", ".join(row["contract_line"]), _percent(row["rate_ppm"])
+        names, ppm = ", ".join(row["contract_line"]), row["rate_ppm"]
+        rate = _NOTHING if ppm is None else percent(ppm)
         table.add_row(names, rate, said[row["reason_code"]], row["paragraph"])
     return table
 
@@ -265,7 +265,7 @@ def _show_outturn(estimate: "Outturn") -> None:
         _print(_outturn_table(title, estimate, methods))
         out.print(f"{NOT_IN_IT} Nor are units without a price.", soft_wrap=True)
     else:
-        out.print(f"{title}")
+        out.print(title)
     for method, how in METHODS.items():
         why = estimate.not_estimated.get(method)
         said = f"not estimated. {why}" if why else how
@@ -367,15 +367,6 @@ def _pounds(pence: int | None) -> str:
 
 def _count(number: int | None) -> str:
     return _NOTHING if number is None else f"{number:,}"
-
-
-def _percent(ppm: int | None) -> str:
-    """A rate in per cent, without needless zeros."""
-    return (
-        _NOTHING
-        if ppm is None
-        else f"{ppm // 10_000}.{ppm % 10_000:04}".rstrip("0").rstrip(".") + "%"
-    )
 
 
 def _document(

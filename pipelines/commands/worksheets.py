@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import xlsxwriter
 
+from pipelines.commands.statement import NOT_IN_IT
 from pipelines.workspace import replacing
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def write_statement(
 
 
 def _write_about(book: Any, of: "ContractStatement", estimate: "Outturn") -> None:
-    from pipelines.commands.statement import NOT_IN_IT
     from pricing.forecast_outturn import METHODS
 
     sheet = book.add_worksheet("about")

@@ -16,7 +16,6 @@ from typing import Any
 Row = Mapping[str, Any]
 Contract = tuple[str, str]
 HALF, WHOLE, FIFTH, MILLION = Fraction(1, 2), Fraction(1), Fraction(1, 5), 1_000_000
-TEN_BILLION_POUNDS = 1_000_000_000_000
 
 
 @dataclass(frozen=True)

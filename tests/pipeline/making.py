@@ -216,6 +216,17 @@ def add_other_unit_prices(book: Path) -> None:
         manifest.write('other_unit_prices = "other_unit_prices.csv"\n')
 
 
+def add_book_of_2026_27(workspace: Workspace) -> None:
+    """The book of the cases, said to be of 2026/27 too."""
+    shelf = workspace.data / "price_books"
+    shutil.copytree(shelf / "cases", shelf / "cases-2026")
+    manifest = shelf / "cases-2026" / "manifest.toml"
+    text = manifest.read_text("utf-8").replace('"2024-25"', '"2026-27"')
+    text = text.replace('"cases"', '"cases-2026"').replace("2024-0", "2026-0")
+    manifest.write_text(text, "utf-8")
+    add_other_unit_prices(shelf / "cases-2026")
+
+
 def land(workspace: Workspace, name: str, content: bytes | Sequence[Record] | str) -> Path:
     """Puts a file in the landing folder: bytes, text, or an extract of records."""
     path = workspace.landing / name

@@ -17,7 +17,7 @@ import fastexcel
 import polars as pl
 import pytest
 from pipeline import making
-from pipeline.making import add_other_unit_prices, land, land_good_month, new_workspace
+from pipeline.making import add_book_of_2026_27, land, land_good_month, new_workspace
 from typer.testing import CliRunner, Result
 
 from pipelines.basis import PricingBasis, months_of
@@ -51,13 +51,7 @@ OTHER = PricingBasis("2026-27")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """April and May 2024 of a contract, each under its own year and under 2026/27."""
     workspace = new_workspace(tmp_path_factory.mktemp("statements"))
-    shelf = workspace.data / "price_books"
-    shutil.copytree(shelf / "cases", shelf / "cases-2026")
-    manifest = shelf / "cases-2026" / "manifest.toml"
-    text = manifest.read_text("utf-8").replace('"2024-25"', '"2026-27"')
-    text = text.replace('"cases"', '"cases-2026"').replace("2024-0", "2026-0")
-    manifest.write_text(text, "utf-8")
-    add_other_unit_prices(shelf / "cases-2026")
+    add_book_of_2026_27(workspace)
     land(workspace, "plans.csv", PLANS)
     land(workspace, "terms.csv", TERMS)
     land(workspace, "counts.csv", COUNTS)

@@ -28,7 +28,7 @@ from pipeline.making import (
     START,
     STAY,
     UNBUNDLED,
-    add_other_unit_prices,
+    add_book_of_2026_27,
     attendance,
     land,
     new_workspace,
@@ -77,13 +77,7 @@ CONTRACTS = "RGT,13Q,,specialised,,,,,1000.00,2024-04-01,2025-03-31\n"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """April and May 2024 of two contracts, each under its own year and under 2026/27."""
     workspace = new_workspace(tmp_path_factory.mktemp("equalities"))
-    shelf = workspace.data / "price_books"
-    shutil.copytree(shelf / "cases", shelf / "cases-2026")
-    manifest = shelf / "cases-2026" / "manifest.toml"
-    text = manifest.read_text("utf-8").replace('"2024-25"', '"2026-27"')
-    text = text.replace('"cases"', '"cases-2026"').replace("2024-0", "2026-0")
-    manifest.write_text(text, "utf-8")
-    add_other_unit_prices(shelf / "cases-2026")
+    add_book_of_2026_27(workspace)
     for cells, rows in (
         (COUNT_CELLS, COUNTS),
         (PLAN_CELLS, PLANS),
