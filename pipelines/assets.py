@@ -26,7 +26,9 @@ from pipelines import (
 )
 from pipelines.basis import PricingBasis
 from pipelines.workspace import UserError, Workspace
-from pricing.scheme import SchemePackError
+from pricing.scheme_tables import (
+    SchemePackError,
+)
 from schemas.contract_statements import (
     BLENDED,
     CONTRACT_LINES_OF_MONTH,

@@ -24,7 +24,9 @@ from pipelines.commands.console import months as valid_months
 from pipelines.commands.console import scheme_year as valid_scheme_year
 from pipelines.commands.jobs import run_month
 from pipelines.workspace import UserError, Workspace, keep_private, replacing
-from pricing.scheme import SchemePackError
+from pricing.scheme_tables import (
+    SchemePackError,
+)
 
 app = typer.Typer(
     help="Prices SUS+ extracts under the NHS Payment Scheme and publishes them in DuckDB.",

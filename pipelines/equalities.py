@@ -23,6 +23,9 @@ from pricing.contracts import PAIR
 from pricing.ebi import ZERO_PRICE
 from pricing.money import PPM, times_ppm
 from pricing.scheme import (
+    Scheme,
+)
+from pricing.scheme_tables import (
     ADDITION,
     AMOUNT_EACH,
     BEST_PRACTICE,
@@ -31,7 +34,6 @@ from pricing.scheme import (
     EACH_UNIT,
     LINES,
     ContractLine,
-    Scheme,
 )
 
 _LINE = [*PAIR, "section", "contract_line"]

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from pipelines.basis import scheme_year_of
 from pipelines.workspace import UserError, Workspace
-from pricing.scheme import Pack, Scheme, SchemePackError, read_pack
+from pricing.scheme import (
+    Pack,
+    Scheme,
+    read_pack,
+)
+from pricing.scheme_tables import (
+    SchemePackError,
+)
 
 _YEAR_STARTS_IN = 4
 

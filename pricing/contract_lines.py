@@ -28,6 +28,10 @@ from pricing.money import LARGEST_PENCE, apply_ppm
 from pricing.plan_difference import share_of_difference
 from pricing.reasons import StatementReason
 from pricing.scheme import (
+    PAYS_FOR_DIFFERENCE,
+    Scheme,
+)
+from pricing.scheme_tables import (
     ADDITION,
     AMOUNT_EACH,
     BEST_PRACTICE,
@@ -37,12 +41,10 @@ from pricing.scheme import (
     EACH_UNIT,
     LINES,
     NO_ADJUSTMENT,
-    PAYS_FOR_DIFFERENCE,
     SHORTFALL,
     TERMS,
     WITHHELD,
     ContractLine,
-    Scheme,
     SchemePackError,
 )
 from schemas.contract_statements import CONTRACT_LINES_OF_MONTH

@@ -14,7 +14,12 @@ import narwhals.stable.v2 as nw
 
 from pricing.contract_lines import KEYS
 from pricing.money import LARGEST_PENCE
-from pricing.scheme import BEST_PRACTICE, Scheme
+from pricing.scheme import (
+    Scheme,
+)
+from pricing.scheme_tables import (
+    BEST_PRACTICE,
+)
 
 STRAIGHT_LINE = "straight_line"
 WORKING_DAYS = "working_days"

@@ -4,6 +4,8 @@ Belongs here: the arithmetic that every engine must do alike, so integers only. 
 belong here: any price, factor or rate, or the choice of rounding quantum (scheme packs).
 """
 
+from fractions import Fraction
+
 import narwhals.stable.v2 as nw
 
 PPM = 1_000_000
@@ -36,6 +38,16 @@ def times_ppm(pence: int, ppm: int, quantum_pence: int = 1) -> int:
     """
     unit = PPM * quantum_pence
     size = (abs(pence) * ppm + unit // 2) // unit * quantum_pence
+    return -size if pence < 0 else size
+
+
+def rounded(pence: Fraction, quantum_pence: int = 1) -> int:
+    """An exact amount rounded to `quantum_pence`, halves away from zero.
+
+    >>> [rounded(Fraction(pence, 2)) for pence in (5, -5, 4)], rounded(Fraction(150), 100)
+    ([3, -3, 2], 200)
+    """
+    size = int(abs(pence) / quantum_pence + Fraction(1, 2)) * quantum_pence
     return -size if pence < 0 else size
 
 

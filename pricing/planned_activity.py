@@ -18,6 +18,9 @@ from pricing.local_prices import LOCAL
 from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.money import PPM, apply_ppm
 from pricing.scheme import (
+    Scheme,
+)
+from pricing.scheme_tables import (
     ADDITION,
     AMOUNT_EACH,
     BEST_PRACTICE,
@@ -29,7 +32,6 @@ from pricing.scheme import (
     TERMS,
     WITHHELD,
     ContractLine,
-    Scheme,
 )
 
 ACCIDENT_AND_EMERGENCY = "accident_and_emergency"

@@ -2,16 +2,27 @@
 
 Belongs here: the parameters that rules take, grouped as in the pack, and the check that a
 pack gives each of them, dated, cited, of the right type and in range, or says why it cannot.
-Does not belong here: the values (`data/schemes/`), files (`pipelines.scheme_packs`), or the
-rules.
+Does not belong here: the values (`data/schemes/`), what a row of a table may say
+(`pricing.scheme_tables`), files (`pipelines.scheme_packs`), or the rules.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+from pricing.scheme_tables import (
+    CONTRACT_SECTIONS,
+    CQUIN,
+    LINES,
+    SHORTFALL,
+    TABLES,
+    ContractLine,
+    DecisionRow,
+    SchemePackError,
+    citation,
+)
 from schemas.priced_line import (
     FIRST_ATTENDANCES,
     OUTPATIENT_PROCEDURE,
@@ -23,14 +34,6 @@ BASES = ("cited", "local", "assumed")
 STATUSES = ("final", "proposed")
 PAYS_FOR_ACTIVITY = "activity"
 PAYS_FOR_DIFFERENCE = "difference_from_plan"
-
-
-class SchemePackError(ValueError):
-    """A scheme pack that cannot be used; `faults` lists everything wrong with it."""
-
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = faults
-        super().__init__("; ".join(faults))
 
 
 class Section:
@@ -53,43 +56,6 @@ class Section:
                     return self._values[name]
                 raise SchemePackError([self._absent[name]])
             raise AttributeError(name)
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionRow:
-    """A row of a decision table: it decides where all of `when` hold and no row above did."""
-
-    rule: str
-    when: tuple[str, ...]
-    pays: str
-    citation: str
-
-    @property
-    def condition(self) -> str:
-        """What must hold, in words.
-
-        >>> DecisionRow("blended", ("is_nhs_provider", "has_unit_price"), "", "").condition
-        'NHS provider, has unit price'
-        """
-        words = [fact.removeprefix("is_").replace("_", " ") for fact in self.when]
-        return ", ".join(words).replace("nhs", "NHS").replace("api", "API") or "otherwise"
-
-
-@dataclass(frozen=True, slots=True)
-class ContractLine:
-    """What a contract plans, counts and pays for as one, and how it pays.
-
-    `rate` is the path of the rate, None where the parties agree on it; `of` names the line of
-    whose fixed payment an incentive is a share.
-    """
-
-    line: str
-    section: str
-    source: str
-    pays: str
-    rate: str | None
-    of: str | None
-    citation: str
 
 
 class Rounding(Section):
@@ -291,6 +257,7 @@ class CostAdjustment(Section):
 
     uplift_ppm: int
     efficiency_ppm: int
+    net_uplift_is: str
     previous_year_uplift_ppm: int
     previous_year_efficiency_ppm: int
     cnst_maternity_ppm: int
@@ -448,6 +415,7 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "variable_element.pays": (PAYS_FOR_ACTIVITY, PAYS_FOR_DIFFERENCE),
     "best_practice_tariffs.pays": _DIFFERENCE_OR_PRICE,
     "advice_and_guidance.pays": _DIFFERENCE_OR_PRICE,
+    "cost_adjustment.net_uplift_is": ("difference", "product"),
     "top_ups.paid_in": ("variable_element", "fixed_element"),
     "low_volume.exception_kinds": (
         "patient_choice_without_contract",
@@ -459,75 +427,6 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "low_volume.items_paid_apart": ITEM_CATEGORIES,
     "excluded_items.lowest_of": ("actual_cost", "framework_price", "reference_price"),
 }
-MECHANISM_RULES = (
-    "private_patient",
-    "not_nhs_funded",
-    "overseas_visitor",
-    "low_volume_block",
-    "hrg_retired",
-    "excluded_item",
-    "mechanism_agreed",
-    "increasing_capacity_framework",
-    "subcontracted",
-    "contract_not_known",
-    "below_contract_threshold",
-    "outside_api",
-    "small_armed_forces_contract",
-    "within_core_price",
-    "unbundled_service",
-    "locally_agreed_service",
-    "advice_and_guidance",
-    "elective_activity",
-    "blended_activity",
-    "fixed_element",
-    "unit_price",
-    "no_unit_price",
-)
-"""Every rule that a decision table of payment mechanisms may have; reasons go by them."""
-MECHANISM_FACTS = (
-    "is_private_patient",
-    "is_not_nhs_funded",
-    "is_chargeable_overseas_visitor",
-    "is_covered_by_block",
-    "is_hrg_retired",
-    "is_excluded_item",
-    "is_mechanism_agreed",
-    "is_under_framework",
-    "is_subcontracted",
-    "is_contract_not_known",
-    "is_below_contract_threshold",
-    "is_outside_api",
-    "is_small_armed_forces_contract",
-    "is_within_core_price",
-    "is_unbundled",
-    "is_locally_agreed_service",
-    "is_advice_and_guidance",
-    "is_nhs_provider",
-    "is_elective_activity",
-    "is_blended_activity",
-    "has_unit_price",
-)
-"""What the rows of a decision table of payment mechanisms may ask of a line."""
-AS_AGREED = "as_agreed"
-BY_SERVICE = "by_service"
-LINES, BEST_PRACTICE, COUNTS, TERMS = "lines", "best_practice", "counts", "terms"
-EACH_UNIT, DIFFERENCE, AMOUNT_EACH = "each_unit", "difference_from_plan", "agreed_amount_each"
-SHORTFALL, NO_ADJUSTMENT, WITHHELD, ADDITION = "shortfall", "no_adjustment", "withheld", "addition"
-SHAPES = {
-    EACH_UNIT: (LINES, COUNTS),
-    DIFFERENCE: (LINES, BEST_PRACTICE, COUNTS),
-    AMOUNT_EACH: (COUNTS,),
-    SHORTFALL: (TERMS,),
-    NO_ADJUSTMENT: (TERMS,),
-    WITHHELD: (TERMS,),
-    ADDITION: (BEST_PRACTICE,),
-}
-"""How a contract line may pay, and where the activity may come from that it pays for: priced
-lines, what best practice adds to them, counts that the user gives, or the contract's terms."""
-CONTRACT_SECTIONS = {"variable_element": "api_variable", "blended": "api_blended"}
-"""The payment mechanism whose lines a section of a contract's statement is made of."""
-CQUIN = "cquin"
-_NEEDS_RATE = (EACH_UNIT, ADDITION)
 _YEARS_IN = ("price_year", "reference_years", "uplift_years", "rolled_forward_from")
 _SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
 
@@ -717,8 +616,8 @@ def _versions(
             )
         try:
             value = (
-                _TABLES[wanted](path, version, documents)
-                if wanted in _TABLES
+                TABLES[wanted](path, version, documents)
+                if wanted in TABLES
                 else _typed(path, version["value"], wanted)
             )
         except SchemePackError as error:
@@ -731,7 +630,7 @@ def _versions(
             unit=version["unit"],
             effective_from=version["effective_from"],
             published_on=version["published_on"],
-            citation=_citation(version, documents),
+            citation=citation(version, documents),
             basis=version["basis"],
         )
     if faults:
@@ -767,24 +666,6 @@ def _version_faults(
         )
 
 
-def _citation(version: Mapping[str, Any], documents: Mapping[str, Any]) -> str:
-    """Such as `2023/25 ¶39-40, ¶42`; with `reported_in`, the document that tells of another."""
-
-    def titled(key: str) -> str:
-        document = documents[version[key]]
-        return str(document.get("short_title", document["title"]))
-
-    places = [
-        f"¶{place}" if place[:1].isdigit() else place
-        for place in str(version.get("paragraph", "")).split(", ")
-        if place
-    ]
-    origin = f"{titled('document')}, by " if "reported_in" in version else ""
-    telling = titled("reported_in" if "reported_in" in version else "document")
-    assumed = "assumed: " if version["basis"] == "assumed" else ""
-    return f"{assumed}{origin}{telling} {', '.join(places)}".strip()
-
-
 def _typed(path: str, value: Any, wanted: Any) -> Any:
     """`value` as the parameter wants it: lists become tuples, all else must match exactly."""
     if wanted in (int, str, bool, date):
@@ -810,91 +691,15 @@ def _typed(path: str, value: Any, wanted: Any) -> Any:
     return dict(value) if isinstance(value, dict) else tuple(value)
 
 
-def _decision_table(
-    path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
-) -> tuple[DecisionRow, ...]:
-    """The rows of a decision table, in order; the last must decide what no other did."""
-    rows, faults = [], []
-    for where, row, citation in _cited_rows(path, version, documents, ("rule", "when", "pays")):
-        if row["rule"] not in MECHANISM_RULES:
-            faults.append(f"{where} has no rule that is known: '{row['rule']}'")
-        if row["pays"] not in (*PAYMENT_MECHANISMS, AS_AGREED, BY_SERVICE):
-            faults.append(f"{where} pays by '{row['pays']}', which is no mechanism")
-        faults += [
-            f"{where} asks '{fact}', which is not known of a line"
-            for fact in row["when"]
-            if fact.removeprefix("not ") not in MECHANISM_FACTS
-        ]
-        rows.append(DecisionRow(row["rule"], tuple(row["when"]), row["pays"], citation))
-    rules = [row.rule for row in rows]
-    if not faults and len(set(rules)) < len(rules):
-        faults.append(f"'{path}' has a rule twice")
-    if not faults and (not rows or rows[-1].when or any(not row.when for row in rows[:-1])):
-        faults.append(f"the last row of '{path}', and no other, must hold for every line")
-    if faults:
-        raise SchemePackError(faults)
-    return tuple(rows)
-
-
-def _contract_lines(
-    path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
-) -> tuple[ContractLine, ...]:
-    """The rows of a table of contract lines, each a line of its own."""
-    rows, faults = [], []
-    needed = ("line", "section", "from", "pays")
-    for where, row, citation in _cited_rows(path, version, documents, needed):
-        made = ContractLine(
-            line=row["line"],
-            section=row["section"],
-            source=row["from"],
-            pays=row["pays"],
-            rate=row.get("rate"),
-            of=row.get("of"),
-            citation=citation,
-        )
-        faults += [f"{where} {fault}" for fault in _faults_of_contract_line(made, row)]
-        rows.append(made)
-    for section in CONTRACT_SECTIONS:
-        own = [row for row in rows if row.section == section]
-        if sum(row.source == BEST_PRACTICE for row in own) > 1:
-            faults.append(f"'{path}' has best practice of '{section}' twice")
-        planned = {row.line for row in own if row.pays == DIFFERENCE}
-        faults += [
-            f"'{path}' has '{row.line}' of '{row.of}', which is no line of '{section}' with a plan"
-            for row in own
-            if row.pays == WITHHELD and row.of not in planned
-        ]
-    if len({row.line for row in rows}) < len(rows):
-        faults.append(f"'{path}' has a line twice")
-    if faults:
-        raise SchemePackError(faults)
-    return tuple(rows)
-
-
-def _faults_of_contract_line(row: ContractLine, given: Mapping[str, Any]) -> Iterator[str]:
-    known = ("line", "section", "from", "pays", "rate", "of", "paragraph", "document", "basis")
-    for key in given:
-        if key not in (*known, "reported_in"):
-            yield f"has a '{key}', which no row has"
-    if row.section not in CONTRACT_SECTIONS:
-        yield f"is of '{row.section}', not of {' or '.join(CONTRACT_SECTIONS)}"
-    if row.pays not in SHAPES:
-        yield f"pays by '{row.pays}', not by one of {', '.join(SHAPES)}"
-    elif row.source not in SHAPES[row.pays]:
-        yield f"pays by '{row.pays}' from '{row.source}', not from {' or '.join(SHAPES[row.pays])}"
-    if row.rate is not None and PARAMETERS.get(row.rate) is not int:
-        yield f"has the rate '{row.rate}', which is no parameter that is a number"
-    if row.rate is None and row.pays in _NEEDS_RATE:
-        yield f"pays by '{row.pays}' and has no 'rate'"
-
-
 def _contract_line_faults(versions: Mapping[str, tuple[Parameter, ...]]) -> Iterator[str]:
     """What does not go together in the table of contract lines and the rest of the pack."""
     path = "contract_lines.table"
     adjusts = {version.value for version in versions.get("cquin.adjusts_payment", ())}
     for rows in (version.value for version in versions.get(path, ())):
         for row in rows:
-            if row.rate is not None and row.rate not in versions:
+            if row.rate is not None and PARAMETERS.get(row.rate) is not int:
+                yield f"'{path}' has '{row.line}' at '{row.rate}', which is no number of a pack"
+            elif row.rate is not None and row.rate not in versions:
                 yield f"'{path}' has '{row.line}' at '{row.rate}', which the pack does not give"
             if row.line == CQUIN and (row.pays == SHORTFALL) not in adjusts:
                 yield f"'{path}' has '{row.line}' pay by '{row.pays}', not as 'cquin' says"
@@ -937,41 +742,6 @@ def _points_of_delivery(mechanism: str, versions: Mapping[str, tuple[Parameter, 
 def _of_longest_prefix(hrg: str, codes: Mapping[str, str]) -> str:
     fitting = sorted((prefix for prefix in codes if hrg.startswith(prefix)), key=len)
     return codes[fitting[-1]] if fitting else UNBUNDLED_OTHER
-
-
-def _cited_rows(
-    path: str, version: Mapping[str, Any], documents: Mapping[str, Any], needed: tuple[str, ...]
-) -> list[tuple[str, Mapping[str, Any], str]]:
-    """Each row of a table with its place in words and its citation.
-
-    A row may cite a document of its own, and have a basis of its own.
-    """
-    rows, faults = [], []
-    given = version["value"]
-    if not isinstance(given, list) or not all(isinstance(row, Mapping) for row in given):
-        raise SchemePackError([f"'{path}' must be a list of rows"])
-    for number, row in enumerate(given, 1):
-        where = f"row {number} of '{path}'"
-        missing = [key for key in (*needed, "paragraph") if key not in row]
-        if missing:
-            faults.append(f"{where} has no '{missing[0]}'")
-            continue
-        of_table = ("basis",) if "document" in row else ("basis", "document", "reported_in")
-        cited = {**{key: version[key] for key in of_table if key in version}, **row}
-        if cited["document"] not in documents:
-            faults.append(f"{where} cites '{cited['document']}', which is not under [documents]")
-            continue
-        rows.append((where, row, _citation(cited, documents)))
-    if faults:
-        raise SchemePackError(faults)
-    return rows
-
-
-_TABLES: Mapping[Any, Callable[..., tuple[Any, ...]]] = {
-    tuple[DecisionRow, ...]: _decision_table,
-    tuple[ContractLine, ...]: _contract_lines,
-}
-"""How a parameter that is a table of rows is read, by its type."""
 
 
 def _refuse_out_of_range(path: str, values: Sequence[Any]) -> None:

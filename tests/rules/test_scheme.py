@@ -24,8 +24,10 @@ from pricing.scheme import (
     SECTIONS,
     STATUSES,
     Scheme,
-    SchemePackError,
     read_scheme,
+)
+from pricing.scheme_tables import (
+    SchemePackError,
 )
 
 SHIPPED = PROJECT / "data" / "schemes" / "2024-25.toml"
@@ -730,8 +732,7 @@ TABLE = "'contract_lines.table'"
         (with_line("DC", rate=None), f"row 1 of {TABLE} pays by 'each_unit' and has no 'rate'"),
         (
             with_line("DC", rate="variable_element.pays"),
-            f"row 1 of {TABLE} has the rate 'variable_element.pays', which is no parameter that is "
-            "a number",
+            f"{TABLE} has 'DC' at 'variable_element.pays', which is no number of a pack",
         ),
         (
             with_line("DC", rate="uec_blend.variable_rate_ppm"),

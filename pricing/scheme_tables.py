@@ -1,0 +1,257 @@
+"""The tables of a scheme pack: rules and recipes as rows, each with its paragraph.
+
+Belongs here: what a row of each table may say, and reading a table whole. Does not belong here:
+single values and how they are dated (`pricing.scheme`), the rows themselves (`data/schemes/`), or
+what follows from them (the module of their subject).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.priced_line import PAYMENT_MECHANISMS
+
+
+class SchemePackError(ValueError):
+    """A scheme pack that cannot be used; `faults` lists everything wrong with it."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(faults))
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A row of a decision table: it decides where all of `when` hold and no row above did."""
+
+    rule: str
+    when: tuple[str, ...]
+    pays: str
+    citation: str
+
+    @property
+    def condition(self) -> str:
+        """What must hold, in words.
+
+        >>> DecisionRow("blended", ("is_nhs_provider", "has_unit_price"), "", "").condition
+        'NHS provider, has unit price'
+        """
+        words = [fact.removeprefix("is_").replace("_", " ") for fact in self.when]
+        return ", ".join(words).replace("nhs", "NHS").replace("api", "API") or "otherwise"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractLine:
+    """What a contract plans, counts and pays for as one, and how it pays.
+
+    `rate` is the path of the rate, None where the parties agree on it; `of` names the line of
+    whose fixed payment an incentive is a share.
+    """
+
+    line: str
+    section: str
+    source: str
+    pays: str
+    rate: str | None
+    of: str | None
+    citation: str
+
+
+MECHANISM_RULES = (
+    "private_patient",
+    "not_nhs_funded",
+    "overseas_visitor",
+    "low_volume_block",
+    "hrg_retired",
+    "excluded_item",
+    "mechanism_agreed",
+    "increasing_capacity_framework",
+    "subcontracted",
+    "contract_not_known",
+    "below_contract_threshold",
+    "outside_api",
+    "small_armed_forces_contract",
+    "within_core_price",
+    "unbundled_service",
+    "locally_agreed_service",
+    "advice_and_guidance",
+    "elective_activity",
+    "blended_activity",
+    "fixed_element",
+    "unit_price",
+    "no_unit_price",
+)
+"""Every rule that a decision table of payment mechanisms may have; reasons go by them."""
+MECHANISM_FACTS = (
+    "is_private_patient",
+    "is_not_nhs_funded",
+    "is_chargeable_overseas_visitor",
+    "is_covered_by_block",
+    "is_hrg_retired",
+    "is_excluded_item",
+    "is_mechanism_agreed",
+    "is_under_framework",
+    "is_subcontracted",
+    "is_contract_not_known",
+    "is_below_contract_threshold",
+    "is_outside_api",
+    "is_small_armed_forces_contract",
+    "is_within_core_price",
+    "is_unbundled",
+    "is_locally_agreed_service",
+    "is_advice_and_guidance",
+    "is_nhs_provider",
+    "is_elective_activity",
+    "is_blended_activity",
+    "has_unit_price",
+)
+"""What the rows of a decision table of payment mechanisms may ask of a line."""
+AS_AGREED = "as_agreed"
+BY_SERVICE = "by_service"
+LINES, BEST_PRACTICE, COUNTS, TERMS = "lines", "best_practice", "counts", "terms"
+EACH_UNIT, DIFFERENCE, AMOUNT_EACH = "each_unit", "difference_from_plan", "agreed_amount_each"
+SHORTFALL, NO_ADJUSTMENT, WITHHELD, ADDITION = "shortfall", "no_adjustment", "withheld", "addition"
+SHAPES = {
+    EACH_UNIT: (LINES, COUNTS),
+    DIFFERENCE: (LINES, BEST_PRACTICE, COUNTS),
+    AMOUNT_EACH: (COUNTS,),
+    SHORTFALL: (TERMS,),
+    NO_ADJUSTMENT: (TERMS,),
+    WITHHELD: (TERMS,),
+    ADDITION: (BEST_PRACTICE,),
+}
+"""How a contract line may pay, and where the activity may come from that it pays for: priced
+lines, what best practice adds to them, counts that the user gives, or the contract's terms."""
+CONTRACT_SECTIONS = {"variable_element": "api_variable", "blended": "api_blended"}
+"""The payment mechanism whose lines a section of a contract's statement is made of."""
+CQUIN = "cquin"
+_NEEDS_RATE = (EACH_UNIT, ADDITION)
+
+
+def _decision_table(
+    path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
+) -> tuple[DecisionRow, ...]:
+    """The rows of a decision table, in order; the last must decide what no other did."""
+    rows, faults = [], []
+    for where, row, citation in _cited_rows(path, version, documents, ("rule", "when", "pays")):
+        if row["rule"] not in MECHANISM_RULES:
+            faults.append(f"{where} has no rule that is known: '{row['rule']}'")
+        if row["pays"] not in (*PAYMENT_MECHANISMS, AS_AGREED, BY_SERVICE):
+            faults.append(f"{where} pays by '{row['pays']}', which is no mechanism")
+        faults += [
+            f"{where} asks '{fact}', which is not known of a line"
+            for fact in row["when"]
+            if fact.removeprefix("not ") not in MECHANISM_FACTS
+        ]
+        rows.append(DecisionRow(row["rule"], tuple(row["when"]), row["pays"], citation))
+    rules = [row.rule for row in rows]
+    if not faults and len(set(rules)) < len(rules):
+        faults.append(f"'{path}' has a rule twice")
+    if not faults and (not rows or rows[-1].when or any(not row.when for row in rows[:-1])):
+        faults.append(f"the last row of '{path}', and no other, must hold for every line")
+    if faults:
+        raise SchemePackError(faults)
+    return tuple(rows)
+
+
+def _contract_lines(
+    path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
+) -> tuple[ContractLine, ...]:
+    """The rows of a table of contract lines, each a line of its own."""
+    rows, faults = [], []
+    needed = ("line", "section", "from", "pays")
+    for where, row, citation in _cited_rows(path, version, documents, needed):
+        made = ContractLine(
+            line=row["line"],
+            section=row["section"],
+            source=row["from"],
+            pays=row["pays"],
+            rate=row.get("rate"),
+            of=row.get("of"),
+            citation=citation,
+        )
+        faults += [f"{where} {fault}" for fault in _faults_of_contract_line(made, row)]
+        rows.append(made)
+    for section in CONTRACT_SECTIONS:
+        own = [row for row in rows if row.section == section]
+        if sum(row.source == BEST_PRACTICE for row in own) > 1:
+            faults.append(f"'{path}' has best practice of '{section}' twice")
+        planned = {row.line for row in own if row.pays == DIFFERENCE}
+        faults += [
+            f"'{path}' has '{row.line}' of '{row.of}', which is no line of '{section}' with a plan"
+            for row in own
+            if row.pays == WITHHELD and row.of not in planned
+        ]
+    if len({row.line for row in rows}) < len(rows):
+        faults.append(f"'{path}' has a line twice")
+    if faults:
+        raise SchemePackError(faults)
+    return tuple(rows)
+
+
+def _faults_of_contract_line(row: ContractLine, given: Mapping[str, Any]) -> Iterator[str]:
+    known = ("line", "section", "from", "pays", "rate", "of", "paragraph", "document", "basis")
+    for key in given:
+        if key not in (*known, "reported_in"):
+            yield f"has a '{key}', which no row has"
+    if row.section not in CONTRACT_SECTIONS:
+        yield f"is of '{row.section}', not of {' or '.join(CONTRACT_SECTIONS)}"
+    if row.pays not in SHAPES:
+        yield f"pays by '{row.pays}', not by one of {', '.join(SHAPES)}"
+    elif row.source not in SHAPES[row.pays]:
+        yield f"pays by '{row.pays}' from '{row.source}', not from {' or '.join(SHAPES[row.pays])}"
+    if row.rate is None and row.pays in _NEEDS_RATE:
+        yield f"pays by '{row.pays}' and has no 'rate'"
+
+
+def _cited_rows(
+    path: str, version: Mapping[str, Any], documents: Mapping[str, Any], needed: tuple[str, ...]
+) -> list[tuple[str, Mapping[str, Any], str]]:
+    """Each row of a table with its place in words and its citation.
+
+    A row may cite a document of its own, and have a basis of its own.
+    """
+    rows, faults = [], []
+    given = version["value"]
+    if not isinstance(given, list) or not all(isinstance(row, Mapping) for row in given):
+        raise SchemePackError([f"'{path}' must be a list of rows"])
+    for number, row in enumerate(given, 1):
+        where = f"row {number} of '{path}'"
+        missing = [key for key in (*needed, "paragraph") if key not in row]
+        if missing:
+            faults.append(f"{where} has no '{missing[0]}'")
+            continue
+        of_table = ("basis",) if "document" in row else ("basis", "document", "reported_in")
+        cited = {**{key: version[key] for key in of_table if key in version}, **row}
+        if cited["document"] not in documents:
+            faults.append(f"{where} cites '{cited['document']}', which is not under [documents]")
+            continue
+        rows.append((where, row, citation(cited, documents)))
+    if faults:
+        raise SchemePackError(faults)
+    return rows
+
+
+TABLES: Mapping[Any, Callable[..., tuple[Any, ...]]] = {
+    tuple[DecisionRow, ...]: _decision_table,
+    tuple[ContractLine, ...]: _contract_lines,
+}
+"""How a parameter that is a table of rows is read, by its type."""
+
+
+def citation(version: Mapping[str, Any], documents: Mapping[str, Any]) -> str:
+    """Such as `2023/25 ¶39-40, ¶42`; with `reported_in`, the document that tells of another."""
+
+    def titled(key: str) -> str:
+        document = documents[version[key]]
+        return str(document.get("short_title", document["title"]))
+
+    places = [
+        f"¶{place}" if place[:1].isdigit() else place
+        for place in str(version.get("paragraph", "")).split(", ")
+        if place
+    ]
+    origin = f"{titled('document')}, by " if "reported_in" in version else ""
+    telling = titled("reported_in" if "reported_in" in version else "document")
+    assumed = "assumed: " if version["basis"] == "assumed" else ""
+    return f"{assumed}{origin}{telling} {', '.join(places)}".strip()
