@@ -326,6 +326,11 @@ _READERS: dict[str, Callable[[ItemReader, WorksheetItem, Section], Given]] = {
 }
 
 
+def needs_nothing(row: WorksheetItem) -> bool:
+    """Whether an item takes all from the pack and the lines above it: a net uplift without CNST."""
+    return row.shape == NET_UPLIFT and len(row.rates) < _CNST_RATES and row.of != STATED
+
+
 def how_to_give(row: WorksheetItem) -> str:
     """What a section of an item must say, for one that is missing."""
     if row.shape == PARTS:
@@ -338,11 +343,11 @@ def how_to_give(row: WorksheetItem) -> str:
     if row.shape == SHARE:
         sign = "taken off" if row.sign == TAKEN_OFF else "added"
         return f"give the share that is {sign}, or the amount agreed"
-    if row.shape == NET_UPLIFT and len(row.rates) == _CNST_RATES:
+    if row.shape == NET_UPLIFT:
         return "give cnst, its growth in pounds, or cnst_by_service"
     if row.shape == FACTOR_CHANGE:
         return "give previous_factor and factor"
-    return "give it, empty where there is nothing to say"
+    return "give its services"
 
 
 def _large_pounds(section: Section, key: str, *, may_be_negative: bool = False) -> int | None:

@@ -15,8 +15,8 @@ import polars as pl
 
 from pipelines.basis import months_of
 from pipelines.contract_files import ContractFile, read_contract_file
-from pipelines.contracts import contracts_in_force, pairs_without_api, read_contracts
-from pipelines.fixed_items import Asked, ItemReader, how_to_give
+from pipelines.contracts import contracts_in_force, pairs_without_fixed_element, read_contracts
+from pipelines.fixed_items import Asked, ItemReader, how_to_give, needs_nothing
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
 from pipelines.price_books import lva_schedule_for
 from pipelines.scheme_packs import SchemePack, scheme_for
@@ -28,11 +28,12 @@ from pricing.fixed_element import Worksheet, approaches, items_of, of_part_year,
 from pricing.money import rounded
 from pricing.scheme import Scheme
 from pricing.scheme_tables import PART_YEAR, SchemePackError, WorksheetItem
-from pricing.worksheet_items import MONTHS_IN_YEAR, Given, Parts, PartYear, Place
+from pricing.worksheet_items import MONTHS_IN_YEAR, Given, NetUplift, Parts, PartYear, Place
 
 REVIEW = "review"
 """The section of a contract file that is no item: see `pipelines.fixed_reviews`."""
 ACTIVITY_LEVELS = "activity_levels"
+_THRESHOLD = "api_scope.minimum_contract_pence"
 _SMALLEST_BASELINE_PENCE = 1_000_000
 _LARGEST_BASELINE_PENCE = 500_000_000_000
 """A baseline below £10,000 is likelier to be one in millions, one above £5 billion in pence."""
@@ -108,10 +109,10 @@ def _read(
     if not file.faults and not reader.asked:
         _refuse_implausible(file, rows[0], given[rows[0].item], pack.scheme)
     levels = _activity_levels(file)
-    _refuse_unknown_sections(file, rows)
     _refuse_other_payers(file, rows, given, pack.scheme, organisations, first_day)
     pair = _Pair(workspace, file, organisations, pack.scheme, first_day, as_of)
-    notes = [*pair.refuse_without_api(), *_notes(pack.scheme, as_of, months)]
+    notes = [*pair.refuse_without_fixed_element(months), *_notes(pack.scheme, as_of, months)]
+    _refuse_unknown_sections(file, rows)
     return FixedWorksheet(
         file=file,
         pack=pack,
@@ -156,6 +157,8 @@ def _given(
             found = reader.read(row, section)
             if found is not None:
                 given[row.item] = found
+        elif needs_nothing(row):
+            given[row.item] = NetUplift()
         elif row.item not in root and not row.is_optional:
             root.fault(f"[{row.item}]", f"is missing: {how_to_give(row)}; nothing is assumed")
     if len(months) < MONTHS_IN_YEAR:
@@ -218,7 +221,7 @@ def _refuse_other_payers(
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """The parties of a file, and what may pay for what passes between them."""
+    """The parties of a file, and whether they can have a fixed element at all."""
 
     workspace: Workspace
     file: ContractFile
@@ -227,39 +230,83 @@ class _Pair:
     on: date
     as_of: date | None
 
-    def refuse_without_api(self) -> Iterator[str]:
-        """Notes a pair for which API pays nothing; gives a note where that cannot be told."""
-        file, schedule = self.file, self._schedule()
-        pair = {"provider_code": file.provider_code, "commissioner_code": file.commissioner_code}
+    def refuse_without_fixed_element(self, months: Sequence[str]) -> Iterator[str]:
+        """Notes a pair without one; gives a note where that cannot be told."""
         laid_out = self.organisations.laid_out(self.on, self.on)
         codes = [
             dict(zip(*laid_out[name].get_columns()[:2], strict=True))
             for name in (PROVIDERS, COMMISSIONERS)
         ]
         contracts = in_price_year(read_contracts(self.workspace).rows, *codes)
+        in_force = self._with_own_terms(contracts_in_force(contracts, self.on), months)
+        schedule = self._schedule()
         none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
-        listed = none.with_columns(block_value_pence=pl.lit(None, dtype=pl.Int64))
         tables = {
             **laid_out,
-            "lva_schedule": listed if schedule is None else schedule,
+            "lva_schedule": schedule
+            if schedule is not None
+            else none.with_columns(block_value_pence=pl.lit(None, dtype=pl.Int64)),
             "lva_exception_days": none,
         }
-        in_force = contracts_in_force(contracts, self.on)
-        if pairs_without_api(pl.DataFrame([pair]), in_force, tables, self.scheme).height:
-            is_listed = tables["lva_schedule"].filter(**pair).height > 0
+        pair = pl.DataFrame([self._pair])
+        if pairs_without_fixed_element(pair, in_force, tables, self.scheme).height:
+            self._refuse(is_listed=tables["lva_schedule"].filter(**self._pair).height > 0)
+        if schedule is None and self.scheme.low_volume.has_payments_schedule:
+            yield (
+                f"No LVA payments schedule of {self.file.scheme_year} is here: whether a block "
+                "pays for the pair could not be told."
+            )
+
+    @property
+    def _pair(self) -> dict[str, str]:
+        codes = (self.file.provider_code, self.file.commissioner_code)
+        return dict(zip(PAIR, codes, strict=True))
+
+    def _refuse(self, *, is_listed: bool) -> None:
+        names = " and ".join(self._pair.values())
+        if is_listed:
             says = (
                 "are on the LVA payments schedule, so that a block pays: to move the relationship "
                 "to API, say so in the list of contracts"
-                if is_listed
-                else "are not under API: an NHS provider whose contract agrees on no other "
-                "mechanism has a fixed element"
             )
-            file.root.fault("", f"{' and '.join(pair.values())} {says}")
-        if schedule is None and self.scheme.low_volume.has_payments_schedule:
-            yield (
-                f"No LVA payments schedule of {file.scheme_year} is here: whether a block pays for "
-                "the pair could not be told."
+        elif self._has_threshold:
+            threshold = self.scheme.api_scope.minimum_contract_pence
+            says = (
+                f"are not known to be under API: say is_same_system, or an expected_value of at "
+                f"least {pounds(threshold)} a year ({self.scheme.citation(_THRESHOLD)})"
             )
+        else:
+            says = (
+                "have no fixed element: an NHS provider has one whose contract agrees on no other "
+                "mechanism"
+            )
+        self.file.root.fault("", f"{names} {says}")
+
+    def _with_own_terms(self, in_force: pl.DataFrame, months: Sequence[str]) -> pl.DataFrame:
+        """The contracts in force, with what the file itself says of its own against a threshold.
+
+        A value for part of a year is held to a like part of the threshold (2021/22 ¶28).
+        """
+        if not self._has_threshold:
+            return in_force
+        root = self.file.root
+        is_same_system, value = root.flag("is_same_system"), root.pounds("expected_value")
+        if is_same_system is None and value is None:
+            return in_force
+        if in_force.filter(**self._pair, agreement_serial_number=None).height:
+            root.fault("is_same_system", "is said in the list of contracts: leave it out here")
+            return in_force
+        a_year = None if value is None else value * MONTHS_IN_YEAR // len(months)
+        own = {
+            **self._pair,
+            "is_same_system": is_same_system,
+            "expected_annual_value_pence": a_year,
+        }
+        return pl.concat([in_force, pl.DataFrame([own])], how="diagonal_relaxed")
+
+    @property
+    def _has_threshold(self) -> bool:
+        return self.scheme.gives(_THRESHOLD)
 
     def _schedule(self) -> pl.DataFrame | None:
         """The year's LVA payments schedule; None where none is here."""
@@ -271,7 +318,7 @@ class _Pair:
 def _notes(scheme: Scheme, as_of: date | None, months: Sequence[str]) -> Iterator[str]:
     if as_of:
         yield f"Factors are those published by {as_of}."
-    if len(months) < MONTHS_IN_YEAR and scheme.gives("api_scope.minimum_contract_pence"):
+    if len(months) < MONTHS_IN_YEAR and scheme.gives(_THRESHOLD):
         threshold = of_part_year(scheme.api_scope.minimum_contract_pence, len(months))
         yield (
             f"The threshold of API outside a system is {pounds(rounded(threshold))} for "
