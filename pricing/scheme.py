@@ -20,6 +20,7 @@ from pricing.scheme_tables import (
     TABLES,
     ContractLine,
     DecisionRow,
+    SchedulePart,
     SchemePackError,
     citation,
 )
@@ -164,13 +165,10 @@ class LowVolume(Section):
     threshold_pence: int
     threshold_includes_delegated_services: bool
     also_considered: tuple[str, ...]
-    services: tuple[str, ...]
-    rebuilt_services: tuple[str, ...]
-    reference_years: tuple[str, ...]
-    price_year: str
-    rolled_forward_services: tuple[str, ...]
-    rolled_forward_from: str
-    uplift_years: tuple[str, ...]
+    schedule: tuple[SchedulePart, ...]
+    secondary_dental_treatment_function_codes: tuple[str, ...]
+    schedule_quantum_pence: int
+    near_threshold_ppm: int
     growth_ppm: int
     integrated_care_boards: int
     payment_due_by: date
@@ -402,6 +400,7 @@ _MAY_BE_EMPTY = (
 _BETWEEN = {
     "rounding.quantum_pence": (1, 100),
     "low_volume.integrated_care_boards": (1, 100),
+    "low_volume.schedule_quantum_pence": (1, 100),
     # By the unit a name ends in, where it has no range of its own.
     "ppm": (0, 2_000_000),
     "pence": (1, 100_000_000_000),
@@ -427,7 +426,6 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "low_volume.items_paid_apart": ITEM_CATEGORIES,
     "excluded_items.lowest_of": ("actual_cost", "framework_price", "reference_price"),
 }
-_YEARS_IN = ("price_year", "reference_years", "uplift_years", "rolled_forward_from")
 _SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
 
 
@@ -753,8 +751,6 @@ def _refuse_out_of_range(path: str, values: Sequence[Any]) -> None:
             faults.append(f"'{path}' must be from {low:,} to {high:,}, not {value:,}")
         if path in _ONE_OF and value not in _ONE_OF[path]:
             faults.append(f"'{path}' must be one of {', '.join(_ONE_OF[path])}, not '{value}'")
-        if name in _YEARS_IN and not _SCHEME_YEAR.fullmatch(value):
-            faults.append(f"'{path}' must be a year such as 2025-26, not '{value}'")
     if faults:
         raise SchemePackError(faults)
 

@@ -18,10 +18,12 @@ from pricing.scheme import (
 from pricing.scheme_tables import (
     ContractLine,
     DecisionRow,
+    SchedulePart,
 )
 
 _TABLE = "mechanism.decision_table"
 _CONTRACT_LINES = "contract_lines.table"
+_SCHEDULE = "low_volume.schedule"
 
 _BASES = {
     "assumed": (
@@ -67,6 +69,7 @@ def build(year: str) -> str:
         *pack.notes,
         *(_decision_table(version) for version in pack.versions[_TABLE]),
         *(_contract_lines(version) for version in pack.versions.get(_CONTRACT_LINES, ())),
+        *(_schedule(version) for version in pack.versions.get(_SCHEDULE, ())),
         *sections,
         _absent(pack.absent),
         _documents(content),
@@ -100,6 +103,31 @@ def _contract_lines(version: Parameter) -> str:
     return f"## Contract lines\n\n{version.says}\n\n" + table(
         ["line", "statement", "activity from", "pays", "rate", "rests on"], rows
     )
+
+
+def _schedule(version: Parameter) -> str:
+    """How the values of the LVA payments schedule are made, part by part."""
+    rows = [
+        [
+            row.part.replace("_", " "),
+            row.source.replace("_", " "),
+            _of_years(row),
+            ", ".join(row.uplift_years),
+            yes_or_no(row.adds_newly_delegated),
+            yes_or_no(row.is_delegated),
+            row.citation,
+        ]
+        for row in version.value
+    ]
+    header = ["part", "from", "of", "uplift of", "newly delegated added", "delegated", "rests on"]
+    return f"## LVA payments schedule\n\n{version.says}\n\n" + table(header, rows)
+
+
+def _of_years(row: SchedulePart) -> str:
+    if row.takes:
+        return f"{row.takes.replace('_', ' ')} of the schedule of {row.of_schedule}"
+    at = f", at {row.price_year} prices" if row.price_year else ""
+    return f"average of {', '.join(row.reference_years)}{at}" if row.reference_years else ""
 
 
 def _section(basis: str, found: list[Parameter]) -> str:
@@ -145,6 +173,8 @@ def _value(value: Any) -> str:
         return f"{len(value)} rows: see [payment mechanisms](#payment-mechanisms)"
     if isinstance(value, tuple) and value and isinstance(value[0], ContractLine):
         return f"{len(value)} rows: see [contract lines](#contract-lines)"
+    if isinstance(value, tuple) and value and isinstance(value[0], SchedulePart):
+        return f"{len(value)} parts: see [LVA payments schedule](#lva-payments-schedule)"
     if isinstance(value, tuple):
         return " ".join(code(entry) for entry in value) or "none"
     if isinstance(value, dict):
