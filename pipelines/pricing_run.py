@@ -151,6 +151,8 @@ class Rulebook:
     counts: UserList
     bridge: UserList
     basis: PricingBasis
+    payers_on: date | None = None
+    """The day whose payers the records come down to, where it is not that of the rules."""
 
     def inputs(self) -> dict[str, str]:
         """The sha256 of everything a month is priced with."""
@@ -318,7 +320,12 @@ class Rulebook:
     def parties(self, month: str) -> dict[str, pl.DataFrame]:
         """The tables `providers` and `commissioners` of `pricing.reference` for a month."""
         first, _ = month_days(month)
-        return self.organisations.laid_out(first, self.basis.rules_day(month))
+        return self.organisations.laid_out(first, self.basis.rules_day(month), self.payers_on)
+
+    def at_published_prices(self, payers_on: date) -> "Rulebook":
+        """The same without local prices, records coming down to the payers of a day."""
+        none = UserList(self.local_prices.rows.clear(), {})
+        return replace(self, local_prices=none, payers_on=payers_on)
 
 
 def _refuse_without_api(entries: pl.DataFrame, when: str) -> None:
@@ -526,6 +533,26 @@ def revalue(
         extract.dataset: _revalue(workspace, extract.dataset, month, rulebook, before, after)
         for extract in EXTRACTS
     }
+
+
+def summed(
+    workspace: Workspace,
+    dataset: str,
+    month: str,
+    rulebook: Rulebook,
+    sums: Callable[[nw.LazyFrame[Any]], nw.LazyFrame[Any]],
+) -> tuple[int, pl.DataFrame]:
+    """How many valid records a dataset's month has, and what their priced lines come to.
+
+    `sums` takes priced lines with `refusal_codes`. The lines pass in a stream and nothing of them
+    is written.
+    """
+    cut = settled_cut(workspace, dataset, month)
+    valid = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
+    priced = _priced(valid, rulebook, dataset, month, cut)
+    made: pl.LazyFrame = sums(nw.from_native(priced)).to_native()
+    found = made.collect(engine="streaming", optimizations=_APART)
+    return int(valid.select(pl.len()).collect().item()), found
 
 
 def _revalue(

@@ -52,11 +52,6 @@ Row = Mapping[str, int | None]
 REFUSED, MENTAL_HEALTH = "refused", "mental_health"
 NOT_AN_ICB, NOT_AN_NHS_PROVIDER = "payer_is_no_icb", "no_nhs_provider"
 OUTSIDE_LVA = "provider_outside_lva"
-COUNTS_AS = (
-    *(ACUTE, SECONDARY_DENTAL, MENTAL_HEALTH),
-    *(EXCLUDED_ITEM, OUTSIDE_SCHEME, CHARGED_TO_PATIENT, REFUSED),
-)
-"""What a line may count as, by itself."""
 
 NOT_ON_LAST_SCHEDULE, NOT_GIVEN = "not_on_last_schedule", "not_given"
 NOT_PUBLISHED, NOT_REBUILT = "not_published", "not_rebuilt"
@@ -105,9 +100,9 @@ def sums(lines: nw.LazyFrame[Any], rules: LowVolume) -> nw.LazyFrame[Any]:
     """What lines come to by pair and what they count as.
 
     Takes priced lines with `refusal_codes`, of which a refused record is one row without a line.
-    Gives `PAIR`, `counts_as`, `records` (lines of a core HRG, or refusals), `lines`, `value_pence`,
-    what they are worth after MFF whichever mechanism pays, and `lines_without_price`, which are
-    worth nothing in it.
+    Gives `PAIR`, `counts_as`, `refusal_codes`, `records` (lines of a core HRG, or refusals),
+    `lines`, `value_pence`, what they are worth after MFF whichever mechanism pays, and
+    `lines_without_price`, which are worth nothing in it.
     """
     value, is_core = nw.col("value_pence"), nw.col("line_number") == 0
     return (
@@ -117,7 +112,7 @@ def sums(lines: nw.LazyFrame[Any], rules: LowVolume) -> nw.LazyFrame[Any]:
             is_without_price=nw.when(value.is_null()).then(1).otherwise(0),
             worth_pence=value.fill_null(0),
         )
-        .group_by(*PAIR, "counts_as")
+        .group_by(*PAIR, "counts_as", "refusal_codes")
         .agg(
             nw.col("is_record").sum().cast(nw.Int64).alias("records"),
             nw.len().cast(nw.Int64).alias("lines"),
@@ -138,6 +133,12 @@ def outside(provider_kind: str | None, commissioner_kind: str | None, scheme: Sc
     if provider_kind in scheme.low_volume.provider_kinds_outside:
         return OUTSIDE_LVA
     return None if provider_kind in scheme.mechanism.nhs_provider_kinds else NOT_AN_NHS_PROVIDER
+
+
+def boards_expected(scheme: Scheme) -> int | None:
+    """How many ICBs the schedule is for, where the year says (2026/27 ¶107)."""
+    is_said = scheme.gives("low_volume.integrated_care_boards")
+    return scheme.low_volume.integrated_care_boards if is_said else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -568,13 +569,14 @@ def near_or_across(
 
 def with_other_tests(
     weighed: Weighed,
-    rules: LowVolume,
+    scheme: Scheme,
     provider_income_pence: int | None,
     places: tuple[Location | None, Location | None],
     delivers_specialised: bool | None,
 ) -> Weighed:
     """A pair near the threshold with what the year weighs besides, where known (2026/27 ¶106)."""
-    asked = rules.also_considered
+    is_said = scheme.gives("low_volume.also_considered")
+    asked = scheme.low_volume.also_considered if is_said else ()
     share = (
         Fraction(weighed.weighed_pence, provider_income_pence) if provider_income_pence else None
     )

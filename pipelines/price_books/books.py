@@ -207,6 +207,15 @@ def price_book_for(
     return compose(chosen)
 
 
+def published_table(
+    workspace: Workspace, scheme_year: str, on: date, table: str, as_of: date | None = None
+) -> tuple[StoredBook, TableRead] | None:
+    """One table in effect on a day, as published by another, and its book; None without one."""
+    every = in_effect_on(stored_books(workspace), scheme_year, on)
+    book = latest_of_each_table(known_by(every, as_of)).get(table)
+    return (book, book.read(table)) if book else None
+
+
 def tables_needed(scheme_year: str) -> list[str]:
     """The tables without which the records of a year have no unit prices."""
     with_4b = BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year)

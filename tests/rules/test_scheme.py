@@ -258,6 +258,7 @@ NOT_READ_BY_A_RULE_YET = {
     "low_volume.threshold_pence",
     "low_volume.threshold_includes_delegated_services",
     "low_volume.also_considered",
+    "low_volume.integrated_care_boards",
     "cquin.full_attainment_ppm",
     "cquin.funding_ppm",
     "genomics_blend.maximum_incentive_ppm",
