@@ -22,9 +22,12 @@ from pipelines import (
     pricing_run,
     publishing,
     reconciling,
+    schedule_files,
     validation,
 )
+from pipelines import low_volume_schedule as schedules
 from pipelines.basis import PricingBasis
+from pipelines.scheme_packs import years_with_schedule
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme_tables import (
     SchemePackError,
@@ -57,6 +60,8 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date="2018-04", fmt="%Y-%m", end_o
 BASES = dg.DynamicPartitionsDefinition(name="pricing_basis")
 MONTHS_AND_BASES = dg.MultiPartitionsDefinition({"month": MONTHS, "basis": BASES})
 REPRICED = "repriced"
+SCHEDULE = "low_volume_schedule"
+SCHEDULE_YEARS = dg.StaticPartitionsDefinition(years_with_schedule())
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -494,9 +499,46 @@ def pricing_assets(pricing: Pricing) -> list[Any]:
     ]
 
 
+@dg.asset(
+    group_name=SCHEDULE,
+    kinds={"polars", "csv"},
+    owners=[OWNER],
+    partitions_def=SCHEDULE_YEARS,
+    deps=[
+        dg.AssetDep(f"{extract.dataset}_valid_records", partition_mapping=dg.AllPartitionMapping())
+        for extract in EXTRACTS
+    ],
+    description=(
+        "The LVA payments schedule of a year, rebuilt from its reference years: the values, how "
+        "each was worked out, and how they compare with what was published."
+    ),
+)
+@mendable
+def low_volume_schedule(
+    context: dg.AssetExecutionContext, workspace: WorkspaceResource
+) -> dg.MaterializeResult[Any]:
+    """The same as `sus-pricing lva build --out`, into the lake."""
+    opened, year = workspace.open(), context.partition_key
+    made = schedules.build(opened, year)
+    folder = schedule_files.folder_of(opened, year)
+    schedule_files.write(made, folder)
+    notices = [*schedule_files.marks_of(made), *made.notices]
+    return dg.MaterializeResult(
+        metadata={
+            "path": str(folder),
+            "dagster/partition_row_count": len(made.listed),
+            "block_value_pence": made.total_pence,
+            "content_hash": schedule_files.content_hash(made),
+            "is_illustrative": made.is_illustrative,
+            "notices": dg.MetadataValue.md("\n".join(f"- {one}" for one in notices) or "none"),
+        }
+    )
+
+
 def all_assets() -> Iterator[Any]:
     """Every asset and asset check."""
     for extract in EXTRACTS:
         yield from dataset_assets(extract)
     for pricing in (IN_OWN_YEAR, ON_OTHER_BASIS):
         yield from pricing_assets(pricing)
+    yield low_volume_schedule

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipelines.basis import scheme_year_of
-from pipelines.workspace import UserError, Workspace
+from pipelines.workspace import PROJECT, UserError, Workspace
 from pricing.scheme import (
     Pack,
     Scheme,
@@ -73,6 +73,16 @@ def all_packs(workspace: Workspace) -> list[Pack]:
 def scheme_years(workspace: Workspace) -> list[str]:
     """The scheme years that have a pack, in order."""
     return [path.stem for path in _paths(workspace)]
+
+
+def years_with_schedule() -> list[str]:
+    """The scheme years whose pack, as shipped, says how their LVA payments schedule is made."""
+    packs = sorted((PROJECT / "data" / "schemes").glob("*.toml"))
+    return [
+        path.stem
+        for path in packs
+        if "schedule" in tomllib.loads(path.read_text("utf-8")).get("low_volume", {})
+    ]
 
 
 def _read(workspace: Workspace, year: str, wanted: str) -> tuple[Path, Pack, str]:
