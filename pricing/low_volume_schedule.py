@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import takewhile
-from math import isqrt
+from math import ceil, floor, isqrt
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -459,17 +459,17 @@ def _difference(pair: Pair, value: BlockValue | None, row: Row | None) -> Differ
 
 @dataclass(frozen=True, slots=True)
 class _OfPart:
-    """A part as published and as rebuilt; `quantum_pence` is what rounding can move it by."""
+    """A part as published, and the least and most that rounding could have made of it."""
 
     part: str
     published_pence: int
-    exact_pence: Fraction
-    quantum_pence: int
+    least_pence: int
+    most_pence: int
 
     @property
     def is_rounding(self) -> bool:
-        """Whether another rounding of the same amount could have given what is published."""
-        return abs(self.published_pence - self.exact_pence) < self.quantum_pence
+        """Whether another rounding of the same amounts could have given what is published."""
+        return self.least_pence <= self.published_pence <= self.most_pence
 
 
 def _part_by_part(value: BlockValue, published: Mapping[str, int]) -> list[_OfPart] | None:
@@ -502,8 +502,12 @@ def _as_set_out(part: str, parts: tuple[str, ...]) -> str | None:
 
 
 def _of_part(part: str, worked: Sequence[Worked], published_pence: int) -> _OfPart:
-    exact = sum((one.exact_pence for one in worked), Fraction(0))
-    return _OfPart(part, published_pence, exact, sum(one.quantum_pence for one in worked))
+    exact = [one.exact_pence / one.quantum_pence for one in worked]
+    least, most = (
+        sum(to(one) * of.quantum_pence for one, of in zip(exact, worked, strict=True))
+        for to in (floor, ceil)
+    )
+    return _OfPart(part, published_pence, least, most)
 
 
 @dataclass(frozen=True, slots=True)
