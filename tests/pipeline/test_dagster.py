@@ -36,6 +36,7 @@ JOB = "monthly_pricing"
 MONTH = "2024-07"
 JOBS = (JOB, "taking_in", "repricing")
 ASSETS = 19
+SCHEDULES = 1
 REPRICED_ASSETS = 13
 CHECKS = 4
 
@@ -122,7 +123,7 @@ def test_everything_says_what_it_is() -> None:
         **{s.name: s.description for s in defs.get_repository_def().schedule_defs},
         **{s.name: s.description for s in defs.get_repository_def().sensor_defs},
     }
-    assert len(described) == ASSETS + REPRICED_ASSETS + CHECKS + 2
+    assert len(described) == ASSETS + SCHEDULES + REPRICED_ASSETS + CHECKS + 2
     for name, description in described.items():
         assert (description or "").endswith("."), name
 
