@@ -85,6 +85,16 @@ def years_with_schedule() -> list[str]:
     ]
 
 
+def schedules_priced_under(workspace: Workspace, year: str) -> list[str]:
+    """The scheme years whose LVA payments schedule prices its activity under a year."""
+    return [
+        pack.scheme_year
+        for pack in all_packs(workspace)
+        for version in pack.versions.get("low_volume.schedule", ())[-1:]
+        if any(part.price_year == year for part in version.value)
+    ]
+
+
 def _read(workspace: Workspace, year: str, wanted: str) -> tuple[Path, Pack, str]:
     path = workspace.data / "schemes" / f"{year}.toml"
     try:

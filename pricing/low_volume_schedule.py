@@ -209,7 +209,8 @@ class Worked:
     def in_words(self) -> str:
         """The sum, such as `average of £1.00, £2.00 × 1.0283`."""
         amounts = ", ".join(pounds(amount) for amount in self.amounts)
-        said = f"average of {amounts}" if len(self.amounts) > 1 else amounts
+        said = f"average of {amounts}" if len(self.amounts) > 1 or self.is_partial else amounts
+        said = f"partial {said}" if self.is_partial else said
         said = " × ".join([said, *(factor.shown for factor in self.factors)])
         if self.part.adds_newly_delegated:
             said = f"{said} + {pounds(self.newly_delegated_pence)} newly delegated"

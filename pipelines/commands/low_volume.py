@@ -214,7 +214,7 @@ def _accounting_table(made: "Schedule") -> Table:
             *(pounds(every.value_pence), pounds(counted.value_pence)),
         )
     for name, months in made.years_lacking.items():
-        table.add_row(name, f"lacks {len(months)} months", *[""] * 6)
+        table.add_row(f"{name}, which lacks {len(months)} months", *[""] * len(columns))
     return table
 
 
