@@ -252,13 +252,6 @@ STATEMENTS = (
         (pricing_run.CONTRACT_LINES,),
     ),
     Statement(
-        "low_volume",
-        "Each pair of the LVA payments schedule, and what its block covered in the month.",
-        LOW_VOLUME,
-        pricing_run.make_low_volume,
-        EXTRACTS,
-    ),
-    Statement(
         "ebi_challenges",
         "Category 1 evidence-based interventions without prior approval.",
         EBI_CHALLENGES,
@@ -271,6 +264,15 @@ STATEMENTS = (
         EXCLUDED_ITEMS,
         pricing_run.make_excluded_items,
         EXTRACTS,
+    ),
+    Statement(
+        "low_volume",
+        "Each pair of the LVA payments schedule: its block, what it covered in the month and what "
+        "API would have paid for that, what was paid outside it, and when it is due.",
+        LOW_VOLUME,
+        pricing_run.make_low_volume,
+        EXTRACTS,
+        ("excluded_items",),
     ),
     Statement(
         "excluded_drugs_baseline",

@@ -11,20 +11,24 @@ stores them as `books`; `comparing` tells two of those apart.
 
 from pipelines.price_books.books import (
     PriceBook,
+    StoredBook,
     cell_of,
     lacking,
     price_book_for,
     read_price_book,
+    schedules_of,
     sha256_of,
     shipped_folder,
 )
 
 __all__ = [
     "PriceBook",
+    "StoredBook",
     "cell_of",
     "lacking",
     "price_book_for",
     "read_price_book",
+    "schedules_of",
     "sha256_of",
     "shipped_folder",
 ]
