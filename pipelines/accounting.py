@@ -2,7 +2,8 @@
 
 Belongs here: counting what came in and went out, the equalities that must hold before a
 month is published, and the record kept of a run. Does not belong here: printing it
-(`pipelines.cli`), the equalities of what contracts pay (`pipelines.equalities`) or the counts that
+(`pipelines.cli`), the equalities of what contracts pay (`pipelines.equalities`) or of LVA blocks
+(`pipelines.conservation`), or the counts that
 the mart itself must show (`pipelines.publishing`).
 """
 
@@ -17,6 +18,7 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import first_month_of, scheme_year_of
+from pipelines.conservation import conservation_of
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.equalities import Equality, contract_equalities
 from pipelines.excluded_items import categories_not_checked, items_changed_since
@@ -160,6 +162,7 @@ def account(workspace: Workspace, month: str) -> Account:
         items = item_totals(f"read_parquet('{_items_path(workspace, month)}')", connection)
         distinct = _distinct_lines(lines_sql, connection)
         of_contracts = contract_equalities(workspace, month, rulebook, lines_sql, connection)
+        of_blocks = conservation_of(workspace, month, rulebook, lines_sql, connection).equalities
     made = Account(
         activity_month=month,
         pricing_basis=workspace.basis.name,
@@ -175,6 +178,7 @@ def account(workspace: Workspace, month: str) -> Account:
         equalities=[
             *_equalities(workspace, month, datasets, mechanisms, distinct),
             *of_contracts,
+            *of_blocks,
             *_item_equalities(workspace, month, rulebook, items),
         ],
     )
