@@ -16,7 +16,15 @@ import typer
 from rich.markup import escape
 
 from pipelines.basis import OWN_YEAR, PricingBasis
-from pipelines.commands import organisations, prices, reconcile, schemes, statement
+from pipelines.commands import (
+    low_volume,
+    low_volume_monitor,
+    organisations,
+    prices,
+    reconcile,
+    schemes,
+    statement,
+)
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -39,6 +47,8 @@ app.add_typer(organisations.app, name="organisations")
 app.add_typer(schemes.app, name="schemes")
 app.add_typer(reconcile.app)
 app.add_typer(statement.app)
+low_volume.app.command()(low_volume_monitor.monitor)
+app.add_typer(low_volume.app, name="lva")
 
 
 def main() -> None:
