@@ -22,6 +22,7 @@ from pipelines.conservation import conservation_of
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.equalities import Equality, contract_equalities
 from pipelines.excluded_items import categories_not_checked, items_changed_since
+from pipelines.organisations import COMMISSIONERS
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (
     CONTRACT_LINES,
@@ -344,6 +345,7 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
             "on these figures: import the real lists, sus-pricing organisations import."
         )
     notices += _of_the_rules(rulebook.pack.scheme)
+    notices += _blocks_of_closed_payers(rulebook, month)
     notices += _unknown_contracts(workspace, rulebook.pack.scheme, month)
     notices += _unknown_records(workspace, rulebook.approvals.rows, "approvals", ["apc"])
     for dataset in _RECORDS:
@@ -376,6 +378,28 @@ def _of_the_rules(scheme: Scheme) -> list[str]:
             f"are. See sus-pricing schemes assumptions {scheme.scheme_year}."
         )
     return notices
+
+
+def _blocks_of_closed_payers(rulebook: Rulebook, month: str) -> list[str]:
+    """Blocks of the published schedule whose ICB is none in the month: listed for nobody.
+
+    The schedule is matched as published, not through successions (2026/27 ¶107).
+    """
+    parties = rulebook.parties(month)[COMMISSIONERS]
+    now = dict(zip(*parties.get_columns()[:2], strict=True))
+    standing = {code for code in now.values() if code}
+    closed = rulebook.book.lva_schedule.filter(~pl.col("commissioner_code").is_in(list(standing)))
+    if closed.is_empty():
+        return []
+    codes = closed["commissioner_code"].unique().sort().to_list()
+    named = ", ".join(f"{code} (now {now[code]})" if now.get(code) else code for code in codes)
+    pence = _sum(closed, "block_value_pence")
+    return [
+        f"The LVA payments schedule lists {closed.height:,} pairs of {named}, which is no ICB in "
+        f"{month}: £{pence // 100:,}.{pence % 100:02} of blocks is listed for nobody, and no block "
+        "pays for their activity. Where ICBs merged, re-express the schedule: sus-pricing lva "
+        "reexpress."
+    ]
 
 
 def _unknown_contracts(workspace: Workspace, scheme: Scheme, month: str) -> list[str]:

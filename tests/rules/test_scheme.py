@@ -167,6 +167,8 @@ def test_figures_of_the_2026_27_consultation() -> None:
     assert found.low_volume.uplift_years == ("2025-26", "2026-27")
     assert found.low_volume.growth_ppm == 85_000
     assert found.low_volume.payment_due_by == date(2026, 9, 30)
+    assert found.low_volume.payment_is_due_on_update
+    assert found.low_volume.additional_payment_within_months == 1
     assert found.top_ups.paid_in == "fixed_element"
 
 
@@ -202,6 +204,7 @@ def test_figures_of_the_2023_25_guidance() -> None:
     assert first.low_volume.price_year == "2022-23"
     assert not second.cquin.adjusts_payment
     assert second.low_volume.payment_due_by == date(2024, 6, 30)
+    assert not second.low_volume.payment_is_due_on_update
     assert second.fixed_element.capacity_uplift_ppm == 6_000
 
 
@@ -237,6 +240,9 @@ NOT_READ_BY_A_RULE_YET = {
     "low_volume.exception_kinds",
     "low_volume.mental_health_treatment_function_codes",
     "low_volume.items_paid_apart",
+    "low_volume.payment_due_by",
+    "low_volume.payment_is_due_on_update",
+    "low_volume.additional_payment_within_months",
     "cquin.full_attainment_ppm",
     "cquin.funding_ppm",
     "genomics_blend.maximum_incentive_ppm",
@@ -560,6 +566,10 @@ DAY_CASE = "'spells.day_case_classification'"
         (
             with_parameter("low_volume", "threshold_pence", 0),
             "'low_volume.threshold_pence' must be from 1 to 100,000,000,000, not 0",
+        ),
+        (
+            with_parameter("low_volume", "additional_payment_within_months", 0),
+            "'low_volume.additional_payment_within_months' must be from 1 to 12, not 0",
         ),
         (
             with_parameter("low_volume", "uplift_years", ["2024/25"]),
