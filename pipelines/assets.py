@@ -8,8 +8,8 @@ under the prefix `repriced`, by month and pricing basis.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -18,6 +18,7 @@ import dagster as dg
 
 from pipelines import (
     accounting,
+    conservation,
     deliveries,
     pricing_run,
     publishing,
@@ -27,11 +28,10 @@ from pipelines import (
 )
 from pipelines import low_volume_schedule as schedules
 from pipelines.basis import PricingBasis
+from pipelines.equalities import Equality
 from pipelines.scheme_packs import years_with_schedule
 from pipelines.workspace import UserError, Workspace
-from pricing.scheme_tables import (
-    SchemePackError,
-)
+from pricing.scheme_tables import SchemePackError
 from schemas.contract_statements import (
     BLENDED,
     CONTRACT_LINES_OF_MONTH,
@@ -79,6 +79,19 @@ def _schema_of(types: Mapping[str, Any]) -> dg.TableSchema:
 
 def _counts(counts: Mapping[str, int]) -> dg.MetadataValue[Any]:
     return dg.MetadataValue.json(dict(counts))
+
+
+def _table_of(equalities: Sequence[Equality]) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"equality": e.says, "left": e.left, "right": e.right, "holds": e.holds})
+            for e in equalities
+        ]
+    )
+
+
+def _faults(faults: Sequence[Equality]) -> str:
+    return "; ".join(f"{e.says}: {e.left:,} against {e.right:,}" for e in faults)
 
 
 class WorkspaceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -257,13 +270,6 @@ STATEMENTS = (
         (pricing_run.CONTRACT_LINES,),
     ),
     Statement(
-        "low_volume",
-        "Each pair of the LVA payments schedule, and what its block covered in the month.",
-        LOW_VOLUME,
-        pricing_run.make_low_volume,
-        EXTRACTS,
-    ),
-    Statement(
         "ebi_challenges",
         "Category 1 evidence-based interventions without prior approval.",
         EBI_CHALLENGES,
@@ -276,6 +282,15 @@ STATEMENTS = (
         EXCLUDED_ITEMS,
         pricing_run.make_excluded_items,
         EXTRACTS,
+    ),
+    Statement(
+        "low_volume",
+        "Each pair of the LVA payments schedule: its block, what it covered in the month and what "
+        "API would have paid for that, what was paid outside it, and when it is due.",
+        LOW_VOLUME,
+        pricing_run.make_low_volume,
+        EXTRACTS,
+        ("excluded_items",),
     ),
     Statement(
         "excluded_drugs_baseline",
@@ -410,6 +425,32 @@ def pricing_assets(pricing: Pricing) -> list[Any]:
 
         return made_statement
 
+    @dg.asset_check(
+        asset=pricing.key("low_volume"),
+        additional_deps=[pricing.key(pricing_run.CONTRACT_LINES)],
+        blocking=True,
+        partitions_def=pricing.partitions,
+        description=(
+            "No line is both in a block and paid; what a listed pair is paid beside its block is "
+            "by an exception, an item paid apart or its move to API."
+        ),
+    )
+    @mendable
+    def conservation_statement(
+        context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
+    ) -> dg.AssetCheckResult:
+        made = conservation.conservation(*pricing.open(context.partition_key, workspace))
+        return dg.AssetCheckResult(
+            passed=not made.faults,
+            description=_faults(made.faults) or f"All {len(made.equalities)} equalities hold.",
+            metadata={
+                "lines_of_listed_pairs": dg.MetadataValue.table(
+                    [dg.TableRecord(asdict(share)) for share in made.shares]
+                ),
+                "equalities": _table_of(made.equalities),
+            },
+        )
+
     @dg.asset(
         group_name=pricing.group("publication"),
         kinds={"duckdb"},
@@ -456,15 +497,12 @@ def pricing_assets(pricing: Pricing) -> list[Any]:
         context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
     ) -> dg.AssetCheckResult:
         account = accounting.read_account(*pricing.open(context.partition_key, workspace))
-        table = [
-            dg.TableRecord({"equality": e.says, "left": e.left, "right": e.right, "holds": e.holds})
-            for e in account.equalities
-        ]
-        faults = "; ".join(f"{e.says}: {e.left:,} against {e.right:,}" for e in account.faults)
         return dg.AssetCheckResult(
             passed=not account.faults,
-            description=faults or f"All {len(account.equalities)} equalities hold.",
-            metadata={"equalities": dg.MetadataValue.table(table)},
+            description=(
+                _faults(account.faults) or f"All {len(account.equalities)} equalities hold."
+            ),
+            metadata={"equalities": _table_of(account.equalities)},
         )
 
     @dg.asset(
@@ -493,6 +531,7 @@ def pricing_assets(pricing: Pricing) -> list[Any]:
     return [
         *(lines_asset(extract) for extract in EXTRACTS),
         *(statement_asset(statement) for statement in STATEMENTS),
+        conservation_statement,
         month_account,
         total_accounting,
         outputs_duckdb,

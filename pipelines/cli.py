@@ -18,6 +18,7 @@ from rich.markup import escape
 from pipelines.basis import PricingBasis
 from pipelines.commands import (
     low_volume,
+    low_volume_monitor,
     organisations,
     prices,
     reconcile,
@@ -31,9 +32,7 @@ from pipelines.commands.console import months as valid_months
 from pipelines.commands.console import scheme_year as valid_scheme_year
 from pipelines.commands.jobs import run_month
 from pipelines.workspace import UserError, Workspace, keep_private, replacing
-from pricing.scheme_tables import (
-    SchemePackError,
-)
+from pricing.scheme_tables import SchemePackError
 
 app = typer.Typer(
     help="Prices SUS+ extracts under the NHS Payment Scheme and publishes them in DuckDB.",
@@ -44,9 +43,10 @@ app = typer.Typer(
 app.add_typer(prices.app, name="prices")
 app.add_typer(organisations.app, name="organisations")
 app.add_typer(schemes.app, name="schemes")
-app.add_typer(low_volume.app, name="lva")
 app.add_typer(reconcile.app)
 app.add_typer(statement.app)
+low_volume.app.command()(low_volume_monitor.monitor)
+app.add_typer(low_volume.app, name="lva")
 
 
 def main() -> None:

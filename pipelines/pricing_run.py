@@ -28,6 +28,7 @@ from pipelines.activity_plans import (
     refuse_unusable_plans,
 )
 from pipelines.basis import PricingBasis, months_of, months_of_year_to, scheme_year_of
+from pipelines.block_payments import published_blocks
 from pipelines.contract_terms import (
     read_contract_terms,
     refuse_unusable_terms,
@@ -54,7 +55,14 @@ from pipelines.local_prices import (
     read_local_prices,
 )
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
-from pipelines.price_books import PriceBook, price_book_for
+from pipelines.price_books import (
+    PriceBook,
+    StoredBook,
+    price_book_for,
+    schedules_of,
+    sha256_of,
+)
+from pipelines.price_books.annex_a import LVA
 from pipelines.scheme_packs import SchemePack, scheme_for
 from pipelines.user_lists import (
     UserList,
@@ -83,6 +91,7 @@ from pricing import (
     ebi,
     excluded_items,
     low_volume,
+    low_volume_monitor,
     variable_element,
 )
 from pricing.contracts import PAIR
@@ -150,6 +159,7 @@ class Rulebook:
     terms: UserList
     counts: UserList
     bridge: UserList
+    schedules: tuple[StoredBook, ...]
     basis: PricingBasis
     payers_on: date | None = None
     """The day whose payers the records come down to, where it is not that of the rules."""
@@ -171,6 +181,11 @@ class Rulebook:
         return {
             f"scheme pack {self.pack.path.name}": self.pack.sha256,
             f"price book {self.book.name}": self.book.sha256,
+            **{
+                f"LVA payments schedule {book.id}": sha256_of([book.manifest, book.files[LVA]])
+                for book in self.schedules
+                if book not in self.book.stored.values()
+            },
             "organisations": self.organisations.sha256,
             **{
                 f"{kind} {name}": sha256
@@ -413,6 +428,7 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         terms=terms,
         counts=counts,
         bridge=no_hrg_bridge(),
+        schedules=tuple(schedules_of(workspace, pack.scheme.scheme_year, workspace.basis.as_of)),
         basis=workspace.basis,
     )
     parties = rulebook.parties(month)
@@ -752,15 +768,41 @@ def _contract_lines(workspace: Workspace, months: Sequence[str]) -> dict[str, Pa
 
 
 def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:
-    """Writes and gives what each LVA block covered in the month."""
+    """Writes and gives what each LVA block covered in the month, and what was paid beside it."""
     rulebook = rulebook_for(workspace, month)
-    made = low_volume.statement(
+    scheme = rulebook.pack.scheme
+    made = low_volume_monitor.statement(
         _lines(workspace, month),
+        nw.from_native(_priced_without_blocks(workspace, month, rulebook)),
+        nw.from_native(pl.scan_parquet(workspace.statement("excluded_items", month))),
+        nw.from_native(published_blocks(rulebook.book, rulebook.schedules, scheme).lazy()),
         rulebook.reference(month, None),
         month,
-        rulebook.pack.scheme.scheme_year,
+        scheme,
     )
     return _write(workspace, "low_volume", month, made, LOW_VOLUME)
+
+
+def _priced_without_blocks(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.LazyFrame:
+    """The records that hold lines of a block, priced as if no schedule listed any pair.
+
+    Few records are, so they are priced again: what decides for them is the year's own table.
+    """
+    nobody = rulebook.book.lva_schedule.clear()
+    without = replace(rulebook, book=replace(rulebook.book, lva_schedule=nobody))
+    parts: list[pl.LazyFrame] = []
+    for dataset, path in priced_paths(workspace, month).items():
+        lines = pl.scan_parquet(path)
+        in_block = lines.filter(payment_mechanism=low_volume.LVA_BLOCK).select("record_id").unique()
+        records = in_block.collect(engine="streaming")
+        if records.is_empty():
+            parts.append(lines.clear())
+            continue
+        cut = settled_cut(workspace, dataset, month)
+        valid = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
+        of_blocks = valid.join(records.lazy(), on="record_id", how="semi")
+        parts.append(_priced(of_blocks, without, dataset, month, cut).drop("refusal_codes"))
+    return pl.concat(parts)
 
 
 def make_ebi_challenges(workspace: Workspace, month: str) -> pl.DataFrame:

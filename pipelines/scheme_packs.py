@@ -13,14 +13,8 @@ from pathlib import Path
 
 from pipelines.basis import scheme_year_of
 from pipelines.workspace import PROJECT, UserError, Workspace
-from pricing.scheme import (
-    Pack,
-    Scheme,
-    read_pack,
-)
-from pricing.scheme_tables import (
-    SchemePackError,
-)
+from pricing.scheme import Pack, Scheme, read_pack
+from pricing.scheme_tables import SchemePackError
 
 _YEAR_STARTS_IN = 4
 

@@ -172,6 +172,8 @@ class LowVolume(Section):
     growth_ppm: int
     integrated_care_boards: int
     payment_due_by: date
+    payment_is_due_on_update: bool
+    additional_payment_within_months: int
 
 
 class Services(Section):
@@ -401,6 +403,7 @@ _BETWEEN = {
     "rounding.quantum_pence": (1, 100),
     "low_volume.integrated_care_boards": (1, 100),
     "low_volume.schedule_quantum_pence": (1, 100),
+    "low_volume.additional_payment_within_months": (1, 12),
     # By the unit a name ends in, where it has no range of its own.
     "ppm": (0, 2_000_000),
     "pence": (1, 100_000_000_000),

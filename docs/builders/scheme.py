@@ -11,15 +11,8 @@ from typing import Any
 
 from docs.builders.markdown import code, lines, page, table, yes_or_no
 from pipelines.workspace import PROJECT
-from pricing.scheme import (
-    Parameter,
-    read_pack,
-)
-from pricing.scheme_tables import (
-    ContractLine,
-    DecisionRow,
-    SchedulePart,
-)
+from pricing.scheme import Parameter, read_pack
+from pricing.scheme_tables import ContractLine, DecisionRow, SchedulePart
 
 _TABLE = "mechanism.decision_table"
 _CONTRACT_LINES = "contract_lines.table"

@@ -216,6 +216,20 @@ def published_table(
     return (book, book.read(table)) if book else None
 
 
+def schedules_of(
+    workspace: Workspace, scheme_year: str, as_of: date | None = None
+) -> list[StoredBook]:
+    """The books with an LVA payments schedule published for a year by a day, in that order.
+
+    Whenever they take effect; official ones are never filled up from illustrative ones.
+    """
+    of_year = [b for b in stored_books(workspace) if b.publication.scheme_year == scheme_year]
+    known = [book for book in known_by(of_year, as_of) if LVA in book.tables]
+    return sorted(
+        known, key=lambda book: (book.publication.published_on, book.publication.effective_from)
+    )
+
+
 def tables_needed(scheme_year: str) -> list[str]:
     """The tables without which the records of a year have no unit prices."""
     with_4b = BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year)

@@ -18,17 +18,8 @@ from pipelines.basis import PricingBasis
 from pipelines.scheme_packs import all_packs, pack_of, scheme_for
 from pipelines.workspace import PROJECT, UserError, Workspace
 from pricing import point_of_delivery
-from pricing.scheme import (
-    BASES,
-    PARAMETERS,
-    SECTIONS,
-    STATUSES,
-    Scheme,
-    read_scheme,
-)
-from pricing.scheme_tables import (
-    SchemePackError,
-)
+from pricing.scheme import BASES, PARAMETERS, SECTIONS, STATUSES, Scheme, read_scheme
+from pricing.scheme_tables import SchemePackError
 
 SHIPPED = PROJECT / "data" / "schemes" / "2024-25.toml"
 HERE = Workspace.at(PROJECT)
@@ -175,6 +166,8 @@ def test_figures_of_the_2026_27_consultation() -> None:
     ]
     assert found.low_volume.growth_ppm == 85_000
     assert found.low_volume.payment_due_by == date(2026, 9, 30)
+    assert found.low_volume.payment_is_due_on_update
+    assert found.low_volume.additional_payment_within_months == 1
     assert found.top_ups.paid_in == "fixed_element"
 
 
@@ -215,6 +208,7 @@ def test_figures_of_the_2023_25_guidance() -> None:
     assert [part.source for part in given] == ["given", "given"]
     assert not second.cquin.adjusts_payment
     assert second.low_volume.payment_due_by == date(2024, 6, 30)
+    assert not second.low_volume.payment_is_due_on_update
     assert second.fixed_element.capacity_uplift_ppm == 6_000
 
 
@@ -259,6 +253,9 @@ NOT_READ_BY_A_RULE_YET = {
     "low_volume.threshold_includes_delegated_services",
     "low_volume.also_considered",
     "low_volume.integrated_care_boards",
+    "low_volume.payment_due_by",
+    "low_volume.payment_is_due_on_update",
+    "low_volume.additional_payment_within_months",
     "cquin.full_attainment_ppm",
     "cquin.funding_ppm",
     "genomics_blend.maximum_incentive_ppm",
@@ -582,6 +579,14 @@ DAY_CASE = "'spells.day_case_classification'"
         (
             with_parameter("low_volume", "threshold_pence", 0),
             "'low_volume.threshold_pence' must be from 1 to 100,000,000,000, not 0",
+        ),
+        (
+            with_parameter("low_volume", "additional_payment_within_months", 0),
+            "'low_volume.additional_payment_within_months' must be from 1 to 12, not 0",
+        ),
+        (
+            with_parameter("low_volume", "uplift_years", ["2024/25"]),
+            "'low_volume.uplift_years' must be a year such as 2025-26, not '2024/25'",
         ),
         (
             with_parameter("low_volume", "payment_due_by", "quarter one"),
