@@ -581,14 +581,6 @@ DAY_CASE = "'spells.day_case_classification'"
             "'low_volume.threshold_pence' must be from 1 to 100,000,000,000, not 0",
         ),
         (
-            with_parameter("low_volume", "additional_payment_within_months", 0),
-            "'low_volume.additional_payment_within_months' must be from 1 to 12, not 0",
-        ),
-        (
-            with_parameter("low_volume", "uplift_years", ["2024/25"]),
-            "'low_volume.uplift_years' must be a year such as 2025-26, not '2024/25'",
-        ),
-        (
             with_parameter("low_volume", "payment_due_by", "quarter one"),
             "'low_volume.payment_due_by' must be date, not 'quarter one'",
         ),
