@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from pipelines.basis import PricingBasis
 from pipelines.commands import (
+    fixed,
     low_volume,
     low_volume_monitor,
     organisations,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.add_typer(prices.app, name="prices")
 app.add_typer(organisations.app, name="organisations")
 app.add_typer(schemes.app, name="schemes")
+app.add_typer(fixed.app, name="fixed")
 app.add_typer(reconcile.app)
 app.add_typer(statement.app)
 low_volume.app.command()(low_volume_monitor.monitor)

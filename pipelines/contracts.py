@@ -42,6 +42,7 @@ from pricing.contracts import (
     PAIR,
     is_part_of_a_block,
     is_without_api,
+    is_without_fixed_element,
     needs_approval,
     with_terms,
 )
@@ -171,6 +172,32 @@ def pairs_without_api(
     `in_force` are the month's contracts (`contracts_in_force`); `tables` are `providers`,
     `commissioners`, `lva_schedule` and `lva_exception_days` of `pricing.reference`.
     """
+    known = _with_terms(pairs, in_force, tables, scheme)
+    condition = is_without_api(scheme, facts_asked(scheme))
+    found: pl.DataFrame = known.filter(condition).collect().to_native()
+    return found.select(PAIR)
+
+
+def pairs_without_fixed_element(
+    pairs: pl.DataFrame,
+    in_force: pl.DataFrame,
+    tables: Mapping[str, pl.DataFrame],
+    scheme: Scheme,
+) -> pl.DataFrame:
+    """Those of some pairs that can have no fixed element in a month; takes the same tables."""
+    known = _with_terms(pairs, in_force, tables, scheme)
+    condition = is_without_fixed_element(scheme, facts_asked(scheme))
+    found: pl.DataFrame = known.filter(condition).collect().to_native()
+    return found.select(PAIR)
+
+
+def _with_terms(
+    pairs: pl.DataFrame,
+    in_force: pl.DataFrame,
+    tables: Mapping[str, pl.DataFrame],
+    scheme: Scheme,
+) -> nw.LazyFrame[Any]:
+    """Pairs with their parties, and all that is asked of their contract."""
     asked = facts_asked(scheme)
     excepted = tables["lva_exception_days"].select(*PAIR, has_lva_exception=True).unique()
     is_api = pl.col("agreed_mechanism") == AGREED_API
@@ -185,9 +212,7 @@ def pairs_without_api(
         )
     )
     contracts = nw.from_native(whole_contracts(in_force).lazy())
-    known = with_terms(parties, contracts, scheme, asked)
-    found: pl.DataFrame = known.filter(is_without_api(scheme, asked)).collect().to_native()
-    return found.select(PAIR)
+    return with_terms(parties, contracts, scheme, asked)
 
 
 def _with_parties(

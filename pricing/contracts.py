@@ -146,6 +146,23 @@ def is_without_api(scheme: Scheme, asked: Set[str]) -> nw.Expr:
     return ~is_nhs | is_in_block | (is_outside & ~nw.col("has_api_agreement"))
 
 
+def is_without_fixed_element(scheme: Scheme, asked: Set[str]) -> nw.Expr:
+    """Whether a pair can have no API fixed element, as its contract stands.
+
+    Providers that are none of the NHS (2023/25 ¶1, 2026/27 ¶3), an LVA block that was not moved to
+    API (2023/25 ¶85), another mechanism that was agreed, and what is outside API. Takes what
+    `is_without_api` does.
+    """
+    agreed_away = [one for one in AGREED_MECHANISMS if one not in _OF_API]
+    is_outside = (
+        nw.col("agreed_mechanism").is_in(agreed_away).fill_null(False)
+        | is_outside_api(asked)
+        | nw.col("is_contract_not_known")
+    )
+    is_nhs = nw.col("provider_kind").is_in(scheme.mechanism.nhs_provider_kinds).fill_null(False)
+    return ~is_nhs | (nw.col("is_block_pair") & ~is_agreed_to_be_under_api()) | is_outside
+
+
 def _is_not_known(scheme: Scheme) -> nw.Expr:
     """Neither a member of the same system nor of known value, and the threshold asks for one."""
     is_known = nw.col("is_same_system").fill_null(False) | (
