@@ -299,11 +299,8 @@ def _of_services(contract: ReviewedContract) -> Iterator[Fault]:
         sum(one.funding_pence for one in contract.services),
     )
     if whole != parts:
-        yield Fault(
-            "contract_value",
-            f"is {pounds(whole)}, and the funding of the services adds up to {pounds(parts)}: "
-            f"{_more_or_less(parts - whole)}",
-        )
+        says = f"is {pounds(whole)}, and the funding of the services adds up to {pounds(parts)}"
+        yield Fault("contract_value", says)
 
 
 def _of_deficit_reduction(contract: ReviewedContract) -> Iterator[Fault]:
@@ -365,8 +362,7 @@ def _of_plan(contract: ReviewedContract) -> Iterator[Fault]:
     if planned != agreed:
         yield Fault(
             "agreed_difference",
-            f"is {pounds(agreed)}, and the years of the plan add up to {pounds(planned)}: "
-            f"{_more_or_less(planned - agreed)}",
+            f"is {pounds(agreed)}, and the years of the plan add up to {pounds(planned)}",
         )
 
 
@@ -406,7 +402,3 @@ def _of_deficit_rules(
         }
         says = f"is {pounds(amount)}: {why[step.step]}. Exceptional circumstances do not lift this"
         yield Fault("amount", says, "plan", 1)
-
-
-def _more_or_less(pence: int) -> str:
-    return f"{pounds(abs(pence))} {'more' if pence > 0 else 'less'}"

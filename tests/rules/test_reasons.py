@@ -12,7 +12,7 @@ from support import cases
 
 from pipelines.reasons import reasons
 from pipelines.workspace import PROJECT
-from pricing.reasons import ItemReason, Reason, Refusal, StatementReason
+from pricing.reasons import ItemReason, Reason, Refusal, ReviewReason, StatementReason
 from schemas.priced_line import REASONS
 from schemas.rules import registry
 
@@ -21,7 +21,7 @@ DATA = tomllib.loads((PROJECT / "data" / "reasons.toml").read_text("utf-8"))
 
 def test_the_data_explains_the_reasons_and_refusals_of_the_code() -> None:
     assert set(DATA) == {"payment", "refusal"}
-    assert set(DATA["payment"]) == {*Reason, *ItemReason, *StatementReason}
+    assert set(DATA["payment"]) == {*Reason, *ItemReason, *StatementReason, *ReviewReason}
     assert set(DATA["refusal"]) == set(Refusal)
 
 
@@ -43,7 +43,7 @@ def test_every_refusal_is_expected_of_some_case() -> None:
 
 
 def test_no_code_means_two_things() -> None:
-    codes = [*Reason, *ItemReason, *StatementReason, *Refusal, *registry()]
+    codes = [*Reason, *ItemReason, *StatementReason, *ReviewReason, *Refusal, *registry()]
     assert [code for code, times in Counter(codes).items() if times > 1] == []
 
 
@@ -70,6 +70,7 @@ def test_every_code_that_a_record_may_get_is_in_the_reasons_table() -> None:
         **dict.fromkeys(Reason, "payment"),
         **dict.fromkeys(ItemReason, "payment"),
         **dict.fromkeys(StatementReason, "payment"),
+        **dict.fromkeys(ReviewReason, "payment"),
         **dict.fromkeys(Refusal, "refusal"),
         **{
             code: of_rules[rule.severity]
