@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from pipelines.basis import OWN_YEAR, PricingBasis
-from pipelines.commands import organisations, prices, reconcile, schemes, statement
+from pipelines.commands import fixed, organisations, prices, reconcile, schemes, statement
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(prices.app, name="prices")
 app.add_typer(organisations.app, name="organisations")
 app.add_typer(schemes.app, name="schemes")
+app.add_typer(fixed.app, name="fixed")
 app.add_typer(reconcile.app)
 app.add_typer(statement.app)
 

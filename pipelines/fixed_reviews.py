@@ -99,7 +99,7 @@ def review_of(workspace: Workspace, path: Path) -> FixedReview:
     contract = replace(
         contract,
         commissioner_kind=_kind(organisations, file),
-        services=tuple(_supplied(services, activity)),
+        services=tuple(_supplied(section, services, activity)),
     )
     for fault in faults(contract, scheme):
         _note(section, fault)
@@ -205,7 +205,9 @@ def _activity_year(section: Section, services: list[_Said]) -> str | None:
     return None
 
 
-def _supplied(services: list[_Said], activity: ActivityOfYear | None) -> Iterator[Service]:
+def _supplied(
+    section: Section, services: list[_Said], activity: ActivityOfYear | None
+) -> Iterator[Service]:
     """The services, with what the lake supplies; notes points of delivery without a service."""
     if activity is None:
         yield from (said.service for said in services)
@@ -245,11 +247,11 @@ def _supplied(services: list[_Said], activity: ActivityOfYear | None) -> Iterato
         )
     for point in sorted(set(by_point) - named):
         row = by_point[point]
-        services[0].section.fault(
-            "",
-            f"and all others leave out {point}, of which there are {row['activity']:,} lines in "
-            f"{year} worth {pounds(row['value_pence'])}: name it under {FROM_ACTIVITY}, or under "
-            f"{_COVERS} of the service that holds it",
+        section.fault(
+            "service",
+            f"leaves out {point}, of which there are {row['activity']:,} lines in {year} worth "
+            f"{pounds(row['value_pence'])}: name it under {FROM_ACTIVITY}, or under {_COVERS} of "
+            "the service that holds it",
         )
 
 

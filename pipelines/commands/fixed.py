@@ -6,7 +6,10 @@ amount (`pricing.fixed_element`), or what a contract file may say (`pipelines.fi
 
 import typer
 
+from pipelines.commands import fixed_review
+
 app = typer.Typer(
-    help="The fixed element of API contracts: built from worksheets.",
+    help="The fixed element of API contracts: built from worksheets, and reviewed every year.",
     no_args_is_help=True,
 )
+app.add_typer(fixed_review.app)
