@@ -266,8 +266,7 @@ def _scheme(workspace: Workspace, year: str) -> Scheme:
     scheme = scheme_for(workspace, first).scheme
     for path in ("fixed_element.review_limit_ppm", "fixed_element.review_limit_commissioner_kinds"):
         if not scheme.gives(path):
-            why = scheme.absent[path]
-            raise UserError(f"Contracts of {year} cannot be reviewed by rule: {why}")
+            raise UserError(f"Contracts of {year} cannot be reviewed: {scheme.absent[path]}")
     return scheme
 
 

@@ -26,15 +26,15 @@ app = typer.Typer()
 
 _NOTHING = "-"
 _FUNDING, _WORTH, _PLANNED, _LEFT = "funding", "price × activity", "adjustment", "left"
-_VALUED_BY = {"price": "price", "cost": "cost", "not_by_activity": "not by activity"}
+_VALUED_BY = {"price": "price", "cost": "cost", "not_by_activity": _NOTHING}
 _STEPS = {
     "identified_difference": "identified difference",
     "agreed_difference": "agreed difference",
-    "limit": "limit of the contract value",
-    "with_deficit_reduction": "together with deficit reduction",
+    "limit": "limit",
+    "with_deficit_reduction": "with deficit reduction",
     "deficit_reduction_alone": "deficit reduction alone",
     "adjustment": "adjusted in the year",
-    "pricing_changes_within": "of it pricing changes, as of MFF",
+    "pricing_changes_within": "of it pricing changes",
     "beside_pricing_changes": "beside pricing changes",
     "later_years": "left to later years",
 }
@@ -88,9 +88,9 @@ def _services_table(found: "FixedReview") -> Table:
     )
     table = Table(title=title, title_justify="left")
     table.add_column("service", overflow="fold")
-    table.add_column("valued by", no_wrap=True)
-    for name in ("funding", "price × activity", "difference", "lines", "without price"):
-        table.add_column(name, justify="right", no_wrap=name != "without price")
+    table.add_column("by", no_wrap=True)
+    for name in ("funding", "price × activity", "difference", "lines", "no price"):
+        table.add_column(name, justify="right", no_wrap=True)
     for one in contract.services:
         table.add_row(
             escape(one.service),
@@ -129,7 +129,7 @@ def _steps_table(found: "FixedReview", rows: "pl.DataFrame") -> Table:
         title=f"{title}: {percent(found.limit_ppm)} of the contract value and its exceptions",
         title_justify="left",
     )
-    table.add_column("step", overflow="fold")
+    table.add_column("step", no_wrap=True)
     for name in ("leaves", "at most"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("because", "rests on"):
