@@ -18,8 +18,17 @@ from pricing.scheme import CostAdjustment
 
 def net_uplift(factors: CostAdjustment) -> Fraction:
     """What a year adds, as an exact share: 0.006 is 0.6%; below zero where efficiency is more."""
-    uplift, efficiency = Fraction(factors.uplift_ppm, PPM), Fraction(factors.efficiency_ppm, PPM)
-    if factors.net_uplift_is == "product":
+    return net_of(factors.uplift_ppm, factors.efficiency_ppm, factors.net_uplift_is)
+
+
+def net_of(uplift_ppm: int, efficiency_ppm: int, net_uplift_is: str) -> Fraction:
+    """What two factors come to together: their `difference`, or the `product` of both.
+
+    >>> net_of(17_000, 11_000, "difference"), net_of(17_000, 11_000, "product")
+    (Fraction(3, 500), Fraction(5813, 1000000))
+    """
+    uplift, efficiency = Fraction(uplift_ppm, PPM), Fraction(efficiency_ppm, PPM)
+    if net_uplift_is == "product":
         return (1 + uplift) * (1 - efficiency) - 1
     return uplift - efficiency
 

@@ -4,6 +4,7 @@ Belongs here: the arithmetic that every engine must do alike, so integers only. 
 belong here: any price, factor or rate, or the choice of rounding quantum (scheme packs).
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 import narwhals.stable.v2 as nw
@@ -49,6 +50,24 @@ def rounded(pence: Fraction, quantum_pence: int = 1) -> int:
     """
     size = int(abs(pence) / quantum_pence + Fraction(1, 2)) * quantum_pence
     return -size if pence < 0 else size
+
+
+def shared_out(pence: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """An amount from 0 shared out by weight, by largest remainder: the shares sum to it exactly.
+
+    Equal remainders are taken in the order of the names. Raises `ValueError` without any weight.
+
+    >>> shared_out(100, {"QUA": 1, "QHL": 1, "QGH": 1})
+    {'QUA': 33, 'QHL': 33, 'QGH': 34}
+    """
+    of_all = sum(weights.values())
+    if of_all <= 0 or min(weights.values()) < 0:
+        raise ValueError("an amount cannot be shared out without weights above 0")
+    shares = {name: pence * weight // of_all for name, weight in weights.items()}
+    by_remainder = sorted(weights, key=lambda name: (-(pence * weights[name] % of_all), name))
+    for name in by_remainder[: pence - sum(shares.values())]:
+        shares[name] += 1
+    return shares
 
 
 def is_too_large(pence: nw.Expr) -> nw.Expr:

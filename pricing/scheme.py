@@ -16,11 +16,13 @@ from pricing.scheme_tables import (
     CONTRACT_SECTIONS,
     CQUIN,
     LINES,
+    PART_YEAR,
     SHORTFALL,
     TABLES,
     ContractLine,
     DecisionRow,
     SchemePackError,
+    WorksheetItem,
     citation,
 )
 from schemas.priced_line import (
@@ -267,8 +269,8 @@ class CostAdjustment(Section):
 class FixedElement(Section):
     """How the fixed element is built and reviewed."""
 
-    bases: tuple[str, ...]
-    worksheet_items: tuple[str, ...]
+    worksheet: tuple[WorksheetItem, ...]
+    instalments: int
     is_pro_rata_in_part_year: bool
     capacity_uplift_ppm: int
     review_limit_ppm: int
@@ -403,6 +405,7 @@ _MAY_BE_EMPTY = (
 _BETWEEN = {
     "rounding.quantum_pence": (1, 100),
     "low_volume.integrated_care_boards": (1, 100),
+    "fixed_element.instalments": (1, 12),
     # By the unit a name ends in, where it has no range of its own.
     "ppm": (0, 2_000_000),
     "pence": (1, 100_000_000_000),
@@ -430,6 +433,7 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
 }
 _YEARS_IN = ("price_year", "reference_years", "uplift_years", "rolled_forward_from")
 _SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
+_FACTORS_OF_UPLIFT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -518,7 +522,7 @@ def read_pack(pack: Mapping[str, Any]) -> Pack:
             versions[path] = _versions(path, given, wanted, pack["documents"], year)
         except SchemePackError as error:
             faults += error.faults
-    faults = faults or list(_contract_line_faults(versions))
+    faults = faults or [*_contract_line_faults(versions), *_worksheet_faults(versions)]
     if faults:
         raise SchemePackError(faults)
     header = {key: pack[key] for key in _HEADER if key != "documents"}
@@ -711,6 +715,25 @@ def _contract_line_faults(versions: Mapping[str, tuple[Parameter, ...]]) -> Iter
                 yield f"'{path}' has no '{code}' of '{section}', which lines may be counted under"
             for code in sorted(named - wanted):
                 yield f"'{path}' has '{code}' of '{section}', which no line is counted under"
+
+
+def _worksheet_faults(versions: Mapping[str, tuple[Parameter, ...]]) -> Iterator[str]:
+    """What does not go together in the worksheet of the fixed element and the rest of the pack.
+
+    The CNST rates of a net uplift may be left out of the pack: the parties then give them.
+    """
+    path = "fixed_element.worksheet"
+    pro_rata = {v.value for v in versions.get("fixed_element.is_pro_rata_in_part_year", ())}
+    for row in (row for version in versions.get(path, ()) for row in version.value):
+        if row.shape == PART_YEAR and pro_rata != {True}:
+            yield f"'{path}' has '{row.item}', and the year is not said to be pro rata"
+        for place, rate in enumerate(row.rates):
+            if PARAMETERS.get(rate) is not int:
+                yield f"'{path}' has '{row.item}' at '{rate}', which is no number of a pack"
+            elif rate not in versions and place < _FACTORS_OF_UPLIFT:
+                yield f"'{path}' has '{row.item}' at '{rate}', which the pack does not give"
+        if row.payers is not None and row.payers not in versions:
+            yield f"'{path}' has '{row.item}' for '{row.payers}', which the pack does not give"
 
 
 def _points_of_delivery(mechanism: str, versions: Mapping[str, tuple[Parameter, ...]]) -> set[str]:

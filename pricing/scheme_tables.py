@@ -5,6 +5,7 @@ single values and how they are dated (`pricing.scheme`), the rows themselves (`d
 what follows from them (the module of their subject).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,39 @@ class ContractLine:
     pays: str
     rate: str | None
     of: str | None
+    citation: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorksheetPart:
+    """An amount that an item is made of: added, taken off, or either, as its own sign says."""
+
+    name: str
+    sign: str
+    is_optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorksheetItem:
+    """An item of the fixed element's worksheet: one line, and the shape of its formula.
+
+    `starts_from` is the approach to the baseline that the item is of; `of` what a share is taken
+    of; `rates` are paths of the pack; `year` is that of the figures of an opening baseline, None
+    where no document says; where `unless` holds nothing is added; `payers` is the path of the
+    kinds of payer that the item is of, None where it is of all.
+    """
+
+    starts_from: str
+    item: str
+    shape: str
+    sign: str
+    of: str | None
+    parts: tuple[WorksheetPart, ...]
+    rates: tuple[str, ...]
+    year: str | None
+    unless: str | None
+    payers: str | None
+    is_optional: bool
     citation: str
 
 
@@ -126,6 +160,33 @@ CONTRACT_SECTIONS = {"variable_element": "api_variable", "blended": "api_blended
 """The payment mechanism whose lines a section of a contract's statement is made of."""
 CQUIN = "cquin"
 _NEEDS_RATE = (EACH_UNIT, ADDITION)
+ADDED, TAKEN_OFF, EITHER = "+", "-", "±"
+SIGNS = (ADDED, TAKEN_OFF, EITHER)
+OPENING, RUNNING, STATED = "opening_baseline", "running_total", "stated"
+SHARE_BASES = (OPENING, RUNNING, STATED)
+"""What a share may be of: the first line, all lines above, or an amount that is stated."""
+PARTS, AGREED_PARTS, SHARE = "parts", "agreed_parts", "share"
+NET_UPLIFT, FACTOR_CHANGE = "net_uplift", "factor_change"
+UNITS, CHANGE_IN_UNITS = "units", "change_in_units"
+ACHIEVEMENT, NET_GROWTH = "achievement", "net_growth"
+UNRECOVERED, NETWORK, PART_YEAR = "unrecovered_charges", "network_contributions", "part_year"
+WORKSHEET_SHAPES = {
+    PARTS: ("parts",),
+    AGREED_PARTS: (),
+    SHARE: ("of",),
+    NET_UPLIFT: ("of", "rates"),
+    FACTOR_CHANGE: ("of",),
+    UNITS: (),
+    CHANGE_IN_UNITS: (),
+    ACHIEVEMENT: (),
+    NET_GROWTH: (),
+    UNRECOVERED: (),
+    NETWORK: (),
+    PART_YEAR: (),
+}
+"""How an item of the worksheet may come about, and what its row must say for that."""
+_RATES_OF = {SHARE: (0, 1), NET_UPLIFT: (2, 4)}
+_PART = re.compile(r"([+±-])([a-z0-9_]+)(\??)")
 
 
 def _decision_table(
@@ -204,6 +265,75 @@ def _faults_of_contract_line(row: ContractLine, given: Mapping[str, Any]) -> Ite
         yield f"pays by '{row.pays}' and has no 'rate'"
 
 
+def _worksheet(
+    path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
+) -> tuple[WorksheetItem, ...]:
+    """The rows of the worksheet, in order; those of each approach begin with its baseline."""
+    rows, faults = [], []
+    for where, row, citation in _cited_rows(path, version, documents, ("from", "item", "is")):
+        faults += [f"{where} {fault}" for fault in _faults_of_worksheet_item(row)]
+        if faults:
+            continue
+        found = (_PART.fullmatch(part) for part in row.get("parts", ()))
+        parts = (WorksheetPart(one[2], one[1], bool(one[3])) for one in found if one)
+        rows.append(
+            WorksheetItem(
+                starts_from=row["from"],
+                item=row["item"],
+                shape=row["is"],
+                sign=row.get("sign", EITHER),
+                of=row.get("of"),
+                parts=tuple(parts),
+                rates=tuple(row.get("rates", ())),
+                year=row.get("year"),
+                unless=row.get("unless"),
+                payers=row.get("payers"),
+                is_optional=row.get("optional", False),
+                citation=citation,
+            )
+        )
+    for starts_from in dict.fromkeys(row.starts_from for row in rows):
+        own = [row for row in rows if row.starts_from == starts_from]
+        if len({row.item for row in own}) < len(own):
+            faults.append(f"'{path}' has an item twice from '{starts_from}'")
+        if own[0].shape not in (PARTS, AGREED_PARTS) or own[0].is_optional:
+            faults.append(f"'{path}' does not begin '{starts_from}' with parts that must be given")
+        if any(row.shape == PART_YEAR for row in own[:-1]):
+            faults.append(f"'{path}' has a part of a year before the last item of '{starts_from}'")
+    if faults:
+        raise SchemePackError(faults)
+    return tuple(rows)
+
+
+def _faults_of_worksheet_item(row: Mapping[str, Any]) -> Iterator[str]:
+    known = ("from", "item", "is", "sign", "of", "parts", "rates", "year", "unless", "payers")
+    for key in row:
+        if key not in (*known, "optional", "paragraph", "document", "basis", "reported_in"):
+            yield f"has a '{key}', which no row has"
+    if row["is"] not in WORKSHEET_SHAPES:
+        yield f"is '{row['is']}', not one of {', '.join(WORKSHEET_SHAPES)}"
+        return
+    for key in WORKSHEET_SHAPES[row["is"]]:
+        if key not in row:
+            yield f"is '{row['is']}' and has no '{key}'"
+    if row.get("of", OPENING) not in SHARE_BASES:
+        yield f"is of '{row['of']}', not of {', '.join(SHARE_BASES)}"
+    if row.get("sign", EITHER) not in SIGNS:
+        yield f"has the sign '{row['sign']}', not one of {' '.join(SIGNS)}"
+    if "unless" in row and row["is"] != SHARE:
+        yield f"is '{row['is']}' and has an 'unless', which a share alone has"
+    parts = row.get("parts", [])
+    for part in parts:
+        if not _PART.fullmatch(part):
+            yield f"has a part '{part}', which must be such as +fixed_payment or ±other_items?"
+    names = [part.strip("".join((*SIGNS, "?"))) for part in parts]
+    if len(set(names)) < len(names):
+        yield "has a part twice"
+    wanted = _RATES_OF.get(row["is"], (0,))
+    if len(row.get("rates", ())) not in wanted:
+        yield f"is '{row['is']}' and must have {' or '.join(map(str, wanted))} rates"
+
+
 def _cited_rows(
     path: str, version: Mapping[str, Any], documents: Mapping[str, Any], needed: tuple[str, ...]
 ) -> list[tuple[str, Mapping[str, Any], str]]:
@@ -235,6 +365,7 @@ def _cited_rows(
 TABLES: Mapping[Any, Callable[..., tuple[Any, ...]]] = {
     tuple[DecisionRow, ...]: _decision_table,
     tuple[ContractLine, ...]: _contract_lines,
+    tuple[WorksheetItem, ...]: _worksheet,
 }
 """How a parameter that is a table of rows is read, by its type."""
 

@@ -5,7 +5,7 @@ value, or which of several versions is in force (`pricing.scheme`).
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,15 @@ from pricing.scheme import (
     read_pack,
 )
 from pricing.scheme_tables import (
+    SHARE,
     ContractLine,
     DecisionRow,
+    WorksheetItem,
 )
 
 _TABLE = "mechanism.decision_table"
 _CONTRACT_LINES = "contract_lines.table"
+_WORKSHEET = "fixed_element.worksheet"
 
 _BASES = {
     "assumed": (
@@ -67,6 +70,7 @@ def build(year: str) -> str:
         *pack.notes,
         *(_decision_table(version) for version in pack.versions[_TABLE]),
         *(_contract_lines(version) for version in pack.versions.get(_CONTRACT_LINES, ())),
+        *(_worksheet(version) for version in pack.versions.get(_WORKSHEET, ())),
         *sections,
         _absent(pack.absent),
         _documents(content),
@@ -100,6 +104,38 @@ def _contract_lines(version: Parameter) -> str:
     return f"## Contract lines\n\n{version.says}\n\n" + table(
         ["line", "statement", "activity from", "pays", "rate", "rests on"], rows
     )
+
+
+def _worksheet(version: Parameter) -> str:
+    """How the fixed element is built, item by item."""
+    rows = [
+        [
+            row.starts_from.replace("_", " "),
+            code(row.item) + (" (optional)" if row.is_optional else ""),
+            row.shape.replace("_", " "),
+            lines(_of_item(row)),
+            row.citation,
+        ]
+        for row in version.value
+    ]
+    return f"## Fixed element\n\n{version.says}\n\n" + table(
+        ["starts from", "item", "is", "made of", "rests on"], rows
+    )
+
+
+def _of_item(row: WorksheetItem) -> Iterator[str]:
+    """What an item takes: its parts by sign, its base and rates, and when it is not added."""
+    yield from (f"{part.sign} {code(part.name)}{' ?' * part.is_optional}" for part in row.parts)
+    if row.of:
+        sign = f"{row.sign} a share " if row.shape == SHARE else ""
+        yield f"{sign}of {row.of.replace('_', ' ')}"
+    yield from map(code, row.rates)
+    if row.unless:
+        yield f"unless {code(row.unless)}"
+    if row.payers:
+        yield f"for {code(row.payers)}"
+    if row.year:
+        yield f"figures of {row.year}"
 
 
 def _section(basis: str, found: list[Parameter]) -> str:
@@ -145,6 +181,8 @@ def _value(value: Any) -> str:
         return f"{len(value)} rows: see [payment mechanisms](#payment-mechanisms)"
     if isinstance(value, tuple) and value and isinstance(value[0], ContractLine):
         return f"{len(value)} rows: see [contract lines](#contract-lines)"
+    if isinstance(value, tuple) and value and isinstance(value[0], WorksheetItem):
+        return f"{len(value)} rows: see [fixed element](#fixed-element)"
     if isinstance(value, tuple):
         return " ".join(code(entry) for entry in value) or "none"
     if isinstance(value, dict):

@@ -171,6 +171,9 @@ def _shown(version: "Parameter") -> str:
     if name == "contract_lines.table":
         rows = (f"{row.line}: {row.section}, {row.pays.replace('_', ' ')}" for row in value)
         return escape("\n".join(rows))
+    if name == "fixed_element.worksheet":
+        rows = (f"{row.starts_from}: {row.item}, {row.shape.replace('_', ' ')}" for row in value)
+        return escape("\n".join(rows))
     if isinstance(value, tuple):
         return escape(", ".join(value)) or "none"
     if isinstance(value, dict):

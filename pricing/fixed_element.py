@@ -1,0 +1,114 @@
+"""The API fixed element, built item by item, and the instalments that it is paid in.
+
+Belongs here: the worksheet, each item on the running total of those above it (2021/22 ¶27-30,
+¶36-51, 2023/25 ¶49-69, Appendix 1, Table 2, 2026/27 ¶45-53, ¶62-72, Appendix 1, Table 2). Does not
+belong here: what a shape of formula comes to (`pricing.worksheet_items`), which items a year has
+and on what base (the scheme pack's `fixed_element.worksheet`), the yearly review of the fixed
+element (`pricing.fixed_element_review`), or files (`pipelines.fixed_worksheets`).
+
+Each line is rounded once, by the year's named rule, and the total is the sum of the lines: what is
+printed adds up. The two worked examples of the guidance come out as printed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pricing.money import rounded
+from pricing.scheme import Scheme
+from pricing.scheme_tables import WorksheetItem
+from pricing.worksheet_items import MONTHS_IN_YEAR, Given, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a worksheet: its formula in words, base and rate, and the total down to it."""
+
+    item: str
+    formula: str
+    base_pence: int | None
+    rate: Fraction | None
+    amount_pence: int
+    running_total_pence: int
+    paragraph: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worksheet:
+    """A worksheet worked out: its lines in order."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def total_pence(self) -> int:
+        """The fixed element: the sum of the lines."""
+        return self.lines[-1].running_total_pence
+
+
+def approaches(scheme: Scheme) -> list[str]:
+    """What a year's worksheet may start from. Raises `SchemePackError` where it has none."""
+    return list(dict.fromkeys(row.starts_from for row in scheme.fixed_element.worksheet))
+
+
+def items_of(scheme: Scheme, starts_from: str) -> list[WorksheetItem]:
+    """The items of one approach, in order."""
+    return [row for row in scheme.fixed_element.worksheet if row.starts_from == starts_from]
+
+
+def worksheet(
+    rows: Sequence[WorksheetItem], given: Mapping[str, Given], scheme: Scheme
+) -> Worksheet:
+    """Each item worked out, in order, on those above it.
+
+    Raises `ValueError` for an item that must be given and is not, or that no row is of.
+    """
+    missing = [row.item for row in rows if not row.is_optional and row.item not in given]
+    unknown = sorted(set(given) - {row.item for row in rows})
+    if missing or unknown:
+        faults = [f"'{item}' is not given" for item in missing]
+        faults += [f"'{item}' is no item" for item in unknown]
+        raise ValueError("; ".join(faults))
+    lines: list[Line] = []
+    opening = total = 0
+    for row in (row for row in rows if row.item in given):
+        working = given[row.item].worked(row, Place(scheme, opening, total))
+        amount = rounded(working.pence, scheme.rounding.quantum_pence)
+        total += amount
+        opening = opening if lines else amount
+        lines.append(
+            Line(
+                item=row.item,
+                formula=working.says,
+                base_pence=working.base_pence,
+                rate=working.rate,
+                amount_pence=amount,
+                running_total_pence=total,
+                paragraph="; ".join(dict.fromkeys((row.citation, *working.rests_on))),
+            )
+        )
+    return Worksheet(tuple(lines))
+
+
+def of_part_year(whole: int, months: int) -> Fraction:
+    """What of a year's amount, threshold or activity an agreement of some months has.
+
+    2021/22 ¶28, 2023/25 ¶51.
+
+    >>> of_part_year(10_000_000_00, 6), of_part_year(100, 12)
+    (Fraction(500000000, 1), Fraction(100, 1))
+    """
+    return Fraction(whole * months, MONTHS_IN_YEAR)
+
+
+def paid_to_date(total_pence: int, month: int, months: int, scheme: Scheme) -> int:
+    """What of a fixed element is paid by the end of a month of its agreement, the first being 1.
+
+    Instalments are equal but for rounding, and those of all the months are the total exactly.
+    """
+    paid, of_all = (_instalments(count, scheme) for count in (month, months))
+    return rounded(Fraction(total_pence * paid, of_all), scheme.rounding.quantum_pence)
+
+
+def _instalments(months: int, scheme: Scheme) -> int:
+    """How many instalments fall due in some months, each as its part of the year starts."""
+    return -(-months * scheme.fixed_element.instalments // MONTHS_IN_YEAR)
