@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.basis import checked_scheme_year, first_month_of
-from pipelines.lists import listed
+from pipelines.lists import listed, ppm
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations
 from pipelines.workspace import UserError
 from pricing.money import LARGEST_PENCE, PPM
@@ -40,6 +40,15 @@ class Section:
     def __init__(self, title: str, values: Mapping[str, Any], faults: list[str]) -> None:
         self.title, self._values, self._faults = title, values, faults
         self._asked: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """The full name of the table, without its brackets."""
+        return self.title.strip("[]")
+
+    def is_table(self, key: str) -> bool:
+        """Whether a key is a table of its own."""
+        return isinstance(self._values.get(key), Mapping)
 
     def __contains__(self, key: object) -> bool:
         return key in self._values
@@ -80,6 +89,14 @@ class Section:
         """A month such as 2024-07; None where not given."""
         return self._read(key, _month)
 
+    def day(self, key: str) -> date | None:
+        """A date without quotes, such as 2024-03-27; None where not given."""
+        return self._read(key, _day)
+
+    def factor(self, key: str) -> int | None:
+        """A factor below 2 with at most six decimals, in millionths; None where not given."""
+        return self._read(key, lambda value: ppm(_as_text(value)))
+
     def is_from_activity(self, key: str) -> bool:
         """Whether a key asks that the lake supply it."""
         return bool(self._values.get(key) == FROM_ACTIVITY)
@@ -97,6 +114,10 @@ class Section:
             Section(f"{within} {number}", values, self._faults)
             for number, values in enumerate(tables, 1)
         ]
+
+    def written(self, key: str) -> str:
+        """A value as text; blank where it is neither text nor a number, or not given."""
+        return _as_text(self._values.get(key))
 
     def need(self, *keys: str) -> bool:
         """Whether all of some keys are given; each that is not is a fault."""
@@ -237,14 +258,14 @@ def share_ppm(value: Any, *, may_be_negative: bool = False) -> int:
         raise ValueError(f"is {_shown(value)}: finer than a millionth")
     if int(whole) >= 1 and not sign:
         raise ValueError(f"is {_shown(value)}: {_meant(minus, whole, decimals)}")
-    ppm = int(whole + decimals.ljust(places, "0"))
-    if ppm > PPM:
+    share = int(whole + decimals.ljust(places, "0"))
+    if share > PPM:
         raise ValueError(f"is {_shown(value)}: over 100%")
-    if minus and ppm:
+    if minus and share:
         if not may_be_negative:
             raise ValueError(f"is {_shown(value)}, which is below 0: it must not be")
-        return -ppm
-    return ppm
+        return -share
+    return share
 
 
 def _meant(minus: str, whole: str, decimals: str) -> str:
@@ -292,6 +313,12 @@ def _scheme_year(value: Any) -> str:
 def _month(value: Any) -> str:
     if not isinstance(value, str) or not _MONTH.fullmatch(value):
         raise ValueError(f"is {_shown(value)}: write a month, such as 2024-07")
+    return value
+
+
+def _day(value: Any) -> date:
+    if type(value) is not date:
+        raise ValueError(f"is {_shown(value)}: write a date without quotes, such as 2024-03-27")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Worksheets: a contract's statement as an Excel workbook.
+"""Worksheets: a contract's statement, or its fixed element, as an Excel workbook.
 
 Belongs here: what is on which sheet, and in which format. Does not belong here: any amount
 (`pipelines.contract_statements`), or what is printed (`pipelines.commands.statement`).
@@ -39,17 +39,25 @@ def write_statement(
         for of in (own, other) if other else (own,):
             for name, table in of.tables.items():
                 title = name if of is own else f"{name} {of.scheme_year}"
-                _write_sheet(book, title, table)
-        _write_sheet(book, "outturn (estimates)", estimate.lines)
+                write_sheet(book, title, table)
+        write_sheet(book, "outturn (estimates)", estimate.lines)
         if differences is not None:
-            _write_sheet(book, "differences by rule", differences)
+            write_sheet(book, "differences by rule", differences)
+
+
+def write_fixed_element(path: Path, about: "list[tuple[str, str]]", lines: "pl.DataFrame") -> None:
+    """Writes a worksheet of the fixed element, and first what it is of."""
+    with (
+        replacing(path) as writing,
+        xlsxwriter.Workbook(writing, {"strings_to_formulas": False}) as book,
+    ):
+        _write_rows(book.add_worksheet("about"), about, book.add_format({"bold": True}))
+        write_sheet(book, "fixed element", lines)
 
 
 def _write_about(book: Any, of: "ContractStatement", estimate: "Outturn") -> None:
     from pricing.forecast_outturn import METHODS
 
-    sheet = book.add_worksheet("about")
-    bold = book.add_format({"bold": True})
     rows = [
         ("Provider", of.provider_code),
         ("Payer", of.commissioner_code),
@@ -63,6 +71,10 @@ def _write_about(book: Any, of: "ContractStatement", estimate: "Outturn") -> Non
             for method, how in METHODS.items()
         ),
     ]
+    _write_rows(book.add_worksheet("about"), rows, book.add_format({"bold": True}))
+
+
+def _write_rows(sheet: Any, rows: "list[tuple[str, str]]", bold: Any) -> None:
     for row, (what, value) in enumerate(rows):
         sheet.write_string(row, 0, what, bold)
         sheet.write_string(row, 1, value)
@@ -70,7 +82,7 @@ def _write_about(book: Any, of: "ContractStatement", estimate: "Outturn") -> Non
     sheet.set_column(1, 1, _WIDEST)
 
 
-def _write_sheet(book: Any, title: str, table: "pl.DataFrame") -> None:
+def write_sheet(book: Any, title: str, table: "pl.DataFrame") -> None:
     """A table as a sheet: headed, filtered, the header staying in sight."""
     sheet = book.add_worksheet(title)
     bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})

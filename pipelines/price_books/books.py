@@ -207,6 +207,15 @@ def price_book_for(
     return compose(chosen)
 
 
+def lva_schedule_for(
+    workspace: Workspace, scheme_year: str, on: date, as_of: date | None
+) -> pl.DataFrame | None:
+    """The LVA payments schedule in effect on a day, as published by another; None without one."""
+    in_effect = in_effect_on(stored_books(workspace), scheme_year, on)
+    chosen = latest_of_each_table(known_by(in_effect, as_of))
+    return compose(chosen).lva_schedule if LVA in chosen else None
+
+
 def tables_needed(scheme_year: str) -> list[str]:
     """The tables without which the records of a year have no unit prices."""
     with_4b = BY_NAME[OTHER_UNIT_PRICES].is_expected(scheme_year)

@@ -1,0 +1,279 @@
+"""Worksheets of the fixed element: a contract file's items, held to the year, and worked out.
+
+Belongs here: which items a file must give, and what a worksheet is refused for beside what is wrong
+in an item: a payer that an item is not for, a pair that is not under API, amounts that look like
+pence or millions. Does not belong here: what a section says (`pipelines.fixed_items`), or what an
+item comes to (`pricing.fixed_element`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.basis import months_of
+from pipelines.contract_files import ContractFile, read_contract_file
+from pipelines.contracts import contracts_in_force, pairs_without_api, read_contracts
+from pipelines.fixed_items import Asked, ItemReader, how_to_give
+from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
+from pipelines.price_books import lva_schedule_for
+from pipelines.scheme_packs import SchemePack, scheme_for
+from pipelines.user_lists import in_price_year
+from pipelines.workspace import UserError, Workspace
+from pricing.contracts import PAIR
+from pricing.explaining import pounds
+from pricing.fixed_element import Worksheet, approaches, items_of, of_part_year, worksheet
+from pricing.money import rounded
+from pricing.scheme import Scheme
+from pricing.scheme_tables import PART_YEAR, SchemePackError, WorksheetItem
+from pricing.worksheet_items import MONTHS_IN_YEAR, Given, Parts, PartYear, Place
+
+REVIEW = "review"
+"""The section of a contract file that is no item: see `pipelines.fixed_reviews`."""
+ACTIVITY_LEVELS = "activity_levels"
+_SMALLEST_BASELINE_PENCE = 1_000_000
+_LARGEST_BASELINE_PENCE = 500_000_000_000
+"""A baseline below £10,000 is likelier to be one in millions, one above £5 billion in pence."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedWorksheet:
+    """A worksheet as read: what is given of each item, and what of it the lake is asked for.
+
+    `months` are those of the year that the agreement is for; `activity_levels` the units agreed for
+    a whole year, by name; `notes` what a reader should know.
+    """
+
+    file: ContractFile
+    pack: SchemePack
+    about: str | None
+    starts_from: str
+    months: tuple[str, ...]
+    rows: tuple[WorksheetItem, ...]
+    given: Mapping[str, Given]
+    asked: tuple[Asked, ...]
+    activity_levels: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    def worked_out(self) -> Worksheet:
+        """The worksheet, line by line."""
+        return worksheet(self.rows, self.given, self.pack.scheme)
+
+    def inputs_of(self, item: str) -> str:
+        """Where the inputs of an item are from."""
+        return f"{self.file.name} {'months' if item == PART_YEAR else f'[{item}]'}"
+
+    def levels_of_months(self) -> dict[str, int]:
+        """The agreed levels of activity, of the months of the agreement, in whole units."""
+        return {
+            name: rounded(of_part_year(units, len(self.months)))
+            for name, units in self.activity_levels.items()
+        }
+
+
+def read_worksheet(workspace: Workspace, path: Path) -> FixedWorksheet:
+    """The worksheet of a contract file. Raises `UserError` with every fault of it."""
+    organisations = read_organisations(workspace)
+    file = read_contract_file(path, organisations)
+    found = _read(workspace, file, organisations) if file.scheme_year else None
+    file.refuse_faults()
+    assert found is not None, "a file without faults has a worksheet"
+    return found
+
+
+def _read(
+    workspace: Workspace, file: ContractFile, organisations: Organisations
+) -> FixedWorksheet | None:
+    """The worksheet; None, with faults noted, where its year has none or more than one."""
+    root = file.root
+    about, as_of = root.text("about"), root.day("as_of") or workspace.basis.as_of
+    starts_from, months = root.text("starts_from"), _months(file)
+    first_day = date.fromisoformat(f"{months_of(file.scheme_year)[0]}-01")
+    try:
+        pack = scheme_for(workspace, first_day, as_of)
+        known = approaches(pack.scheme)
+    except (UserError, SchemePackError) as error:
+        root.fault("scheme_year", f"is {file.scheme_year}: {error}")
+        return None
+    chosen = starts_from or (known[0] if len(known) == 1 else None)
+    if chosen not in known:
+        says = f"is '{chosen}'" if chosen else "is missing"
+        root.fault("starts_from", f"{says}: write one of {', '.join(known)}")
+        return None
+    rows = tuple(items_of(pack.scheme, chosen))
+    reader = ItemReader(file, pack.scheme, organisations)
+    given = _given(reader, rows, months)
+    if not file.faults and not reader.asked:
+        _refuse_implausible(file, rows[0], given[rows[0].item], pack.scheme)
+    levels = _activity_levels(file)
+    _refuse_unknown_sections(file, rows)
+    _refuse_other_payers(file, rows, given, pack.scheme, organisations, first_day)
+    pair = _Pair(workspace, file, organisations, pack.scheme, first_day, as_of)
+    notes = [*pair.refuse_without_api(), *_notes(pack.scheme, as_of, months)]
+    return FixedWorksheet(
+        file=file,
+        pack=pack,
+        about=about,
+        starts_from=chosen,
+        months=months,
+        rows=rows,
+        given=given,
+        asked=tuple(reader.asked),
+        activity_levels=levels,
+        notes=tuple(notes),
+    )
+
+
+def _months(file: ContractFile) -> tuple[str, ...]:
+    """The months of the agreement: the whole year, or as the file says."""
+    every = months_of(file.scheme_year)
+    first, last = file.root.month("first_month"), file.root.month("last_month")
+    outside = [
+        (key, month)
+        for key, month in (("first_month", first), ("last_month", last))
+        if month and month not in every
+    ]
+    for key, month in outside:
+        file.root.fault(key, f"is {month}, which is not in {file.scheme_year}")
+    if outside:
+        return tuple(every)
+    chosen = [month for month in every if (first or month) <= month <= (last or month)]
+    if not chosen:
+        file.root.fault("last_month", f"is {last}, before first_month, {first}")
+    return tuple(chosen or every)
+
+
+def _given(
+    reader: ItemReader, rows: Sequence[WorksheetItem], months: Sequence[str]
+) -> dict[str, Given]:
+    """What the file gives of each item; of part of a year, its months."""
+    root, given = reader.file.root, dict[str, Given]()
+    for row in (row for row in rows if row.shape != PART_YEAR):
+        section = root.section(row.item)
+        if section is not None:
+            found = reader.read(row, section)
+            if found is not None:
+                given[row.item] = found
+        elif row.item not in root and not row.is_optional:
+            root.fault(f"[{row.item}]", f"is missing: {how_to_give(row)}; nothing is assumed")
+    if len(months) < MONTHS_IN_YEAR:
+        if any(row.shape == PART_YEAR for row in rows):
+            given[PART_YEAR] = PartYear(len(months))
+        else:
+            why = reader.scheme.citation("fixed_element.is_pro_rata_in_part_year")
+            root.fault("first_month and last_month", f"leave out a part of the year: {why}")
+    return given
+
+
+def _refuse_implausible(
+    file: ContractFile, row: WorksheetItem, given: Given, scheme: Scheme
+) -> None:
+    """Notes a baseline that looks as if it were in millions, or in pence."""
+    assert isinstance(given, Parts), "a worksheet begins with parts"
+    pence = int(given.worked(row, Place(scheme, 0, 0)).pence)
+    meant = "millions" if pence < _SMALLEST_BASELINE_PENCE else "pence"
+    if not _SMALLEST_BASELINE_PENCE <= pence <= _LARGEST_BASELINE_PENCE:
+        file.root.fault(
+            f"[{row.item}]",
+            f"comes to {pounds(pence)} as read, which no contract is: are the amounts in {meant}? "
+            "Write pounds",
+        )
+
+
+def _activity_levels(file: ContractFile) -> dict[str, int]:
+    levels = file.root.section(ACTIVITY_LEVELS)
+    return {name: levels.count(name) or 0 for name in levels.others()} if levels else {}
+
+
+def _refuse_unknown_sections(file: ContractFile, rows: Sequence[WorksheetItem]) -> None:
+    """Notes what is neither in the header nor an item; with the items there are."""
+    items = ", ".join(row.item for row in rows if row.shape != PART_YEAR)
+    for key in file.root.others():
+        if key != REVIEW:
+            file.root.fault(f"[{key}]", f"is no item of {file.scheme_year}: there are {items}")
+
+
+def _refuse_other_payers(
+    file: ContractFile,
+    rows: Sequence[WorksheetItem],
+    given: Mapping[str, Given],
+    scheme: Scheme,
+    organisations: Organisations,
+    on: date,
+) -> None:
+    """Notes an item that is for payers of other kinds."""
+    payer = organisations.parties(COMMISSIONERS, [file.commissioner_code], on)
+    party = payer[file.commissioner_code]
+    for row in rows:
+        kinds = scheme.parameters[row.payers].value if row.payers else ()
+        if row.item in given and kinds and party and party.kind not in kinds:
+            wanted = " or ".join(kinds).replace("_", " ")
+            file.root.fault(
+                f"[{row.item}]",
+                f"is for payers that are {wanted}, not {party.kind} ({row.citation})",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The parties of a file, and what may pay for what passes between them."""
+
+    workspace: Workspace
+    file: ContractFile
+    organisations: Organisations
+    scheme: Scheme
+    on: date
+    as_of: date | None
+
+    def refuse_without_api(self) -> Iterator[str]:
+        """Notes a pair for which API pays nothing; gives a note where that cannot be told."""
+        file, schedule = self.file, self._schedule()
+        pair = {"provider_code": file.provider_code, "commissioner_code": file.commissioner_code}
+        laid_out = self.organisations.laid_out(self.on, self.on)
+        codes = [
+            dict(zip(*laid_out[name].get_columns()[:2], strict=True))
+            for name in (PROVIDERS, COMMISSIONERS)
+        ]
+        contracts = in_price_year(read_contracts(self.workspace).rows, *codes)
+        none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
+        listed = none.with_columns(block_value_pence=pl.lit(None, dtype=pl.Int64))
+        tables = {
+            **laid_out,
+            "lva_schedule": listed if schedule is None else schedule,
+            "lva_exception_days": none,
+        }
+        in_force = contracts_in_force(contracts, self.on)
+        if pairs_without_api(pl.DataFrame([pair]), in_force, tables, self.scheme).height:
+            is_listed = tables["lva_schedule"].filter(**pair).height > 0
+            says = (
+                "are on the LVA payments schedule, so that a block pays: to move the relationship "
+                "to API, say so in the list of contracts"
+                if is_listed
+                else "are not under API: an NHS provider whose contract agrees on no other "
+                "mechanism has a fixed element"
+            )
+            file.root.fault("", f"{' and '.join(pair.values())} {says}")
+        if schedule is None and self.scheme.low_volume.has_payments_schedule:
+            yield (
+                f"No LVA payments schedule of {file.scheme_year} is here: whether a block pays for "
+                "the pair could not be told."
+            )
+
+    def _schedule(self) -> pl.DataFrame | None:
+        """The year's LVA payments schedule; None where none is here."""
+        if not self.scheme.low_volume.has_payments_schedule:
+            return None
+        return lva_schedule_for(self.workspace, self.file.scheme_year, self.on, self.as_of)
+
+
+def _notes(scheme: Scheme, as_of: date | None, months: Sequence[str]) -> Iterator[str]:
+    if as_of:
+        yield f"Factors are those published by {as_of}."
+    if len(months) < MONTHS_IN_YEAR and scheme.gives("api_scope.minimum_contract_pence"):
+        threshold = of_part_year(scheme.api_scope.minimum_contract_pence, len(months))
+        yield (
+            f"The threshold of API outside a system is {pounds(rounded(threshold))} for "
+            f"{len(months)} months ({scheme.citation('fixed_element.is_pro_rata_in_part_year')})."
+        )
