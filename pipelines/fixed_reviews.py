@@ -48,6 +48,7 @@ class FixedReview:
 
     file: str
     sha256: str
+    about: str | None
     review: Review
     limit_ppm: int
     activity: ActivityOfYear | None
@@ -107,6 +108,7 @@ def review_of(workspace: Workspace, path: Path) -> FixedReview:
     return FixedReview(
         file.name,
         file.sha256,
+        file.root.text("about"),
         reviewed(contract, scheme),
         scheme.fixed_element.review_limit_ppm,
         activity,

@@ -56,7 +56,7 @@ def review(
     the lake. Every fault is told with its key, and nothing is written.
 
     With --out, review.csv has every row of the review, amounts in pence; chart.csv has series,
-    label and pounds; chart.svg is the chart. The JSON document has the keys file, sha256,
+    label and pounds; chart.svg is the chart. The JSON document has the keys file, sha256, about,
     is_illustrative, rests_on and rows.
     """
     from pipelines.fixed_reviews import review_of, review_rows
@@ -68,6 +68,8 @@ def review(
     if as_json:
         typer.echo(json.dumps(_document(found, rows), indent=2, ensure_ascii=False))
         return
+    if found.about:
+        out.print(f"[yellow]{escape(found.about)}[/]", soft_wrap=True)
     for table in (_services_table(found), _steps_table(found, rows), _plan_table(found)):
         out.print(table)
         out.print()
@@ -180,6 +182,7 @@ def _document(found: "FixedReview", rows: "pl.DataFrame") -> dict[str, Any]:
     return {
         "file": found.file,
         "sha256": found.sha256,
+        "about": found.about,
         "is_illustrative": _is_illustrative(found),
         "rests_on": cited and {"says": cited.says, "sha256": cited.sha256, "files": cited.files},
         "rows": rows.to_dicts(),
@@ -189,6 +192,18 @@ def _document(found: "FixedReview", rows: "pl.DataFrame") -> dict[str, Any]:
 def _write(folder: Path, found: "FixedReview", rows: "pl.DataFrame") -> None:
     import polars as pl
 
+    data = pl.DataFrame(list(_chart_data(found)), ["series", "label", "pounds"], orient="row")
+    for name, text in {
+        "review.csv": rows.write_csv(),
+        "chart.csv": data.write_csv(),
+        "chart.svg": chart(found),
+    }.items():
+        with replacing(folder / name) as writing:
+            writing.write_text(text, "utf-8", newline="\n")
+
+
+def chart(found: "FixedReview") -> str:
+    """The funding of each service beside what its activity is worth, as SVG."""
     from pipelines.commands.charts import bars
 
     contract = found.review.contract
@@ -196,18 +211,12 @@ def _write(folder: Path, found: "FixedReview", rows: "pl.DataFrame") -> None:
         f"{contract.provider_code} and {contract.commissioner_code}, {contract.scheme_year}: "
         "funding against price × activity"
     )
+    if found.about:
+        title += f". {found.about}"
     if _is_illustrative(found):
-        title += " (illustrative prices)"
+        title += " Illustrative prices."
     of = [(s.service, (s.funding_pence, s.activity_value_pence)) for s in contract.services]
-    chart = bars(title, (_FUNDING, _WORTH), of, "not valued by activity")
-    data = pl.DataFrame(list(_chart_data(found)), ["series", "label", "pounds"], orient="row")
-    for name, text in {
-        "review.csv": rows.write_csv(),
-        "chart.csv": data.write_csv(),
-        "chart.svg": chart,
-    }.items():
-        with replacing(folder / name) as writing:
-            writing.write_text(text, "utf-8", newline="\n")
+    return bars(title, (_FUNDING, _WORTH), of, "not valued by activity")
 
 
 def _chart_data(found: "FixedReview") -> Iterator[tuple[str, str, str]]:
