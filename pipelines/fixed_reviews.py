@@ -17,6 +17,7 @@ import polars as pl
 from pipelines.basis import first_month_of, months_of
 from pipelines.contract_activity import ActivityOfYear, activity_of_year
 from pipelines.contract_files import FROM_ACTIVITY, ContractFile, Section, read_contract_file
+from pipelines.fixed_worksheets import ContractPair
 from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
 from pipelines.reasons import reasons
 from pipelines.scheme_packs import scheme_for
@@ -44,11 +45,15 @@ _TYPES = {"text": pl.String, "integer": pl.Int64, "flag": pl.Boolean}
 
 @dataclass(frozen=True, slots=True)
 class FixedReview:
-    """A contract's review, the file it is of, and the activity it rests on, if any."""
+    """A contract's review, the file it is of, and the activity it rests on, if any.
+
+    `notes` are what a reader should know.
+    """
 
     file: str
     sha256: str
     about: str | None
+    notes: tuple[str, ...]
     review: Review
     limit_ppm: int
     activity: ActivityOfYear | None
@@ -85,7 +90,11 @@ def review_of(workspace: Workspace, path: Path) -> FixedReview:
     _refuse_repeated(services)
     section.refuse_others()
     file.refuse_faults()
-    scheme = _scheme(workspace, file.scheme_year)
+    first_day = date.fromisoformat(f"{first_month_of(file.scheme_year)}-01")
+    scheme = _scheme(workspace, first_day)
+    pair = ContractPair(workspace, file, organisations, scheme, first_day, workspace.basis.as_of)
+    notes = tuple(pair.refuse_without_api())
+    file.refuse_faults()
     activity = (
         activity_of_year(
             workspace,
@@ -109,6 +118,7 @@ def review_of(workspace: Workspace, path: Path) -> FixedReview:
         file.name,
         file.sha256,
         file.root.text("about"),
+        notes,
         reviewed(contract, scheme),
         scheme.fixed_element.review_limit_ppm,
         activity,
@@ -263,12 +273,12 @@ def _note(section: Section, fault: Fault) -> None:
     section.fault(f"{place} {fault.key}".strip(), fault.says)
 
 
-def _scheme(workspace: Workspace, year: str) -> Scheme:
-    first = date.fromisoformat(f"{first_month_of(year)}-01")
-    scheme = scheme_for(workspace, first).scheme
+def _scheme(workspace: Workspace, first_day: date) -> Scheme:
+    scheme = scheme_for(workspace, first_day).scheme
     for path in ("fixed_element.review_limit_ppm", "fixed_element.review_limit_commissioner_kinds"):
         if not scheme.gives(path):
-            raise UserError(f"Contracts of {year} cannot be reviewed: {scheme.absent[path]}")
+            why = scheme.absent[path]
+            raise UserError(f"Contracts of {scheme.scheme_year} cannot be reviewed: {why}")
     return scheme
 
 

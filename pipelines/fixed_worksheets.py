@@ -110,7 +110,7 @@ def _read(
     levels = _activity_levels(file)
     _refuse_unknown_sections(file, rows)
     _refuse_other_payers(file, rows, given, pack.scheme, organisations, first_day)
-    pair = _Pair(workspace, file, organisations, pack.scheme, first_day, as_of)
+    pair = ContractPair(workspace, file, organisations, pack.scheme, first_day, as_of)
     notes = [*pair.refuse_without_api(), *_notes(pack.scheme, as_of, months)]
     return FixedWorksheet(
         file=file,
@@ -217,7 +217,7 @@ def _refuse_other_payers(
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class ContractPair:
     """The parties of a file, and what may pay for what passes between them."""
 
     workspace: Workspace

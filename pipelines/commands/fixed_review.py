@@ -57,7 +57,7 @@ def review(
 
     With --out, review.csv has every row of the review, amounts in pence; chart.csv has series,
     label and pounds; chart.svg is the chart. The JSON document has the keys file, sha256, about,
-    is_illustrative, rests_on and rows.
+    notes, is_illustrative, rests_on and rows.
     """
     from pipelines.fixed_reviews import review_of, review_rows
 
@@ -167,6 +167,7 @@ def _plan_table(found: "FixedReview") -> Table:
 
 
 def _rests_on(found: "FixedReview") -> Iterator[str]:
+    yield from found.notes
     yield f"Contract file {found.file}, sha256 {found.sha256[:12]}"
     if found.activity:
         yield f"Activity {found.activity.cited.says}, sha256 {found.activity.cited.sha256[:12]}"
@@ -183,6 +184,7 @@ def _document(found: "FixedReview", rows: "pl.DataFrame") -> dict[str, Any]:
         "file": found.file,
         "sha256": found.sha256,
         "about": found.about,
+        "notes": found.notes,
         "is_illustrative": _is_illustrative(found),
         "rests_on": cited and {"says": cited.says, "sha256": cited.sha256, "files": cited.files},
         "rows": rows.to_dicts(),

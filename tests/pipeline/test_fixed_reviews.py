@@ -306,6 +306,16 @@ def test_a_year_without_the_limit_has_no_review(workspace: Workspace) -> None:
         review_of(workspace, write(workspace, text))
 
 
+def test_a_pair_that_a_block_pays_for_has_no_review(workspace: Workspace) -> None:
+    making.add_book_of_2026_27(workspace)
+    text = GIVEN.replace('"RGT"', '"RRV"').replace('"QMJ"', '"QHM"')
+    says = (
+        "RRV and QHM are on the LVA payments schedule, so that a block pays: to move the "
+        "relationship to API, say so in the list of contracts"
+    )
+    assert refused(workspace, text) == [says]
+
+
 def test_months_that_are_not_priced_are_named(workspace: Workspace) -> None:
     with pytest.raises(UserError) as error:
         review_of(workspace, write(workspace, FROM_LAKE))
