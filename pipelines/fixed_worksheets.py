@@ -111,7 +111,7 @@ def _read(
         _refuse_implausible(file, rows[0], given[rows[0].item], pack.scheme)
     levels = _activity_levels(file)
     _refuse_other_payers(file, rows, given, pack.scheme, organisations, first_day)
-    pair = _Pair(workspace, file, organisations, pack.scheme, first_day, as_of)
+    pair = ContractPair(workspace, file, organisations, pack.scheme, first_day, as_of)
     notes = [*pair.refuse_without_fixed_element(months), *_notes(pack.scheme, as_of, months)]
     _refuse_unknown_sections(file, rows)
     return FixedWorksheet(
@@ -221,8 +221,8 @@ def _refuse_other_payers(
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    """The parties of a file, and whether they can have a fixed element at all."""
+class ContractPair:
+    """The parties of a file, and what may pay for what passes between them."""
 
     workspace: Workspace
     file: ContractFile

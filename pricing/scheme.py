@@ -274,6 +274,7 @@ class FixedElement(Section):
     is_pro_rata_in_part_year: bool
     capacity_uplift_ppm: int
     review_limit_ppm: int
+    review_limit_commissioner_kinds: tuple[str, ...]
 
 
 class UecBlend(Section):

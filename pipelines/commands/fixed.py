@@ -15,6 +15,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.commands import fixed_review
 from pipelines.commands.console import out, pounds
 from pipelines.workspace import Workspace
 
@@ -23,15 +24,11 @@ if TYPE_CHECKING:
     from pricing.fixed_element import Worksheet
 
 app = typer.Typer(
-    help="The fixed element of API contracts: built from worksheets.",
+    help="The fixed element of API contracts: built from worksheets, and reviewed every year.",
     no_args_is_help=True,
 )
+app.add_typer(fixed_review.app)
 _SHOWN_TO_PENCE = 10_000_000
-
-
-@app.callback()
-def _group() -> None:
-    """Makes each command one of the group, however many there are."""
 
 
 @app.command()

@@ -13,7 +13,14 @@ from support import cases
 
 from pipelines.reasons import reasons
 from pipelines.workspace import PROJECT
-from pricing.reasons import BlockReason, ItemReason, Reason, Refusal, StatementReason
+from pricing.reasons import (
+    BlockReason,
+    ItemReason,
+    Reason,
+    Refusal,
+    ReviewReason,
+    StatementReason,
+)
 from schemas.priced_line import REASONS
 from schemas.rules import registry
 
@@ -22,7 +29,13 @@ DATA = tomllib.loads((PROJECT / "data" / "reasons.toml").read_text("utf-8"))
 
 def test_the_data_explains_the_reasons_and_refusals_of_the_code() -> None:
     assert set(DATA) == {"payment", "refusal"}
-    assert set(DATA["payment"]) == {*Reason, *ItemReason, *StatementReason, *BlockReason}
+    assert set(DATA["payment"]) == {
+        *Reason,
+        *ItemReason,
+        *StatementReason,
+        *BlockReason,
+        *ReviewReason,
+    }
     assert set(DATA["refusal"]) == set(Refusal)
 
 
@@ -51,7 +64,15 @@ def test_every_refusal_is_expected_of_some_case() -> None:
 
 
 def test_no_code_means_two_things() -> None:
-    codes = [*Reason, *ItemReason, *StatementReason, *BlockReason, *Refusal, *registry()]
+    codes = [
+        *Reason,
+        *ItemReason,
+        *StatementReason,
+        *BlockReason,
+        *ReviewReason,
+        *Refusal,
+        *registry(),
+    ]
     assert [code for code, times in Counter(codes).items() if times > 1] == []
 
 
@@ -79,6 +100,7 @@ def test_every_code_that_a_record_may_get_is_in_the_reasons_table() -> None:
         **dict.fromkeys(ItemReason, "payment"),
         **dict.fromkeys(StatementReason, "payment"),
         **dict.fromkeys(BlockReason, "payment"),
+        **dict.fromkeys(ReviewReason, "payment"),
         **dict.fromkeys(Refusal, "refusal"),
         **{
             code: of_rules[rule.severity]

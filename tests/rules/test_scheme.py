@@ -259,6 +259,8 @@ NOT_READ_BY_A_RULE_YET = {
     "cquin.full_attainment_ppm",
     "cquin.funding_ppm",
     "genomics_blend.maximum_incentive_ppm",
+    "fixed_element.review_limit_ppm",
+    "fixed_element.review_limit_commissioner_kinds",
     *(f"cost_adjustment.{name}" for name in SECTIONS["cost_adjustment"].__annotations__),
     "fixed_element.worksheet",
     "fixed_element.instalments",
