@@ -3,7 +3,7 @@
 Belongs here: counting what came in and went out, the equalities that must hold before a
 month is published, and the record kept of a run. Does not belong here: printing it
 (`pipelines.cli`), the equalities of what contracts pay (`pipelines.equalities`) or of LVA blocks
-(`pipelines.conservation`), or the counts that
+(`pipelines.low_volume.conservation`), or the counts that
 the mart itself must show (`pipelines.publishing`).
 """
 
@@ -18,10 +18,10 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import first_month_of, scheme_year_of
-from pipelines.conservation import conservation_of
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.equalities import Equality, contract_equalities
 from pipelines.excluded_items import categories_not_checked, items_changed_since
+from pipelines.low_volume.conservation import conservation_of
 from pipelines.organisations import COMMISSIONERS
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (

@@ -18,17 +18,16 @@ import dagster as dg
 
 from pipelines import (
     accounting,
-    conservation,
     deliveries,
     pricing_run,
     publishing,
     reconciling,
-    schedule_files,
     validation,
 )
-from pipelines import low_volume_schedule as schedules
 from pipelines.basis import PricingBasis
 from pipelines.equalities import Equality
+from pipelines.low_volume import conservation, schedule_files
+from pipelines.low_volume import schedule as schedules
 from pipelines.scheme_packs import years_with_schedule
 from pipelines.workspace import UserError, Workspace
 from pricing.scheme_tables import SchemePackError

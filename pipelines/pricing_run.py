@@ -28,7 +28,6 @@ from pipelines.activity_plans import (
     refuse_unusable_plans,
 )
 from pipelines.basis import PricingBasis, months_of, months_of_year_to, scheme_year_of
-from pipelines.block_payments import published_blocks
 from pipelines.contract_terms import (
     read_contract_terms,
     refuse_unusable_terms,
@@ -54,6 +53,7 @@ from pipelines.local_prices import (
     local_hrg_price_days,
     read_local_prices,
 )
+from pipelines.low_volume.payments import published_blocks
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
 from pipelines.price_books import (
     PriceBook,

@@ -5,7 +5,7 @@ Belongs here: which lines the value of a block rests on, the average, uplift and
 weighed (2023/25 ¶83, ¶85, 2026/27 ¶106), a schedule against the published one, and a schedule
 expressed for other organisations (2026/27 ¶107). Does not belong here: how a year makes each part
 (scheme packs), what a block pays for (`pricing.low_volume`), or reading any of it
-(`pipelines.low_volume_schedule`).
+(`pipelines.low_volume.schedule`).
 
 Acute services and secondary dental are known by treatment function, and who commissioned a line by
 its payer, since no document says more. So what NHS England commissioned before it was delegated is

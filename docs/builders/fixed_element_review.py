@@ -5,7 +5,7 @@ Belongs here: which review is drawn. Does not belong here: drawing it
 """
 
 from pipelines.commands.fixed_review import chart
-from pipelines.fixed_reviews import review_of
+from pipelines.fixed_element.reviews import review_of
 from pipelines.workspace import PROJECT, Workspace
 
 EXAMPLE = PROJECT / "data" / "worksheets" / "review-2026-27.toml"

@@ -1,7 +1,7 @@
 """`sus-pricing fixed`: the fixed element of a contract, built from a worksheet.
 
 Belongs here: reading options and setting the worksheet out for people. Does not belong here: any
-amount (`pricing.fixed_element`), or what a contract file may say (`pipelines.fixed_worksheets`).
+amount (`pricing.fixed_element`), or what a contract file may say (`pipelines.fixed_element.worksheets`).
 """
 
 import json
@@ -20,7 +20,7 @@ from pipelines.commands.console import out, pounds
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pipelines.fixed_worksheets import FixedWorksheet
+    from pipelines.fixed_element.worksheets import FixedWorksheet
     from pricing.fixed_element import Worksheet
 
 app = typer.Typer(
@@ -49,7 +49,7 @@ def build(
     about, starts_from, months, lines, total_pence, activity_levels and notes. Amounts are whole
     pence; a rate is an exact fraction as text.
     """
-    from pipelines.fixed_worksheets import read_worksheet
+    from pipelines.fixed_element.worksheets import read_worksheet
 
     found = read_worksheet(Workspace.at(), file)
     made = found.worked_out()

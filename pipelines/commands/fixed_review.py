@@ -1,7 +1,7 @@
 """`sus-pricing fixed review`: a contract's value against price × activity, for people.
 
 Belongs here: setting a review out as tables, files and a chart. Does not belong here: any amount
-(`pricing.fixed_element_review`), what the file may say (`pipelines.fixed_reviews`), or drawing
+(`pricing.fixed_element_review`), what the file may say (`pipelines.fixed_element.reviews`), or drawing
 (`pipelines.commands.charts`).
 """
 
@@ -20,7 +20,7 @@ from pipelines.workspace import Workspace, replacing
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipelines.fixed_reviews import FixedReview
+    from pipelines.fixed_element.reviews import FixedReview
 
 app = typer.Typer()
 
@@ -59,7 +59,7 @@ def review(
     label and pounds; chart.svg is the chart. The JSON document has the keys file, sha256, about,
     notes, is_illustrative, rests_on and rows.
     """
-    from pipelines.fixed_reviews import review_of, review_rows
+    from pipelines.fixed_element.reviews import review_of, review_rows
 
     found = review_of(Workspace.at(), file)
     rows = review_rows([found], "").drop("activity_month")

@@ -1,7 +1,7 @@
 """`sus-pricing lva`: the LVA payments schedule, rebuilt and compared, and re-expressed.
 
 Belongs here: options and what is printed. Does not belong here: the work
-(`pipelines.low_volume_schedule`) or the files (`pipelines.schedule_files`).
+(`pipelines.low_volume.schedule`) or the files (`pipelines.low_volume.schedule_files`).
 """
 
 import json
@@ -19,7 +19,7 @@ from pipelines.commands.jobs import take_in_month
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pipelines.low_volume_schedule import Schedule
+    from pipelines.low_volume.schedule import Schedule
 
 app = typer.Typer(
     help="Makes the LVA payments schedule of a year, and holds it against the published one.",
@@ -51,14 +51,14 @@ def build(
     nothing of them is kept. Months whose extracts are in the landing folder are taken in first.
     With --out, schedule.csv can be imported: prices import --csv schedule.csv --table lva.
     """
-    from pipelines.low_volume_schedule import build as build_schedule
-    from pipelines.low_volume_schedule import (
+    from pipelines.low_volume.schedule import build as build_schedule
+    from pipelines.low_volume.schedule import (
         months_lacking,
         months_to_take_in,
         recipe,
         reference_years,
     )
-    from pipelines.schedule_files import to_json, write
+    from pipelines.low_volume.schedule_files import to_json, write
 
     year = console.scheme_year(scheme)
     known = console.day(as_of) if as_of else None
@@ -94,8 +94,8 @@ def reexpress(
     ] = None,
 ) -> None:
     """Adds up a published schedule by the providers and ICBs of a day; its total is conserved."""
-    from pipelines.low_volume_schedule import reexpress as express
-    from pipelines.schedule_files import ILLUSTRATIVE, write_reexpressed
+    from pipelines.low_volume.schedule import reexpress as express
+    from pipelines.low_volume.schedule_files import ILLUSTRATIVE, write_reexpressed
     from pricing.scheme_tables import WHOLE
 
     year, day = console.scheme_year(scheme), console.day(on)
@@ -135,7 +135,7 @@ def _months_of_datasets(years: list[str]) -> int:
 
 
 def _show(made: "Schedule") -> None:
-    from pipelines.schedule_files import content_hash, marks_of
+    from pipelines.low_volume.schedule_files import content_hash, marks_of
 
     tables = [_recipe_table(made), _factors_table(made), _accounting_table(made)]
     if made.published:

@@ -1,7 +1,7 @@
 """`sus-pricing lva monitor`: what each LVA block covered, and that nothing is paid for twice.
 
 Belongs here: setting out the monitor and the conservation statement for people. Does not belong
-here: any number of them (`pipelines.block_monitoring`).
+here: any number of them (`pipelines.low_volume.monitor`).
 """
 
 import json
@@ -19,8 +19,8 @@ from pipelines.workspace import Workspace
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipelines.block_monitoring import BlockMonitor
-    from pipelines.conservation import Conservation
+    from pipelines.low_volume.conservation import Conservation
+    from pipelines.low_volume.monitor import BlockMonitor
 
 _NOTHING = "-"
 _PAIR = ("provider", "payer")
@@ -88,7 +88,7 @@ def monitor(
     pence; null is not known.
     """
     valid_month(month)
-    from pipelines.block_monitoring import read_monitor
+    from pipelines.low_volume.monitor import read_monitor
 
     codes = [code.strip().upper() if code else None for code in (provider, commissioner)]
     found = read_monitor(Workspace.at(), month, *codes)

@@ -43,8 +43,8 @@ from typer.testing import CliRunner
 from pipelines import pricing_run
 from pipelines.basis import PricingBasis, months_of
 from pipelines.cli import app
-from pipelines.contract_activity import activity_of_year, planned_payments_of_year
-from pipelines.fixed_reviews import review_of, review_rows
+from pipelines.fixed_element.contract_activity import activity_of_year, planned_payments_of_year
+from pipelines.fixed_element.reviews import review_of, review_rows
 from pipelines.workspace import UserError, Workspace
 from schemas.contract_statements import FIXED_ELEMENT_REVIEW
 

@@ -39,10 +39,10 @@ from typer.testing import CliRunner, Result
 
 from pipelines import accounting
 from pipelines.basis import PricingBasis
-from pipelines.block_monitoring import read_monitor
 from pipelines.cli import app
-from pipelines.conservation import UNEXPLAINED, conservation
 from pipelines.excluded_items import ITEM_CELLS
+from pipelines.low_volume.conservation import UNEXPLAINED, conservation
+from pipelines.low_volume.monitor import read_monitor
 from pipelines.pricing_run import CONTRACT_LINES, make_low_volume, priced_path
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace
@@ -124,7 +124,7 @@ def rows(workspace: Workspace, month: str = JULY) -> dict[tuple[str, str], dict[
 
 
 def test_each_block_shows_what_it_covered_and_what_was_paid_beside_it(made: Workspace) -> None:
-    """RRV: £500.00 and £600.00 x 1.1 and a drug of £180.00; RTD: £500.00 outside, £600.00 inside."""
+    """RRV: £500.00, £600.00 x 1.1, a drug of £180.00; RTD: £500.00 outside, £600.00 inside."""
     found = rows(made)
     row = found["RRV", "QHM"]
     assert (row["covered_activity"], row["covered_value_pence"]) == (3, 55_000 + 66_000)

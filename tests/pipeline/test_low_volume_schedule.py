@@ -20,12 +20,12 @@ from pipeline import making
 from pipeline.making import attendance, land, new_workspace, spell
 from typer.testing import CliRunner
 
-from pipelines import low_volume_schedule as schedules
-from pipelines import schedule_files
 from pipelines.assets import WorkspaceResource, low_volume_schedule
 from pipelines.basis import months_of
 from pipelines.cli import app
-from pipelines.low_volume_schedule import Schedule, build, months_lacking, recipe, reexpress
+from pipelines.low_volume import schedule as schedules
+from pipelines.low_volume import schedule_files
+from pipelines.low_volume.schedule import Schedule, build, months_lacking, recipe, reexpress
 from pipelines.price_books.books import Publication
 from pipelines.price_books.importing import import_csv
 from pipelines.workspace import UserError, Workspace

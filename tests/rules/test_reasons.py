@@ -27,6 +27,9 @@ from schemas.rules import registry
 DATA = tomllib.loads((PROJECT / "data" / "reasons.toml").read_text("utf-8"))
 
 
+OF_PAYMENT = (*Reason, *ItemReason, *StatementReason, *BlockReason, *ReviewReason)
+
+
 def test_the_data_explains_the_reasons_and_refusals_of_the_code() -> None:
     assert set(DATA) == {"payment", "refusal"}
     assert set(DATA["payment"]) == {
@@ -96,11 +99,7 @@ def test_every_code_that_a_record_may_get_is_in_the_reasons_table() -> None:
     kinds = {row["reason_code"]: row["kind"] for row in reasons()}
     of_rules = {"record": "refusal", "warning": "warning"}
     assert kinds == {
-        **dict.fromkeys(Reason, "payment"),
-        **dict.fromkeys(ItemReason, "payment"),
-        **dict.fromkeys(StatementReason, "payment"),
-        **dict.fromkeys(BlockReason, "payment"),
-        **dict.fromkeys(ReviewReason, "payment"),
+        **dict.fromkeys(OF_PAYMENT, "payment"),
         **dict.fromkeys(Refusal, "refusal"),
         **{
             code: of_rules[rule.severity]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.accounting import versions
-from pipelines.low_volume_schedule import PublishedSchedule, Schedule
+from pipelines.low_volume.schedule import PublishedSchedule, Schedule
 from pipelines.workspace import UserError, Workspace, replacing
 from pricing.contracts import PAIR
 from pricing.low_volume_schedule import CAUSES, BlockValue, Pair, Reexpressed, Row

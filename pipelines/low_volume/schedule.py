@@ -3,7 +3,7 @@
 Belongs here: reading what a schedule is made of (valid records, packs, price books, the users'
 lists), pricing the reference years in a stream, and refusing what cannot be made whole. Does not
 belong here: the sums (`pricing.low_volume_schedule`), how a year makes each part (scheme packs), or
-what is written of it (`pipelines.schedule_files`).
+what is written of it (`pipelines.low_volume.schedule_files`).
 
 Records are priced as under any other year's rules (2023/25 ¶83, 2026/27 ¶113), at published prices
 alone: no local price is one that the schedule was made with. Their payers are those of the day on
@@ -22,13 +22,7 @@ import polars as pl
 from pipelines.basis import PricingBasis, months_of
 from pipelines.deliveries import DeliveryError, deliveries_of, settled_cut, take_in
 from pipelines.lists import listed
-from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
-from pipelines.price_books import published_table, sha256_of
-from pipelines.price_books.annex_a import LVA
-from pipelines.price_books.books import StoredBook
-from pipelines.price_books.reading import TableRead
-from pipelines.pricing_run import Rulebook, rulebook_for, summed
-from pipelines.schedule_inputs import (
+from pipelines.low_volume.schedule_inputs import (
     ALLOCATION_GROWTH,
     FINANCE_PAYMENT,
     GIVEN_VALUE,
@@ -41,6 +35,12 @@ from pipelines.schedule_inputs import (
     read_locations,
     read_schedule_inputs,
 )
+from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
+from pipelines.price_books import published_table, sha256_of
+from pipelines.price_books.annex_a import LVA
+from pipelines.price_books.books import StoredBook
+from pipelines.price_books.reading import TableRead
+from pipelines.pricing_run import Rulebook, rulebook_for, summed
 from pipelines.scheme_packs import SchemePack, pack_of, scheme_for
 from pipelines.user_lists import UserList
 from pipelines.validation import is_validated, supplements_read

@@ -2,7 +2,7 @@
 
 Belongs here: reading the list of schedule inputs and that of locations, and holding them to how a
 year makes its schedule. Does not belong here: what an input does
-(`pricing.low_volume_schedule`), or the schedule (`pipelines.low_volume_schedule`).
+(`pricing.low_volume_schedule`), or the schedule (`pipelines.low_volume.schedule`).
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import months_of_year_to, schema_of
-from pipelines.conservation import Conservation, Relations, conserved
+from pipelines.low_volume.conservation import Conservation, Relations, conserved
 from pipelines.publishing import opened_mart
 from pipelines.scheme_packs import scheme_for
 from pipelines.workspace import UserError, Workspace

@@ -2,7 +2,7 @@
 
 Belongs here: what the section `[review]` of a contract's file may say, what of it comes from the
 lake, and the rows of the review for the mart. Does not belong here: reading files
-(`pipelines.contract_files`), what the lake supplies (`pipelines.contract_activity`), or any rule
+(`pipelines.fixed_element.contract_files`), what the lake supplies (`pipelines.fixed_element.contract_activity`), or any rule
 (`pricing.fixed_element_review`).
 """
 
@@ -15,9 +15,14 @@ from typing import Any
 import polars as pl
 
 from pipelines.basis import first_month_of, months_of
-from pipelines.contract_activity import ActivityOfYear, activity_of_year
-from pipelines.contract_files import FROM_ACTIVITY, ContractFile, Section, read_contract_file
-from pipelines.fixed_worksheets import ContractPair
+from pipelines.fixed_element.contract_activity import ActivityOfYear, activity_of_year
+from pipelines.fixed_element.contract_files import (
+    FROM_ACTIVITY,
+    ContractFile,
+    Section,
+    read_contract_file,
+)
+from pipelines.fixed_element.worksheets import ContractPair
 from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
 from pipelines.reasons import reasons
 from pipelines.scheme_packs import scheme_for

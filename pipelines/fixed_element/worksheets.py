@@ -2,7 +2,7 @@
 
 Belongs here: which items a file must give, and what a worksheet is refused for beside what is wrong
 in an item: a payer that an item is not for, a pair that is not under API, amounts that look like
-pence or millions. Does not belong here: what a section says (`pipelines.fixed_items`), or what an
+pence or millions. Does not belong here: what a section says (`pipelines.fixed_element.items`), or what an
 item comes to (`pricing.fixed_element`).
 """
 
@@ -14,9 +14,9 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.basis import months_of
-from pipelines.contract_files import ContractFile, read_contract_file
 from pipelines.contracts import contracts_in_force, pairs_without_fixed_element, read_contracts
-from pipelines.fixed_items import Asked, ItemReader, how_to_give, needs_nothing
+from pipelines.fixed_element.contract_files import ContractFile, read_contract_file
+from pipelines.fixed_element.items import Asked, ItemReader, how_to_give, needs_nothing
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
 from pipelines.price_books import published_table
 from pipelines.price_books.annex_a import LVA
@@ -32,7 +32,7 @@ from pricing.scheme_tables import PART_YEAR, SchemePackError, WorksheetItem
 from pricing.worksheet_items import MONTHS_IN_YEAR, Given, NetUplift, Parts, PartYear, Place
 
 REVIEW = "review"
-"""The section of a contract file that is no item: see `pipelines.fixed_reviews`."""
+"""The section of a contract file that is no item: see `pipelines.fixed_element.reviews`."""
 ACTIVITY_LEVELS = "activity_levels"
 _THRESHOLD = "api_scope.minimum_contract_pence"
 _SMALLEST_BASELINE_PENCE = 1_000_000
