@@ -1,7 +1,8 @@
 """`sus-pricing fixed`: the fixed element of a contract, built from a worksheet.
 
 Belongs here: reading options and setting the worksheet out for people. Does not belong here: any
-amount (`pricing.fixed_element`), or what a contract file may say (`pipelines.fixed_element.worksheets`).
+amount (`pricing.fixed_element`), or what a contract file may say
+(`pipelines.fixed_element.worksheets`).
 """
 
 import json

@@ -1,8 +1,8 @@
 """`sus-pricing fixed review`: a contract's value against price × activity, for people.
 
 Belongs here: setting a review out as tables, files and a chart. Does not belong here: any amount
-(`pricing.fixed_element_review`), what the file may say (`pipelines.fixed_element.reviews`), or drawing
-(`pipelines.commands.charts`).
+(`pricing.fixed_element_review`), what the file may say (`pipelines.fixed_element.reviews`), or
+drawing (`pipelines.commands.charts`).
 """
 
 import json

@@ -2,8 +2,8 @@
 
 Belongs here: reading one section of a contract file as the inputs of one item, with everything that
 is missing or given twice noted by key. Does not belong here: how a value is written
-(`pipelines.fixed_element.contract_files`), what an item comes to (`pricing.worksheet_items`), or the worksheet as
-a whole (`pipelines.fixed_element.worksheets`).
+(`pipelines.fixed_element.contract_files`), what an item comes to (`pricing.worksheet_items`), or
+the worksheet as a whole (`pipelines.fixed_element.worksheets`).
 
 There is no value that stands for one that is not given: an amount of 0 is written down.
 """

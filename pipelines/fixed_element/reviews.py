@@ -2,8 +2,8 @@
 
 Belongs here: what the section `[review]` of a contract's file may say, what of it comes from the
 lake, and the rows of the review for the mart. Does not belong here: reading files
-(`pipelines.fixed_element.contract_files`), what the lake supplies (`pipelines.fixed_element.contract_activity`), or any rule
-(`pricing.fixed_element_review`).
+(`pipelines.fixed_element.contract_files`), what the lake supplies
+(`pipelines.fixed_element.contract_activity`), or any rule (`pricing.fixed_element_review`).
 """
 
 from collections.abc import Iterator, Mapping

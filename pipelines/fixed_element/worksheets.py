@@ -2,8 +2,8 @@
 
 Belongs here: which items a file must give, and what a worksheet is refused for beside what is wrong
 in an item: a payer that an item is not for, a pair that is not under API, amounts that look like
-pence or millions. Does not belong here: what a section says (`pipelines.fixed_element.items`), or what an
-item comes to (`pricing.fixed_element`).
+pence or millions. Does not belong here: what a section says (`pipelines.fixed_element.items`), or
+what an item comes to (`pricing.fixed_element`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
