@@ -4,12 +4,14 @@ Belongs here: the pieces of work that are measured that way, and how much memory
 taken. Does not belong here: what they are held against, or when they run (`benchmarks.run`).
 
     python -m benchmarks.child extracts|month|copy|year|ours|sql FOLDER [ROWS|TABLE]
+    python -m benchmarks.child reference_years|rebuild|copy_years|sql_years FOLDER [SPELLS]
 """
 
 import json
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +102,30 @@ def _sql(root: Path, table: str) -> dict[str, Any]:
     return {"seconds": seconds(lambda: by_sql(National(root), table)), "peak_mib": peak_mib()}
 
 
+def _reference_years(root: Path, spells: str) -> dict[str, Any]:
+    from benchmarks.schedules import make_years
+
+    make_years(root, int(spells))
+    return {}
+
+
+def _of_schedule(name: str) -> Callable[[Path], dict[str, Any]]:
+    def measure(root: Path) -> dict[str, Any]:
+        from benchmarks import schedules
+        from benchmarks.timing import seconds
+
+        work: Callable[[Path], None] = getattr(schedules, name)
+        return {"seconds": seconds(lambda: work(root)), "peak_mib": peak_mib()}
+
+    return measure
+
+
 if __name__ == "__main__":
     _task, _root, *_arguments = sys.argv[1:]
     _tasks: dict[str, Any] = {
         **{"extracts": _extracts, "month": _month, "copy": _copy},
-        **{"year": _year, "ours": _ours, "sql": _sql},
+        **{"year": _year, "ours": _ours, "sql": _sql, "reference_years": _reference_years},
+        **{"rebuild": _of_schedule("rebuild"), "copy_years": _of_schedule("copy")},
+        "sql_years": _of_schedule("by_sql"),
     }
     json.dump(_tasks[_task](Path(_root), *_arguments), sys.stdout)

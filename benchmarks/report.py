@@ -111,7 +111,7 @@ def _tables(results: Results) -> list[tuple[str, Sequence[str], list[tuple[str, 
         (row, *(f"{peak[side]:,.0f} MiB" for side in ("ours", "theirs")))
         for row, peak in results.national_peaks_mib.items()
     ]
-    tables.append(("Peak memory of the national year", _PEAK_HEADINGS, peaks))
+    tables.append(("Peak memory of national years; goal: under 2 GiB", _PEAK_HEADINGS, peaks))
     if results.memory:
         title = f"(e) Peak memory of the month; goal: flat, under 2 GiB. {_memory_verdict(results)}"
         tables.append((title, _MEMORY_HEADINGS, [_memory_row(run) for run in results.memory]))

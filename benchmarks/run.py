@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import contracts, reference, report, work
+from benchmarks import contracts, reference, report, schedules, work
 from benchmarks.child import in_child
 from benchmarks.timing import Comparison, seconds
 from pipelines.workspace import PROJECT, Workspace, discard
@@ -39,6 +39,9 @@ IMPORT_GOAL_SECONDS = 10.0
 PACK_GOAL_SECONDS = 0.1
 REPRICING_GOAL = 1.1
 STATEMENTS_GOAL = 1.2
+SCHEDULE_GOAL, SCHEDULE_COPY_GOAL = 1.2, 3.0
+NATIONAL_SPELLS = 60_000_000
+"""Spells of three national years, which the reference years stand for."""
 MEMORY_MULTIPLES = (1, 4, 16)
 _OUT = PROJECT / "benchmarks" / "results.json"
 
@@ -66,6 +69,9 @@ def main(
     national_lines: Annotated[
         int, typer.Option(help="Priced lines of the national year.")
     ] = 20_000_000,
+    reference_spells: Annotated[
+        int, typer.Option(help="Spells of the reference years of a schedule, 36 months.")
+    ] = 1_800_000,
     skip_memory: Annotated[bool, typer.Option(help="Leave the memory runs out.")] = False,
 ) -> None:
     """Measures the pipeline against plain copies and hand-written SQL on the same files."""
@@ -76,8 +82,10 @@ def main(
         Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress,
         tempfile.TemporaryDirectory(prefix="sus-pricing-benchmarks-") as folder,
     ):
-        ticker = Ticker(progress, len(sizes) + 3 + 2 * repetitions + 3 * (repetitions + 1))
-        results = measure(Path(folder), rows, repetitions, sizes, national_lines, ticker)
+        ticker = Ticker(progress, len(sizes) + 4 + 3 * repetitions + 3 * (repetitions + 1))
+        results = measure(
+            Path(folder), rows, repetitions, sizes, national_lines, reference_spells, ticker
+        )
     report.show(results, console)
     report.write(results, out)
 
@@ -88,11 +96,15 @@ def measure(
     repetitions: int,
     sizes: list[int],
     national_lines: int,
+    reference_spells: int,
     ticker: Ticker,
 ) -> report.Results:
     """Everything in its order: memory first, while the disk and this process are quiet."""
     memory = [measure_memory(folder / str(size), size, ticker) for size in sizes]
     national, peaks = compare_contracts(folder / "national", national_lines, repetitions, ticker)
+    schedule, of_schedule = compare_schedule(
+        folder / "schedule", reference_spells, repetitions, ticker
+    )
     root = folder / "timed"
     workspace = work.open_workspace(root)
     with ticker.doing(f"Making {rows:,} spells and {rows:,} attendances"):
@@ -104,7 +116,8 @@ def measure(
     since = compare_with_main_job(pricing[0], 2 * rows)
     known = compare_reference(workspace, repetitions, ticker)
     intake = compare_intake(workspace, repetitions, ticker)
-    comparisons = [intake, *pricing, whole_month, *known, since, *national]
+    comparisons = [intake, *pricing, whole_month, *known, since, *national, *schedule]
+    peaks |= of_schedule
     return report.Results(rows, repetitions, comparisons, months, memory, peaks, lines)
 
 
@@ -166,6 +179,40 @@ def compare_contracts(
         raise RuntimeError(f"The SQL and ours do not state contracts alike: {unlike}")
     discard(root)
     return list(found.values()), {names[table][0]: peak for table, peak in peaks.items()}
+
+
+def compare_schedule(
+    root: Path, spells: int, repetitions: int, ticker: Ticker
+) -> tuple[list[Comparison], dict[str, dict[str, float]]]:
+    """Three reference years re-priced and averaged, each side in a fresh process.
+
+    Gives the comparisons, and by letter the most memory that each side took. Fails where the SQL
+    does not give the same sums.
+    """
+    with ticker.doing(f"Making {spells:,} spells of three years"):
+        in_child("reference_years", root, spells)
+    share = f"{spells:,} spells over 36 months, 1 in {NATIONAL_SPELLS / spells:,.0f} of three years"
+    name = f"LVA payments schedule rebuilt from {share}"
+    found = {
+        "sql_years": Comparison("l", name, "pricing and sums by SQL", SCHEDULE_GOAL),
+        "copy_years": Comparison("m", name, "copy of the valid records", SCHEDULE_COPY_GOAL),
+    }
+    peaks = {one.letter: {"ours": 0.0, "theirs": 0.0} for one in found.values()}
+    for repetition in range(repetitions):
+        with ticker.doing(f"LVA payments schedule, {repetition + 1} of {repetitions}"):
+            ours = in_child("rebuild", root)
+            for task, compared in found.items():
+                theirs = in_child(task, root)
+                compared.ours.append(ours["seconds"])
+                compared.theirs.append(theirs["seconds"])
+                for side, measured in (("ours", ours), ("theirs", theirs)):
+                    peak = peaks[compared.letter]
+                    peak[side] = max(peak[side], measured["peak_mib"])
+    unlike = schedules.differences(root)
+    if unlike:
+        raise RuntimeError(f"The SQL and ours do not sum alike: {unlike[:5]}")
+    discard(root)
+    return list(found.values()), peaks
 
 
 def priced_alike(workspace: Workspace) -> tuple[work.SqlPricing, int]:

@@ -116,9 +116,15 @@ def copy_priced(workspace: Workspace) -> None:
 class SqlPricing:
     """Pricing written by hand in SQL, one statement a dataset, on the same reference tables."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._cuts = {name: deliveries.settled_cut(workspace, name, MONTH) for name in DATASETS}
+    def __init__(
+        self,
+        workspace: Workspace,
+        month: str = MONTH,
+        rulebook: pricing_run.Rulebook | None = None,
+    ) -> None:
+        self._workspace, self._month = workspace, month
+        self._rulebook = rulebook or pricing_run.rulebook_for(workspace, month)
+        self._cuts = {name: deliveries.settled_cut(workspace, name, month) for name in DATASETS}
         self._connection = duckdb.connect()
         for name, table in self._reference_tables().items():
             self._connection.register("given", table.to_arrow())
@@ -129,6 +135,10 @@ class SqlPricing:
         """Runs both statements."""
         for dataset in DATASETS:
             self._connection.execute(self._statement(dataset))
+
+    def rows(self, text: str, dataset: str) -> list[tuple[Any, ...]]:
+        """What a statement of one's own gives of a dataset, on the same reference tables."""
+        return self._connection.execute(self._filled(text, dataset)).fetchall()
 
     def differences(self) -> dict[str, str]:
         """What differs, by dataset, between its lines and ours: empty where nothing does."""
@@ -162,15 +172,18 @@ class SqlPricing:
 
     def _statement(self, dataset: str) -> str:
         text = (PROJECT / "benchmarks" / SQL_FILES[dataset]).read_text("utf-8")
+        return self._filled(text, dataset)
+
+    def _filled(self, text: str, dataset: str) -> str:
         return Template(text).substitute(
             valid=self._valid(dataset),
             lines=self._lines(dataset),
-            month=MONTH,
+            month=self._month,
             cut=self._cuts[dataset],
         )
 
     def _valid(self, dataset: str) -> Path:
-        return validation.valid_path(self._workspace, dataset, MONTH, self._cuts[dataset])
+        return validation.valid_path(self._workspace, dataset, self._month, self._cuts[dataset])
 
     def _lines(self, dataset: str) -> Path:
         return _aside(self._workspace) / f"{dataset}.sql.parquet"
@@ -178,9 +191,8 @@ class SqlPricing:
     def _reference_tables(self) -> dict[str, pl.DataFrame]:
         spells = pl.scan_parquet(self._valid("apc"))
         earliest = spells.select(pl.col("start_date").min()).collect().item()
-        rulebook = pricing_run.rulebook_for(self._workspace, MONTH)
-        reference: Any = rulebook.reference(MONTH, "apc", earliest)
-        attendances: Any = rulebook.reference(MONTH, "op", earliest)
+        reference: Any = self._rulebook.reference(self._month, "apc", earliest)
+        attendances: Any = self._rulebook.reference(self._month, "op", earliest)
         tables = {field.name: getattr(reference, field.name) for field in fields(Reference)}
         tables["overseas_visitors_op"] = attendances.overseas_visitors
         return {name: table.to_native().collect() for name, table in tables.items()}

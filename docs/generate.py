@@ -21,6 +21,7 @@ from docs.builders import (
     coverage,
     data_dictionary,
     examples,
+    fixed_element_review,
     reasons,
     scheme,
 )
@@ -33,6 +34,8 @@ EXAMPLES = {
     "statements of 2024-25": (DOCS / "statements.md",),
     "statements of 2021-22": (DOCS / "statements-2021-22.md",),
     "statements of 2026-27": (DOCS / "statements-2026-27.md",),
+    "low volume": (DOCS / "low-volume.md",),
+    "the review of a contract": (DOCS / "fixed-element-review.md",),
 }
 """Pages whose examples are run: those of one name after another, in one workspace."""
 OF_MARTS: dict[str, tuple[Path, Callable[[Path], str]]] = {
@@ -46,6 +49,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands.build,
     "docs/coverage.md": coverage.build,
     "docs/data-dictionary.md": data_dictionary.build,
+    "docs/fixed-element-review.svg": fixed_element_review.build,
     **{f"docs/scheme-{year}.md": partial(scheme.build, year) for year in scheme.packs()},
 }
 

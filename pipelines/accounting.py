@@ -2,7 +2,8 @@
 
 Belongs here: counting what came in and went out, the equalities that must hold before a
 month is published, and the record kept of a run. Does not belong here: printing it
-(`pipelines.cli`), the equalities of what contracts pay (`pipelines.equalities`) or the counts that
+(`pipelines.cli`), the equalities of what contracts pay (`pipelines.equalities`) or of LVA blocks
+(`pipelines.low_volume.conservation`), or the counts that
 the mart itself must show (`pipelines.publishing`).
 """
 
@@ -20,6 +21,8 @@ from pipelines.basis import first_month_of, scheme_year_of
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.equalities import Equality, contract_equalities
 from pipelines.excluded_items import categories_not_checked, items_changed_since
+from pipelines.low_volume.conservation import conservation_of
+from pipelines.organisations import COMMISSIONERS
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (
     CONTRACT_LINES,
@@ -160,6 +163,7 @@ def account(workspace: Workspace, month: str) -> Account:
         items = item_totals(f"read_parquet('{_items_path(workspace, month)}')", connection)
         distinct = _distinct_lines(lines_sql, connection)
         of_contracts = contract_equalities(workspace, month, rulebook, lines_sql, connection)
+        of_blocks = conservation_of(workspace, month, rulebook, lines_sql, connection).equalities
     made = Account(
         activity_month=month,
         pricing_basis=workspace.basis.name,
@@ -175,6 +179,7 @@ def account(workspace: Workspace, month: str) -> Account:
         equalities=[
             *_equalities(workspace, month, datasets, mechanisms, distinct),
             *of_contracts,
+            *of_blocks,
             *_item_equalities(workspace, month, rulebook, items),
         ],
     )
@@ -340,6 +345,7 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
             "on these figures: import the real lists, sus-pricing organisations import."
         )
     notices += _of_the_rules(rulebook.pack.scheme)
+    notices += _blocks_of_closed_payers(rulebook, month)
     notices += _unknown_contracts(workspace, rulebook.pack.scheme, month)
     notices += _unknown_records(workspace, rulebook.approvals.rows, "approvals", ["apc"])
     for dataset in _RECORDS:
@@ -372,6 +378,28 @@ def _of_the_rules(scheme: Scheme) -> list[str]:
             f"are. See sus-pricing schemes assumptions {scheme.scheme_year}."
         )
     return notices
+
+
+def _blocks_of_closed_payers(rulebook: Rulebook, month: str) -> list[str]:
+    """Blocks of the published schedule whose ICB is none in the month: listed for nobody.
+
+    The schedule is matched as published, not through successions (2026/27 ¶107).
+    """
+    parties = rulebook.parties(month)[COMMISSIONERS]
+    now = dict(zip(*parties.get_columns()[:2], strict=True))
+    standing = {code for code in now.values() if code}
+    closed = rulebook.book.lva_schedule.filter(~pl.col("commissioner_code").is_in(list(standing)))
+    if closed.is_empty():
+        return []
+    codes = closed["commissioner_code"].unique().sort().to_list()
+    named = ", ".join(f"{code} (now {now[code]})" if now.get(code) else code for code in codes)
+    pence = _sum(closed, "block_value_pence")
+    return [
+        f"The LVA payments schedule lists {closed.height:,} pairs of {named}, which is no ICB in "
+        f"{month}: £{pence // 100:,}.{pence % 100:02} of blocks is listed for nobody, and no block "
+        "pays for their activity. Where ICBs merged, re-express the schedule: sus-pricing lva "
+        "reexpress."
+    ]
 
 
 def _unknown_contracts(workspace: Workspace, scheme: Scheme, month: str) -> list[str]:

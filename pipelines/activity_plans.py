@@ -41,14 +41,8 @@ from pricing.planned_activity import (
     lines_of,
     may_have_plan,
 )
-from pricing.scheme import (
-    Scheme,
-)
-from pricing.scheme_tables import (
-    BEST_PRACTICE,
-    LINES,
-    ContractLine,
-)
+from pricing.scheme import Scheme
+from pricing.scheme_tables import BEST_PRACTICE, LINES, ContractLine
 
 AGREED, DEFAULT_GROWTH = "agreed", "default_growth"
 PLAN_CELLS = (

@@ -8,8 +8,8 @@ under the prefix `repriced`, by month and pricing basis.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -25,10 +25,12 @@ from pipelines import (
     validation,
 )
 from pipelines.basis import PricingBasis
+from pipelines.equalities import Equality
+from pipelines.low_volume import conservation, schedule_files
+from pipelines.low_volume import schedule as schedules
+from pipelines.scheme_packs import years_with_schedule
 from pipelines.workspace import UserError, Workspace
-from pricing.scheme_tables import (
-    SchemePackError,
-)
+from pricing.scheme_tables import SchemePackError
 from schemas.contract_statements import (
     BLENDED,
     CONTRACT_LINES_OF_MONTH,
@@ -57,6 +59,8 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date="2018-04", fmt="%Y-%m", end_o
 BASES = dg.DynamicPartitionsDefinition(name="pricing_basis")
 MONTHS_AND_BASES = dg.MultiPartitionsDefinition({"month": MONTHS, "basis": BASES})
 REPRICED = "repriced"
+SCHEDULE = "low_volume_schedule"
+SCHEDULE_YEARS = dg.StaticPartitionsDefinition(years_with_schedule())
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,6 +78,19 @@ def _schema_of(types: Mapping[str, Any]) -> dg.TableSchema:
 
 def _counts(counts: Mapping[str, int]) -> dg.MetadataValue[Any]:
     return dg.MetadataValue.json(dict(counts))
+
+
+def _table_of(equalities: Sequence[Equality]) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"equality": e.says, "left": e.left, "right": e.right, "holds": e.holds})
+            for e in equalities
+        ]
+    )
+
+
+def _faults(faults: Sequence[Equality]) -> str:
+    return "; ".join(f"{e.says}: {e.left:,} against {e.right:,}" for e in faults)
 
 
 class WorkspaceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -252,13 +269,6 @@ STATEMENTS = (
         (pricing_run.CONTRACT_LINES,),
     ),
     Statement(
-        "low_volume",
-        "Each pair of the LVA payments schedule, and what its block covered in the month.",
-        LOW_VOLUME,
-        pricing_run.make_low_volume,
-        EXTRACTS,
-    ),
-    Statement(
         "ebi_challenges",
         "Category 1 evidence-based interventions without prior approval.",
         EBI_CHALLENGES,
@@ -271,6 +281,15 @@ STATEMENTS = (
         EXCLUDED_ITEMS,
         pricing_run.make_excluded_items,
         EXTRACTS,
+    ),
+    Statement(
+        "low_volume",
+        "Each pair of the LVA payments schedule: its block, what it covered in the month and what "
+        "API would have paid for that, what was paid outside it, and when it is due.",
+        LOW_VOLUME,
+        pricing_run.make_low_volume,
+        EXTRACTS,
+        ("excluded_items",),
     ),
     Statement(
         "excluded_drugs_baseline",
@@ -405,6 +424,32 @@ def pricing_assets(pricing: Pricing) -> list[Any]:
 
         return made_statement
 
+    @dg.asset_check(
+        asset=pricing.key("low_volume"),
+        additional_deps=[pricing.key(pricing_run.CONTRACT_LINES)],
+        blocking=True,
+        partitions_def=pricing.partitions,
+        description=(
+            "No line is both in a block and paid; what a listed pair is paid beside its block is "
+            "by an exception, an item paid apart or its move to API."
+        ),
+    )
+    @mendable
+    def conservation_statement(
+        context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
+    ) -> dg.AssetCheckResult:
+        made = conservation.conservation(*pricing.open(context.partition_key, workspace))
+        return dg.AssetCheckResult(
+            passed=not made.faults,
+            description=_faults(made.faults) or f"All {len(made.equalities)} equalities hold.",
+            metadata={
+                "lines_of_listed_pairs": dg.MetadataValue.table(
+                    [dg.TableRecord(asdict(share)) for share in made.shares]
+                ),
+                "equalities": _table_of(made.equalities),
+            },
+        )
+
     @dg.asset(
         group_name=pricing.group("publication"),
         kinds={"duckdb"},
@@ -451,15 +496,12 @@ def pricing_assets(pricing: Pricing) -> list[Any]:
         context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
     ) -> dg.AssetCheckResult:
         account = accounting.read_account(*pricing.open(context.partition_key, workspace))
-        table = [
-            dg.TableRecord({"equality": e.says, "left": e.left, "right": e.right, "holds": e.holds})
-            for e in account.equalities
-        ]
-        faults = "; ".join(f"{e.says}: {e.left:,} against {e.right:,}" for e in account.faults)
         return dg.AssetCheckResult(
             passed=not account.faults,
-            description=faults or f"All {len(account.equalities)} equalities hold.",
-            metadata={"equalities": dg.MetadataValue.table(table)},
+            description=(
+                _faults(account.faults) or f"All {len(account.equalities)} equalities hold."
+            ),
+            metadata={"equalities": _table_of(account.equalities)},
         )
 
     @dg.asset(
@@ -488,10 +530,47 @@ def pricing_assets(pricing: Pricing) -> list[Any]:
     return [
         *(lines_asset(extract) for extract in EXTRACTS),
         *(statement_asset(statement) for statement in STATEMENTS),
+        conservation_statement,
         month_account,
         total_accounting,
         outputs_duckdb,
     ]
+
+
+@dg.asset(
+    group_name=SCHEDULE,
+    kinds={"polars", "csv"},
+    owners=[OWNER],
+    partitions_def=SCHEDULE_YEARS,
+    deps=[
+        dg.AssetDep(f"{extract.dataset}_valid_records", partition_mapping=dg.AllPartitionMapping())
+        for extract in EXTRACTS
+    ],
+    description=(
+        "The LVA payments schedule of a year, rebuilt from its reference years: the values, how "
+        "each was worked out, and how they compare with what was published."
+    ),
+)
+@mendable
+def low_volume_schedule(
+    context: dg.AssetExecutionContext, workspace: WorkspaceResource
+) -> dg.MaterializeResult[Any]:
+    """The same as `sus-pricing lva build --out`, into the lake."""
+    opened, year = workspace.open(), context.partition_key
+    made = schedules.build(opened, year)
+    folder = schedule_files.folder_of(opened, year)
+    schedule_files.write(made, folder)
+    notices = [*schedule_files.marks_of(made), *made.notices]
+    return dg.MaterializeResult(
+        metadata={
+            "path": str(folder),
+            "dagster/partition_row_count": len(made.listed),
+            "block_value_pence": made.total_pence,
+            "content_hash": schedule_files.content_hash(made),
+            "is_illustrative": made.is_illustrative,
+            "notices": dg.MetadataValue.md("\n".join(f"- {one}" for one in notices) or "none"),
+        }
+    )
 
 
 def all_assets() -> Iterator[Any]:
@@ -500,3 +579,4 @@ def all_assets() -> Iterator[Any]:
         yield from dataset_assets(extract)
     for pricing in (IN_OWN_YEAR, ON_OTHER_BASIS):
         yield from pricing_assets(pricing)
+    yield low_volume_schedule

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from pipelines import deliveries
-from pipelines.assets import MONTHS, REPRICED, WorkspaceResource
+from pipelines.assets import MONTHS, REPRICED, SCHEDULE, WorkspaceResource
 from pipelines.workspace import UserError
 
 _SETTLED_SECONDS = 30
@@ -19,7 +19,7 @@ _SETTLED_SECONDS = 30
 _REPRICED = dg.AssetSelection.key_prefixes(REPRICED)
 monthly_pricing = dg.define_asset_job(
     "monthly_pricing",
-    selection=dg.AssetSelection.all() - _REPRICED,
+    selection=dg.AssetSelection.all() - _REPRICED - dg.AssetSelection.groups(SCHEDULE),
     executor_def=dg.in_process_executor,
     description="Takes in, validates, prices and publishes one month.",
     tags={"sus-pricing": "monthly"},

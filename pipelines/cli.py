@@ -15,8 +15,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipelines.basis import OWN_YEAR, PricingBasis
-from pipelines.commands import fixed, organisations, prices, reconcile, schemes, statement
+from pipelines.basis import PricingBasis
+from pipelines.commands import (
+    fixed,
+    low_volume,
+    low_volume_monitor,
+    organisations,
+    prices,
+    reconcile,
+    schemes,
+    statement,
+)
 from pipelines.commands.console import day as valid_day
 from pipelines.commands.console import err, out, progress
 from pipelines.commands.console import month as valid_month
@@ -24,9 +33,7 @@ from pipelines.commands.console import months as valid_months
 from pipelines.commands.console import scheme_year as valid_scheme_year
 from pipelines.commands.jobs import run_month
 from pipelines.workspace import UserError, Workspace, keep_private, replacing
-from pricing.scheme_tables import (
-    SchemePackError,
-)
+from pricing.scheme_tables import SchemePackError
 
 app = typer.Typer(
     help="Prices SUS+ extracts under the NHS Payment Scheme and publishes them in DuckDB.",
@@ -40,6 +47,8 @@ app.add_typer(schemes.app, name="schemes")
 app.add_typer(fixed.app, name="fixed")
 app.add_typer(reconcile.app)
 app.add_typer(statement.app)
+low_volume.app.command()(low_volume_monitor.monitor)
+app.add_typer(low_volume.app, name="lva")
 
 
 def main() -> None:
@@ -178,20 +187,39 @@ def synth(
     dirty_ppm: Annotated[
         int, typer.Option(min=0, max=500_000, help="Rows with one planted fault, per million.")
     ] = 10_000,
+    scheme: Annotated[
+        str | None,
+        typer.Option("--scheme", help="Year whose prices the records have; else the months' own."),
+    ] = None,
 ) -> None:
-    """Writes synthetic SUS+ extracts, the users' lists and what to expect of them."""
+    """Writes synthetic SUS+ extracts, the users' lists and what to expect of them.
+
+    With --scheme, of years before there were prices here, for an LVA payments schedule; what else
+    that is made from is then among the lists.
+    """
     from pipelines.price_books import shipped_folder
-    from pipelines.scheme_packs import scheme_for
+    from pipelines.scheme_packs import schedules_priced_under, scheme_for
     from pipelines.synth import Reference, write_extracts
 
     wanted = valid_months(months)
     workspace = Workspace.at()
-    on = OWN_YEAR.rules_day(wanted[0])
+    on = _basis(scheme, None).rules_day(wanted[0])
     year = scheme_for(workspace, on).scheme.scheme_year
+    schedule_years = schedules_priced_under(workspace, year) if scheme else []
     book = shipped_folder(workspace, year, on)
     reference = Reference.read(workspace.data / "organisations", book)
     with progress("Writing synthetic extracts", spells + attendances) as advance:
-        write_extracts(wanted, spells, attendances, seed, out_dir, reference, dirty_ppm, advance)
+        write_extracts(
+            wanted,
+            spells,
+            attendances,
+            seed,
+            out_dir,
+            reference,
+            dirty_ppm,
+            advance,
+            schedule_years,
+        )
     out.print(
         f"{spells:,} spells and {attendances:,} attendances in [bold]{escape(str(out_dir))}[/]; "
         "what was planted is in the file of expectations. All synthetic: no patient is in them.",

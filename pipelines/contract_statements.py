@@ -40,12 +40,8 @@ from pricing.forecast_outturn import (
     resting_on,
 )
 from pricing.planned_activity import is_counted, lines_of
-from pricing.scheme import (
-    Scheme,
-)
-from pricing.scheme_tables import (
-    CONTRACT_SECTIONS,
-)
+from pricing.scheme import Scheme
+from pricing.scheme_tables import CONTRACT_SECTIONS
 from pricing.year_comparison import BESIDE_LINES, RULES, differences, rests_on
 
 _BY_LINE: dict[str, Callable[..., nw.LazyFrame[Any]]] = {

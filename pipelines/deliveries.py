@@ -55,6 +55,8 @@ EXCLUDED_ITEMS = "excluded_items"
 ACTIVITY_PLANS = "activity_plans"
 CONTRACT_TERMS = "contract_terms"
 ACTIVITY_COUNTS = "activity_counts"
+SCHEDULE_INPUTS = "schedule_inputs"
+LOCATIONS = "organisation_locations"
 LIST_HEADERS = {
     PRIOR_APPROVALS: ("record_id", "ebi_type_code", "approval_reference"),
     LVA_EXCEPTIONS: ("provider_code", "commissioner_code", "exception"),
@@ -66,6 +68,8 @@ LIST_HEADERS = {
     ACTIVITY_PLANS: ("activity_month", "contract_line", "plan_basis"),
     CONTRACT_TERMS: ("contract_line", "term", "side", "from_percent", "to_percent"),
     ACTIVITY_COUNTS: ("activity_month", "contract_line", "price_code", "local_price"),
+    SCHEDULE_INPUTS: ("scheme_year", "schedule_input"),
+    LOCATIONS: ("organisation_code", "easting", "northing", "postcode_sector"),
 }
 EVERY_MONTH = "every"
 """Where the records of a supplementary extract are filed: they have no costing date."""

@@ -22,9 +22,7 @@ from pricing.contract_statement import EXCLUDED_ITEMS, SECTIONS
 from pricing.contracts import PAIR
 from pricing.ebi import ZERO_PRICE
 from pricing.money import PPM, times_ppm
-from pricing.scheme import (
-    Scheme,
-)
+from pricing.scheme import Scheme
 from pricing.scheme_tables import (
     ADDITION,
     AMOUNT_EACH,

@@ -33,6 +33,8 @@ _NEGATIVE = re.compile(r"^[-–−]\s*£?\s*\d|^\(\s*£?\s*[\d,.]+\s*\)$")
 _FRACTIONS_OF_A_PENNY = re.compile(r"^[\d,]+\.\d{3,}$")
 _WHOLE = re.compile(r"\d{1,3}(,\d{3}){1,2}|\d{1,9}")
 _PERCENTAGE = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?(%?)")
+_GROWTH = re.compile(r"(\d{1,2})(?:\.(\d{1,4}))?%|0(?:\.(\d{1,6}))?")
+_SECTOR = re.compile(r"[A-Z]{1,2}\d[A-Z\d]? \d")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%|([01])(?:\.(\d{1,6}))?")
 _SHOWN_FAULTS = 20
 _LONGEST_TRIM_POINT_DAYS = 366
@@ -322,6 +324,35 @@ def percentage(value: str) -> int | None:
     if share > 1_000_000:
         raise ValueError("is over 100%")
     return share
+
+
+def growth(value: str) -> int | None:
+    """What something grows by, in parts per million: `2%`, or 0.02; blank is none.
+
+    >>> [growth(share) for share in ("2%", "0.02", "1.85%", "0", "")]
+    [20000, 20000, 18500, 0, None]
+    >>> growth("2")
+    Traceback (most recent call last):
+        ...
+    ValueError: is no growth such as 2% or 0.02: a number of 1 or more needs its sign
+    """
+    if not value:
+        return None
+    found = _GROWTH.fullmatch(value)
+    if not found:
+        raise ValueError("is no growth such as 2% or 0.02: a number of 1 or more needs its sign")
+    percents, decimals, millionths = found.groups()
+    if percents is None:
+        return int((millionths or "").ljust(6, "0"))
+    return int(percents) * 10_000 + int((decimals or "").ljust(4, "0"))
+
+
+def optional_sector(value: str) -> str | None:
+    """A postcode sector, such as LS1 3, in capitals, that may be blank."""
+    sector = value.upper()
+    if sector and not _SECTOR.fullmatch(sector):
+        raise ValueError("is no postcode sector such as LS1 3")
+    return sector or None
 
 
 def day(value: str) -> date | None:

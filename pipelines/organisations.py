@@ -169,14 +169,17 @@ class Organisations:
         payers = set(self.lists[COMMISSIONERS].rows["commissioner_code"])
         return (self.known(COMMISSIONERS) - parts) | payers
 
-    def laid_out(self, activity: date, on: date) -> dict[str, pl.DataFrame]:
+    def laid_out(
+        self, activity: date, on: date, payers_on: date | None = None
+    ) -> dict[str, pl.DataFrame]:
         """The tables `providers` and `commissioners` of `pricing.reference` for a month.
 
         `activity` is the first of the month of activity, when a site belongs to its
-        provider; `on` is the day whose rules apply, when provider and payer must be open.
+        provider; `on` is the day whose rules apply, when provider and payer must be open;
+        `payers_on` that of payers, where it is another.
         """
         providers = self._resolved(PROVIDERS, on)
-        payers = self._resolved(COMMISSIONERS, on)
+        payers = self._resolved(COMMISSIONERS, payers_on or on)
         of_sites = (
             self._sites(activity)
             .join(providers, left_on="provider_code", right_on="code", how="left")

@@ -53,8 +53,16 @@ from pipelines.local_prices import (
     local_hrg_price_days,
     read_local_prices,
 )
+from pipelines.low_volume.payments import published_blocks
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
-from pipelines.price_books import PriceBook, price_book_for
+from pipelines.price_books import (
+    PriceBook,
+    StoredBook,
+    price_book_for,
+    schedules_of,
+    sha256_of,
+)
+from pipelines.price_books.annex_a import LVA
 from pipelines.scheme_packs import SchemePack, scheme_for
 from pipelines.user_lists import (
     UserList,
@@ -83,6 +91,7 @@ from pricing import (
     ebi,
     excluded_items,
     low_volume,
+    low_volume_monitor,
     variable_element,
 )
 from pricing.contracts import PAIR
@@ -150,7 +159,10 @@ class Rulebook:
     terms: UserList
     counts: UserList
     bridge: UserList
+    schedules: tuple[StoredBook, ...]
     basis: PricingBasis
+    payers_on: date | None = None
+    """The day whose payers the records come down to, where it is not that of the rules."""
 
     def inputs(self) -> dict[str, str]:
         """The sha256 of everything a month is priced with."""
@@ -169,6 +181,11 @@ class Rulebook:
         return {
             f"scheme pack {self.pack.path.name}": self.pack.sha256,
             f"price book {self.book.name}": self.book.sha256,
+            **{
+                f"LVA payments schedule {book.id}": sha256_of([book.manifest, book.files[LVA]])
+                for book in self.schedules
+                if book not in self.book.stored.values()
+            },
             "organisations": self.organisations.sha256,
             **{
                 f"{kind} {name}": sha256
@@ -318,7 +335,12 @@ class Rulebook:
     def parties(self, month: str) -> dict[str, pl.DataFrame]:
         """The tables `providers` and `commissioners` of `pricing.reference` for a month."""
         first, _ = month_days(month)
-        return self.organisations.laid_out(first, self.basis.rules_day(month))
+        return self.organisations.laid_out(first, self.basis.rules_day(month), self.payers_on)
+
+    def at_published_prices(self, payers_on: date) -> "Rulebook":
+        """The same without local prices, records coming down to the payers of a day."""
+        none = UserList(self.local_prices.rows.clear(), {})
+        return replace(self, local_prices=none, payers_on=payers_on)
 
 
 def _refuse_without_api(entries: pl.DataFrame, when: str) -> None:
@@ -406,6 +428,7 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         terms=terms,
         counts=counts,
         bridge=no_hrg_bridge(),
+        schedules=tuple(schedules_of(workspace, pack.scheme.scheme_year, workspace.basis.as_of)),
         basis=workspace.basis,
     )
     parties = rulebook.parties(month)
@@ -526,6 +549,26 @@ def revalue(
         extract.dataset: _revalue(workspace, extract.dataset, month, rulebook, before, after)
         for extract in EXTRACTS
     }
+
+
+def summed(
+    workspace: Workspace,
+    dataset: str,
+    month: str,
+    rulebook: Rulebook,
+    sums: Callable[[nw.LazyFrame[Any]], nw.LazyFrame[Any]],
+) -> tuple[int, pl.DataFrame]:
+    """How many valid records a dataset's month has, and what their priced lines come to.
+
+    `sums` takes priced lines with `refusal_codes`. The lines pass in a stream and nothing of them
+    is written.
+    """
+    cut = settled_cut(workspace, dataset, month)
+    valid = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
+    priced = _priced(valid, rulebook, dataset, month, cut)
+    made: pl.LazyFrame = sums(nw.from_native(priced)).to_native()
+    found = made.collect(engine="streaming", optimizations=_APART)
+    return int(valid.select(pl.len()).collect().item()), found
 
 
 def _revalue(
@@ -725,15 +768,41 @@ def _contract_lines(workspace: Workspace, months: Sequence[str]) -> dict[str, Pa
 
 
 def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:
-    """Writes and gives what each LVA block covered in the month."""
+    """Writes and gives what each LVA block covered in the month, and what was paid beside it."""
     rulebook = rulebook_for(workspace, month)
-    made = low_volume.statement(
+    scheme = rulebook.pack.scheme
+    made = low_volume_monitor.statement(
         _lines(workspace, month),
+        nw.from_native(_priced_without_blocks(workspace, month, rulebook)),
+        nw.from_native(pl.scan_parquet(workspace.statement("excluded_items", month))),
+        nw.from_native(published_blocks(rulebook.book, rulebook.schedules, scheme).lazy()),
         rulebook.reference(month, None),
         month,
-        rulebook.pack.scheme.scheme_year,
+        scheme,
     )
     return _write(workspace, "low_volume", month, made, LOW_VOLUME)
+
+
+def _priced_without_blocks(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.LazyFrame:
+    """The records that hold lines of a block, priced as if no schedule listed any pair.
+
+    Few records are, so they are priced again: what decides for them is the year's own table.
+    """
+    nobody = rulebook.book.lva_schedule.clear()
+    without = replace(rulebook, book=replace(rulebook.book, lva_schedule=nobody))
+    parts: list[pl.LazyFrame] = []
+    for dataset, path in priced_paths(workspace, month).items():
+        lines = pl.scan_parquet(path)
+        in_block = lines.filter(payment_mechanism=low_volume.LVA_BLOCK).select("record_id").unique()
+        records = in_block.collect(engine="streaming")
+        if records.is_empty():
+            parts.append(lines.clear())
+            continue
+        cut = settled_cut(workspace, dataset, month)
+        valid = pl.scan_parquet(valid_path(workspace, dataset, month, cut))
+        of_blocks = valid.join(records.lazy(), on="record_id", how="semi")
+        parts.append(_priced(of_blocks, without, dataset, month, cut).drop("refusal_codes"))
+    return pl.concat(parts)
 
 
 def make_ebi_challenges(workspace: Workspace, month: str) -> pl.DataFrame:

@@ -12,15 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipelines.basis import scheme_year_of
-from pipelines.workspace import UserError, Workspace
-from pricing.scheme import (
-    Pack,
-    Scheme,
-    read_pack,
-)
-from pricing.scheme_tables import (
-    SchemePackError,
-)
+from pipelines.workspace import PROJECT, UserError, Workspace
+from pricing.scheme import Pack, Scheme, read_pack
+from pricing.scheme_tables import SchemePackError
 
 _YEAR_STARTS_IN = 4
 
@@ -73,6 +67,26 @@ def all_packs(workspace: Workspace) -> list[Pack]:
 def scheme_years(workspace: Workspace) -> list[str]:
     """The scheme years that have a pack, in order."""
     return [path.stem for path in _paths(workspace)]
+
+
+def years_with_schedule() -> list[str]:
+    """The scheme years whose pack, as shipped, says how their LVA payments schedule is made."""
+    packs = sorted((PROJECT / "data" / "schemes").glob("*.toml"))
+    return [
+        path.stem
+        for path in packs
+        if "schedule" in tomllib.loads(path.read_text("utf-8")).get("low_volume", {})
+    ]
+
+
+def schedules_priced_under(workspace: Workspace, year: str) -> list[str]:
+    """The scheme years whose LVA payments schedule prices its activity under a year."""
+    return [
+        pack.scheme_year
+        for pack in all_packs(workspace)
+        for version in pack.versions.get("low_volume.schedule", ())[-1:]
+        if any(part.price_year == year for part in version.value)
+    ]
 
 
 def _read(workspace: Workspace, year: str, wanted: str) -> tuple[Path, Pack, str]:

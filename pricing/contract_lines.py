@@ -27,10 +27,7 @@ from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.money import LARGEST_PENCE, apply_ppm
 from pricing.plan_difference import share_of_difference
 from pricing.reasons import StatementReason
-from pricing.scheme import (
-    PAYS_FOR_DIFFERENCE,
-    Scheme,
-)
+from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
 from pricing.scheme_tables import (
     ADDITION,
     AMOUNT_EACH,

@@ -19,12 +19,8 @@ from pricing.contracts import PAIR
 from pricing.decision import first_that_fits
 from pricing.mechanism import API_BLENDED, API_VARIABLE, EXCLUDED_ITEM
 from pricing.reasons import ItemReason
-from pricing.scheme import (
-    Scheme,
-)
-from pricing.scheme_tables import (
-    CONTRACT_SECTIONS,
-)
+from pricing.scheme import Scheme
+from pricing.scheme_tables import CONTRACT_SECTIONS
 from schemas.contract_statements import CONTRACT_STATEMENT
 from schemas.priced_line import PAYMENT_MECHANISMS
 

@@ -28,15 +28,8 @@ from pricing.mff import local_price_mechanisms
 from pricing.money import PPM, times_ppm
 from pricing.overseas_visitors import CHARGED_TO_PATIENT
 from pricing.payable import PAID_FOR_ACTIVITY
-from pricing.scheme import (
-    PAYS_FOR_DIFFERENCE,
-    Scheme,
-)
-from pricing.scheme_tables import (
-    AS_AGREED,
-    BY_SERVICE,
-    DecisionRow,
-)
+from pricing.scheme import PAYS_FOR_DIFFERENCE, Scheme
+from pricing.scheme_tables import AS_AGREED, BY_SERVICE, DecisionRow
 from schemas.priced_line import PAYMENT_MECHANISMS
 
 Line = Mapping[str, Any]

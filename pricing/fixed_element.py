@@ -4,7 +4,7 @@ Belongs here: the worksheet, each item on the running total of those above it (2
 ¶36-51, 2023/25 ¶49-69, Appendix 1, Table 2, 2026/27 ¶45-53, ¶62-72, Appendix 1, Table 2). Does not
 belong here: what a shape of formula comes to (`pricing.worksheet_items`), which items a year has
 and on what base (the scheme pack's `fixed_element.worksheet`), the yearly review of the fixed
-element (`pricing.fixed_element_review`), or files (`pipelines.fixed_worksheets`).
+element (`pricing.fixed_element_review`), or files (`pipelines.fixed_element.worksheets`).
 
 Each line is rounded once, by the year's named rule, and the total is the sum of the lines: what is
 printed adds up. The two worked examples of the guidance come out as printed.

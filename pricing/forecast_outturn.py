@@ -14,12 +14,8 @@ import narwhals.stable.v2 as nw
 
 from pricing.contract_lines import KEYS
 from pricing.money import LARGEST_PENCE
-from pricing.scheme import (
-    Scheme,
-)
-from pricing.scheme_tables import (
-    BEST_PRACTICE,
-)
+from pricing.scheme import Scheme
+from pricing.scheme_tables import BEST_PRACTICE
 
 STRAIGHT_LINE = "straight_line"
 WORKING_DAYS = "working_days"

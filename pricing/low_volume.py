@@ -1,8 +1,8 @@
-"""Low volume activity: which records an LVA block pays for, and the month's statement.
+"""Low volume activity: which records an LVA block pays for.
 
-Belongs here: membership of the published schedule, the exceptions to it (2023/25 ¶79, 2026/27
-¶108), and what each block covered. Does not belong here: the schedule (price books) or the
-exceptions that parties agree (the user's own list).
+Belongs here: membership of the published schedule, and the exceptions to it (2023/25 ¶79, 2026/27
+¶108). Does not belong here: the schedule (price books), the exceptions that parties agree (the
+user's own list), or the month's statement of what blocks covered (`pricing.low_volume_monitor`).
 
 Membership of the published schedule decides, not a threshold worked out from activity
 (2023/25 ¶80-81, ¶83, ¶85, 2026/27 ¶104, ¶109-110, ¶112), unless the parties moved a pair to API.
@@ -13,8 +13,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from pricing.contracts import AGREED_API, PAIR, is_agreed_to_be_under_api
-from pricing.overseas_visitors import CHARGED_TO_PATIENT
+from pricing.contracts import PAIR, is_agreed_to_be_under_api
 from pricing.reference import Reference
 from pricing.scheme import LowVolume, Mechanism, Spells
 
@@ -91,63 +90,3 @@ def is_out_of_area_spell(rules: LowVolume, spells: Spells) -> nw.Expr:
 def _is_mental_health(rules: LowVolume) -> nw.Expr:
     codes = rules.mental_health_treatment_function_codes
     return nw.col("treatment_function_code").is_in(codes)
-
-
-def statement(
-    lines: nw.LazyFrame[Any], reference: Reference, activity_month: str, scheme_year: str
-) -> nw.LazyFrame[Any]:
-    """Each pair of the schedule with what its block covered in the month, and what not.
-
-    Takes priced lines of one month; gives the columns of `schemas.priced_line.LOW_VOLUME`,
-    a row for every listed pair, with or without activity. Of a pair that was moved to API
-    (2023/25 ¶85) all lines are outside the block, whose value is shown as published. What is
-    payable outside it is null where that of any line is open: a price is to be agreed, or a
-    contract's plan decides it.
-    """
-    pairs = reference.lva_schedule.select(*PAIR, "block_value_pence")
-    moved = reference.contracts.filter(nw.col("agreed_mechanism") == AGREED_API)
-    covered = nw.col("payment_mechanism") == LVA_BLOCK
-    not_payers = [OUTSIDE_SCHEME, CHARGED_TO_PATIENT]
-    outside_block = ~covered & ~nw.col("payment_mechanism").is_in(not_payers)
-
-    def total(amount: str, condition: nw.Expr) -> nw.Expr:
-        return nw.when(condition).then(nw.col(amount)).otherwise(0).sum().cast(nw.Int64)
-
-    def count(condition: nw.Expr) -> nw.Expr:
-        return nw.when(condition).then(1).otherwise(0).sum().cast(nw.Int64)
-
-    totals = (
-        lines.join(pairs, on=list(PAIR), how="inner")
-        .with_columns(is_covered=covered, is_exception=outside_block)
-        .group_by(*PAIR)
-        .agg(
-            count(nw.col("is_covered")).alias("covered_activity"),
-            total("value_pence", nw.col("is_covered")).alias("covered_value_pence"),
-            count(nw.col("is_exception")).alias("exception_activity"),
-            total("value_pence", nw.col("is_exception")).alias("exception_value_pence"),
-            total("payable_pence", nw.col("is_exception")).alias("exception_payable_pence"),
-            count(nw.col("is_exception") & nw.col("payable_pence").is_null()).alias("open_lines"),
-        )
-    )
-    amounts = [
-        "covered_activity",
-        "covered_value_pence",
-        "exception_activity",
-        "exception_value_pence",
-    ]
-    is_known = nw.col("open_lines").fill_null(0) == 0
-    listed = pairs.join(totals, on=list(PAIR), how="left").join(
-        moved.select(*PAIR, is_moved_to_api=nw.lit(True)), on=list(PAIR), how="left"
-    )
-    return listed.select(
-        nw.lit(activity_month).alias("activity_month"),
-        nw.lit(scheme_year).alias("scheme_year"),
-        "provider_code",
-        "commissioner_code",
-        "block_value_pence",
-        nw.col("is_moved_to_api").fill_null(False),
-        *(nw.col(name).fill_null(0) for name in amounts),
-        exception_payable_pence=nw.when(is_known).then(
-            nw.col("exception_payable_pence").fill_null(0)
-        ),
-    )

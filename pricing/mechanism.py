@@ -19,15 +19,8 @@ import narwhals.stable.v2 as nw
 
 from pricing import contracts, overseas_visitors
 from pricing.decision import Row, first_that_fits
-from pricing.scheme import (
-    Scheme,
-)
-from pricing.scheme_tables import (
-    AS_AGREED,
-    BY_SERVICE,
-    MECHANISM_RULES,
-    DecisionRow,
-)
+from pricing.scheme import Scheme
+from pricing.scheme_tables import AS_AGREED, BY_SERVICE, MECHANISM_RULES, DecisionRow
 
 API_VARIABLE = "api_variable"
 API_FIXED = "api_fixed"

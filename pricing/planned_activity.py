@@ -17,9 +17,7 @@ from pricing.decision import first_that_fits
 from pricing.local_prices import LOCAL
 from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.money import PPM, apply_ppm
-from pricing.scheme import (
-    Scheme,
-)
+from pricing.scheme import Scheme
 from pricing.scheme_tables import (
     ADDITION,
     AMOUNT_EACH,

@@ -21,6 +21,7 @@ from pricing.scheme_tables import (
     TABLES,
     ContractLine,
     DecisionRow,
+    SchedulePart,
     SchemePackError,
     WorksheetItem,
     citation,
@@ -166,16 +167,15 @@ class LowVolume(Section):
     threshold_pence: int
     threshold_includes_delegated_services: bool
     also_considered: tuple[str, ...]
-    services: tuple[str, ...]
-    rebuilt_services: tuple[str, ...]
-    reference_years: tuple[str, ...]
-    price_year: str
-    rolled_forward_services: tuple[str, ...]
-    rolled_forward_from: str
-    uplift_years: tuple[str, ...]
+    schedule: tuple[SchedulePart, ...]
+    secondary_dental_treatment_function_codes: tuple[str, ...]
+    schedule_quantum_pence: int
+    near_threshold_ppm: int
     growth_ppm: int
     integrated_care_boards: int
     payment_due_by: date
+    payment_is_due_on_update: bool
+    additional_payment_within_months: int
 
 
 class Services(Section):
@@ -274,6 +274,7 @@ class FixedElement(Section):
     is_pro_rata_in_part_year: bool
     capacity_uplift_ppm: int
     review_limit_ppm: int
+    review_limit_commissioner_kinds: tuple[str, ...]
 
 
 class UecBlend(Section):
@@ -404,6 +405,8 @@ _MAY_BE_EMPTY = (
 _BETWEEN = {
     "rounding.quantum_pence": (1, 100),
     "low_volume.integrated_care_boards": (1, 100),
+    "low_volume.schedule_quantum_pence": (1, 100),
+    "low_volume.additional_payment_within_months": (1, 12),
     "fixed_element.instalments": (1, 12),
     # By the unit a name ends in, where it has no range of its own.
     "ppm": (0, 2_000_000),
@@ -430,7 +433,6 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "low_volume.items_paid_apart": ITEM_CATEGORIES,
     "excluded_items.lowest_of": ("actual_cost", "framework_price", "reference_price"),
 }
-_YEARS_IN = ("price_year", "reference_years", "uplift_years", "rolled_forward_from")
 _SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
 _FACTORS_OF_UPLIFT = 2
 
@@ -776,8 +778,6 @@ def _refuse_out_of_range(path: str, values: Sequence[Any]) -> None:
             faults.append(f"'{path}' must be from {low:,} to {high:,}, not {value:,}")
         if path in _ONE_OF and value not in _ONE_OF[path]:
             faults.append(f"'{path}' must be one of {', '.join(_ONE_OF[path])}, not '{value}'")
-        if name in _YEARS_IN and not _SCHEME_YEAR.fullmatch(value):
-            faults.append(f"'{path}' must be a year such as 2025-26, not '{value}'")
     if faults:
         raise SchemePackError(faults)
 

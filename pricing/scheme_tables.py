@@ -8,6 +8,7 @@ what follows from them (the module of their subject).
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from schemas.priced_line import PAYMENT_MECHANISMS
@@ -55,6 +56,28 @@ class ContractLine:
     pays: str
     rate: str | None
     of: str | None
+    citation: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePart:
+    """A part of the LVA block values of a year, and how it is made.
+
+    From `activity` of the reference years at the prices of another, from `finance_payments` of the
+    reference years, from what `takes` names of the `last_schedule`, or as `given`. What is made
+    is uplifted by the factors of `uplift_years`, in order. `is_delegated` services are those that
+    NHS England delegated to ICBs, some of them newly.
+    """
+
+    part: str
+    source: str
+    reference_years: tuple[str, ...]
+    price_year: str | None
+    of_schedule: str | None
+    takes: str | None
+    uplift_years: tuple[str, ...]
+    adds_newly_delegated: bool
+    is_delegated: bool
     citation: str
 
 
@@ -160,6 +183,25 @@ CONTRACT_SECTIONS = {"variable_element": "api_variable", "blended": "api_blended
 """The payment mechanism whose lines a section of a contract's statement is made of."""
 CQUIN = "cquin"
 _NEEDS_RATE = (EACH_UNIT, ADDITION)
+ACTIVITY, FINANCE_PAYMENTS, LAST_SCHEDULE, GIVEN = (
+    *("activity", "finance_payments"),
+    *("last_schedule", "given"),
+)
+CORE, ACUTE = "acute_mental_health_and_community", "acute"
+MENTAL_HEALTH_AND_COMMUNITY = "mental_health_and_community"
+SECONDARY_DENTAL, SPECIALISED = "secondary_dental", "specialised"
+SCHEDULE_PARTS = (CORE, ACUTE, MENTAL_HEALTH_AND_COMMUNITY, SECONDARY_DENTAL, SPECIALISED)
+"""What a block value may be made of; the first is the two next together."""
+WHOLE = "all"
+_YEARS_OF = ("reference_years", "price_year", "of_schedule", "uplift_years")
+_NEEDED_OF_SOURCE = {
+    ACTIVITY: ("reference_years", "price_year"),
+    FINANCE_PAYMENTS: ("reference_years",),
+    LAST_SCHEDULE: ("of_schedule", "takes"),
+    GIVEN: (),
+}
+"""What a part of a schedule must say, by where it is from; it may say no other of these."""
+_SCHEME_YEAR = re.compile(r"20\d\d-\d\d")
 ADDED, TAKEN_OFF, EITHER = "+", "-", "±"
 SIGNS = (ADDED, TAKEN_OFF, EITHER)
 OPENING, RUNNING, STATED = "opening_baseline", "running_total", "stated"
@@ -265,6 +307,43 @@ def _faults_of_contract_line(row: ContractLine, given: Mapping[str, Any]) -> Ite
         yield f"pays by '{row.pays}' and has no 'rate'"
 
 
+def _schedule(
+    path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
+) -> tuple[SchedulePart, ...]:
+    """The parts of a schedule, each once, with years that can be followed in order."""
+    rows, faults = [], []
+    for where, row, citation in _cited_rows(path, version, documents, ("part", "from")):
+        found = [f"{where} {fault}" for fault in _faults_of_schedule_part(row)]
+        faults += found
+        if not found:
+            rows.append(
+                SchedulePart(
+                    part=row["part"],
+                    source=row["from"],
+                    reference_years=tuple(row.get("reference_years", ())),
+                    price_year=row.get("price_year"),
+                    of_schedule=row.get("of_schedule"),
+                    takes=row.get("takes"),
+                    uplift_years=tuple(row.get("uplift_years", ())),
+                    adds_newly_delegated=row.get("adds_newly_delegated", False),
+                    is_delegated=row.get("is_delegated", False),
+                    citation=citation,
+                )
+            )
+    parts = [row.part for row in rows]
+    if len(set(parts)) < len(parts):
+        faults.append(f"'{path}' has a part twice")
+    if CORE in parts and {ACUTE, MENTAL_HEALTH_AND_COMMUNITY} & set(parts):
+        faults.append(f"'{path}' has '{CORE}' and a part of it beside it")
+    if len({row.price_year for row in rows if row.source == ACTIVITY}) > 1:
+        faults.append(f"'{path}' prices activity under two years")
+    if len({row.of_schedule for row in rows if row.source == LAST_SCHEDULE}) > 1:
+        faults.append(f"'{path}' rolls two schedules forward")
+    if faults:
+        raise SchemePackError(faults)
+    return tuple(rows)
+
+
 def _worksheet(
     path: str, version: Mapping[str, Any], documents: Mapping[str, Any]
 ) -> tuple[WorksheetItem, ...]:
@@ -303,6 +382,56 @@ def _worksheet(
     if faults:
         raise SchemePackError(faults)
     return tuple(rows)
+
+
+def _faults_of_schedule_part(row: Mapping[str, Any]) -> Iterator[str]:
+    of_sources = {key for keys in _NEEDED_OF_SOURCE.values() for key in keys}
+    may = (*of_sources, "uplift_years", "adds_newly_delegated", "is_delegated")
+    for key in row:
+        if key not in (*may, "part", "from", "paragraph", "document", "basis", "reported_in"):
+            yield f"has a '{key}', which no row has"
+    if row["part"] not in SCHEDULE_PARTS:
+        yield f"is of '{row['part']}', not of one of {', '.join(SCHEDULE_PARTS)}"
+    if row["from"] not in _NEEDED_OF_SOURCE:
+        yield f"is from '{row['from']}', not from one of {', '.join(_NEEDED_OF_SOURCE)}"
+        return
+    needed = _NEEDED_OF_SOURCE[row["from"]]
+    for key in sorted(of_sources):
+        if key in needed and not row.get(key):
+            yield f"is from '{row['from']}' and has no '{key}'"
+        if key in row and key not in needed:
+            yield f"is from '{row['from']}' and has a '{key}'"
+    if row.get("takes", WHOLE) not in (*SCHEDULE_PARTS, WHOLE):
+        yield f"takes '{row['takes']}', which no schedule has"
+    for key in ("adds_newly_delegated", "is_delegated"):
+        if type(row.get(key, False)) is not bool:
+            yield f"must say true or false as '{key}', not {row[key]!r}"
+    yield from _faults_of_years(row)
+
+
+def _faults_of_years(row: Mapping[str, Any]) -> Iterator[str]:
+    """Years that are none, or that are not in order: uplifts follow what they are applied to."""
+    years = {
+        key: [row[key]] if isinstance(row[key], str) else row[key]
+        for key in _YEARS_OF
+        if key in row
+    }
+    faults = [
+        f"must give a year such as 2025-26 as '{key}', not '{year}'"
+        for key, of_key in years.items()
+        for year in of_key
+        if not _SCHEME_YEAR.fullmatch(str(year))
+    ]
+    if faults:
+        yield from faults
+        return
+    for key, of_key in years.items():
+        if any(later <= earlier for earlier, later in pairwise(of_key)):
+            yield f"has years out of order as '{key}': {', '.join(of_key)}"
+    base = (years.get("price_year") or years.get("of_schedule") or [""])[0]
+    first = min(years.get("uplift_years", ()), default=None)
+    if first is not None and first <= base:
+        yield f"is uplifted by {first}, which is not after {base}, whose prices it has"
 
 
 def _faults_of_worksheet_item(row: Mapping[str, Any]) -> Iterator[str]:
@@ -365,6 +494,7 @@ def _cited_rows(
 TABLES: Mapping[Any, Callable[..., tuple[Any, ...]]] = {
     tuple[DecisionRow, ...]: _decision_table,
     tuple[ContractLine, ...]: _contract_lines,
+    tuple[SchedulePart, ...]: _schedule,
     tuple[WorksheetItem, ...]: _worksheet,
 }
 """How a parameter that is a table of rows is read, by its type."""

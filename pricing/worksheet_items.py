@@ -5,7 +5,7 @@ Belongs here: what each shape takes and comes to, with its formula in words that
 2026/27 ¶10, ¶15, ¶17, ¶24, ¶26, ¶37, ¶63-69, ¶71-72, Appendix 1, Table 2). Does not belong here:
 which items a year has, in what order and of what base (the scheme pack's
 `fixed_element.worksheet`), the running total (`pricing.fixed_element`), or reading what the parties
-put down (`pipelines.fixed_worksheets`).
+put down (`pipelines.fixed_element.worksheets`).
 
 Nothing is rounded here. A part, share or base that was not given is for the reader to refuse: there
 is no shape with a value of its own to fall back on.

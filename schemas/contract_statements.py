@@ -1,7 +1,8 @@
 """Statements by contract: what is planned, done and paid for as one line of a contract.
 
-Belongs here: the columns of the variable element, the blended payments and the statement of all
-that a contract pays, with the comments that travel into the DuckDB file. Does not belong here:
+Belongs here: the columns of the variable element, the blended payments, the review of the fixed
+payment and the statement of all that a contract pays, with the comments that travel into the DuckDB
+file. Does not belong here:
 how any of them is worked out (`pricing`), or the priced line (`schemas.priced_line`).
 """
 
@@ -174,4 +175,40 @@ CONTRACT_STATEMENT = (
         "lines that items pay for of a contract without any item in the month",
     ),
     Field("paragraph", "text", "Document and paragraphs the section rests on"),
+)
+
+FIXED_ELEMENT_REVIEW = (
+    Field("activity_month", "text", "Month whose run published it, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year that the contract is reviewed for"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field(
+        "part",
+        "text",
+        "service: what is funded as one; step: what a rule leaves of the difference; year: of the "
+        "plan that actions it",
+    ),
+    Field("place", "integer", "Place among the rows of its part"),
+    Field("item", "text", "Service, step or scheme year"),
+    Field("valued_by", "text", "Of a service: price, cost or not_by_activity"),
+    Field("funding_pence", "integer", "Of a service: what the contract funds"),
+    Field("activity", "integer", "Of a service: priced lines; null where its worth was given"),
+    Field("activity_value_pence", "integer", "Of a service: price, or cost, times activity"),
+    Field(
+        "lines_without_price",
+        "integer",
+        "Of a service: lines that have no unit price and add nothing to its worth",
+    ),
+    Field(
+        "amount_pence",
+        "integer",
+        "Of a service its worth less its funding, null where it is not valued by activity; of a "
+        "step what stands after it; of a year what is actioned. Below zero is taken off",
+    ),
+    Field("bound_pence", "integer", "Of a step: the largest amount that its rule allows"),
+    Field("left_pence", "integer", "Of a year: what is left of the agreed difference after it"),
+    Field("is_exceptional", "flag", "Of a year: whether it is above the limit of the scheme"),
+    Field("says", "text", "Of a year: what changes, and what is exceptional"),
+    Field("reason_code", "text", "What that means: see the reasons table"),
+    Field("paragraph", "text", "Document and paragraph the row rests on"),
 )

@@ -106,20 +106,124 @@ PRICED_LINE = (
 )
 PRICED_LINE_COLUMNS = tuple(field.name for field in PRICED_LINE)
 
+LOW_VOLUME_PARTS = (
+    Field(
+        "core_pence",
+        "integer",
+        "Of the block, what the schedule publishes as core services, as in 2024/25; null where it "
+        "has no such column",
+    ),
+    Field(
+        "acute_mental_health_community_pence",
+        "integer",
+        "Of the block, acute, mental health and community services published together; null where "
+        "it has no such column",
+    ),
+    Field("acute_pence", "integer", "Of the block, acute services; null where not published"),
+    Field(
+        "mental_health_community_pence",
+        "integer",
+        "Of the block, mental health and community services; null where not published",
+    ),
+    Field(
+        "secondary_dental_pence",
+        "integer",
+        "Of the block, secondary dental services; null where not published",
+    ),
+    Field(
+        "specialised_pence",
+        "integer",
+        "Of the block, delegated specialised services; null where not published",
+    ),
+)
+"""The parts of a block, as the schedule publishes them; they may overlap (core, acute)."""
+LOW_VOLUME_PAYMENT = (
+    Field(
+        "payment_due_pence",
+        "integer",
+        "What of the block is due by the day; null where that is not known or no block is due",
+    ),
+    Field(
+        "payment_due_by",
+        "date",
+        "Last day to pay it; null where the documents of the year do not give it",
+    ),
+    Field(
+        "additional_payment_pence",
+        "integer",
+        "What an updated schedule adds: due where the block was paid, or was to be paid, before "
+        "the update. Below zero where it takes away; null without an update",
+    ),
+    Field(
+        "additional_payment_due_by",
+        "date",
+        "Last day to pay that; null where the documents of the year do not give it",
+    ),
+    Field("payment_reason_code", "text", "Why that is due, or not known: see the reasons table"),
+)
 LOW_VOLUME = (
     Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
     Field("scheme_year", "text", "Scheme year of the LVA payments schedule"),
     Field("provider_code", "text", "Organisation, not site"),
     Field("commissioner_code", "text", "Payer"),
     Field("block_value_pence", "integer", "LVA payment for the whole year, paid once"),
+    *LOW_VOLUME_PARTS,
+    Field("schedule_published_on", "date", "Day the schedule was published"),
+    Field("schedule_effective_from", "date", "Day from which it counts"),
+    Field(
+        "is_block_pair",
+        "flag",
+        "An ICB and an NHS provider inside LVA in the month; False: no block pays, though listed",
+    ),
     Field(
         "is_moved_to_api",
         "flag",
         "The contracts list moved the whole pair to API in the month: all its lines are paid "
         "outside the block, which is not to be paid as well",
     ),
+    Field(
+        "has_patient_choice_exception",
+        "flag",
+        "The exceptions list has elective care by choice without a contract for the pair, on a day "
+        "of the month, and the year knows the exception",
+    ),
+    Field(
+        "has_out_of_area_exception",
+        "flag",
+        "It has out-of-area mental health placements, on a day of the month",
+    ),
+    Field(
+        "has_collaborative_exception",
+        "flag",
+        "It has a mental health lead provider collaborative, on a day of the month",
+    ),
     Field("covered_activity", "integer", "Lines of the month that the block pays for"),
     Field("covered_value_pence", "integer", "What they are worth at unit prices after MFF"),
+    Field("covered_lines_without_price", "integer", "Those of them that have no price"),
+    Field(
+        "api_variable_activity",
+        "integer",
+        "Of the covered lines, those that the variable element would have paid for without a block",
+    ),
+    Field("api_variable_value_pence", "integer", "What they are worth"),
+    Field(
+        "api_variable_payable_pence",
+        "integer",
+        "What would have been payable for those that have an amount by the line; null where none "
+        "has: a plan decides, or a price is to be agreed",
+    ),
+    Field("api_variable_open_lines", "integer", "Those of them without an amount by the line"),
+    Field("api_blended_activity", "integer", "Covered lines that would have been blended"),
+    Field("api_blended_value_pence", "integer", "What they are worth"),
+    Field("api_fixed_activity", "integer", "Covered lines that the fixed element would have paid"),
+    Field("api_fixed_value_pence", "integer", "What they are worth"),
+    Field(
+        "api_other_activity",
+        "integer",
+        "Covered lines that would have been paid in another way: local agreement, unit price or "
+        "excluded item",
+    ),
+    Field("api_other_value_pence", "integer", "What they are worth"),
     Field("exception_activity", "integer", "Lines of the pair paid outside the block"),
     Field("exception_value_pence", "integer", "What they are worth at unit prices after MFF"),
     Field(
@@ -128,6 +232,20 @@ LOW_VOLUME = (
         "What is payable for them; null where that of any is open: a price is to be agreed, or the "
         "contract's plan decides it",
     ),
+    Field(
+        "items_apart",
+        "integer",
+        "Excluded items of the pair that are billed apart, in the month, or may be",
+    ),
+    Field("items_apart_amount_pence", "integer", "What they come to, so far as that is known"),
+    Field(
+        "items_apart_payable_pence",
+        "integer",
+        "What is paid for them; null where that of any is not known",
+    ),
+    Field("items_held", "integer", "Excluded items of the pair that the block pays for"),
+    Field("items_held_amount_pence", "integer", "What they come to; nothing is paid for them"),
+    *LOW_VOLUME_PAYMENT,
 )
 
 EBI_CHALLENGES = (

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from support import CASES
 
-from pipelines.fixed_worksheets import FixedWorksheet, read_worksheet
+from pipelines.fixed_element.worksheets import FixedWorksheet, read_worksheet
 from pipelines.workspace import PROJECT, Workspace
 
 FOLDER = CASES / "fixed_element"

@@ -9,6 +9,7 @@ leaves out; the table under an `sql` block is its result; a `python` block only 
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ _OF_ONE_RUN = re.compile(
 
 WORKBOOK = "annex-dpa-2026-27.xlsx"
 """A made-up workbook in the layout of 2026/27, which a page may import."""
+WORKSHEETS = "data/worksheets"
+"""The contract files that ship with the project, which a page may read."""
 
 
 def renewed(text: str, workspace: Path) -> str:
@@ -46,6 +49,8 @@ def renewed(text: str, workspace: Path) -> str:
     """
     if WORKBOOK in text:
         write(workspace / WORKBOOK, layout_2026_27().values())
+    if WORKSHEETS in text:
+        shutil.copytree(PROJECT / WORKSHEETS, workspace / WORKSHEETS, dirs_exist_ok=True)
 
     def renew(example: re.Match[str]) -> str:
         now = _shown(example, workspace)

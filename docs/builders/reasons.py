@@ -12,7 +12,7 @@ import duckdb
 
 from docs.builders.markdown import code, page, table
 from pipelines.reasons import reasons
-from pricing.reasons import ItemReason, StatementReason
+from pricing.reasons import ItemReason, ReviewReason, StatementReason
 from schemas.extracts import EXTRACTS
 from schemas.rules import FILE_RULES, record_rules, warning_rules
 
@@ -26,16 +26,18 @@ _COUNTS = {
 }
 _OF_ITEMS = tuple(str(reason) for reason in ItemReason)
 _OF_CONTRACT_LINES = tuple(str(reason) for reason in StatementReason)
+_OF_REVIEWS = tuple(str(reason) for reason in ReviewReason)
 
 
 def build(workspace: Path) -> str:
     """The page, with counts from the DuckDB file of a workspace."""
     rows = reasons()
     payment = [row for row in rows if row["kind"] == "payment"]
-    apart = (*_OF_ITEMS, *_OF_CONTRACT_LINES)
+    apart = (*_OF_ITEMS, *_OF_CONTRACT_LINES, *_OF_REVIEWS)
     of_lines = [row for row in payment if row["reason_code"] not in apart]
     of_items = [row for row in payment if row["reason_code"] in _OF_ITEMS]
     of_contract_lines = [row for row in payment if row["reason_code"] in _OF_CONTRACT_LINES]
+    of_reviews = [row for row in payment if row["reason_code"] in _OF_REVIEWS]
     refusals = [row for row in rows if row["kind"] == "refusal"]
     warnings = [row for row in rows if row["kind"] == "warning"]
     of_pricing = [row for row in refusals if row["citation"] != _RECORD_RULE]
@@ -46,7 +48,7 @@ def build(workspace: Path) -> str:
         "Every priced line, excluded item and contract line has one reason. Every refused record "
         "has all the codes that apply to it. In the mart they are in the `reasons` table, with the "
         f"same sentences. {len(of_lines)} reasons of lines, {len(of_items)} of excluded items, "
-        f"{len(of_contract_lines)} of contract lines, "
+        f"{len(of_contract_lines)} of contract lines, {len(of_reviews)} of reviews, "
         f"{len(of_pricing)} refusals by pricing, {len(of_rules)} refusals by validation, "
         f"{len(warnings)} warnings, {len(FILE_RULES)} faults of files. The counts are those of "
         "July 2024 as `make demo` makes it, whose records are made up: 0 is a code that no "
@@ -65,6 +67,10 @@ def build(workspace: Path) -> str:
         "Of the variable element and the blended payments, by contract and month. The counts are "
         "those of the variable element.",
         _of_pricing(of_contract_lines, "contract lines", counts["contract lines"]),
+        "## What the review of a contract finds",
+        "Of the services of a contract, of each step of its review and of the years of its plan. "
+        "The demonstration reviews none.",
+        _of_reviews(of_reviews),
         "## Refused by pricing",
         "A lookup found nothing, or an amount cannot be right. Nothing is put in its place.",
         _of_pricing(of_pricing, "records", refused),
@@ -110,6 +116,17 @@ def _of_pricing(rows: list[dict[str, str]], of: str, counts: Mapping[str, int]) 
             for row in rows
         ],
         numbers=[1],
+    )
+
+
+def _of_reviews(rows: list[dict[str, str]]) -> str:
+    """Reasons that no record has, without a count."""
+    return table(
+        ["code", "what it means", "rests on", "what to do"],
+        [
+            [code(row["reason_code"]), row["sentence"], row["citation"], row["what_to_do"]]
+            for row in rows
+        ],
     )
 
 

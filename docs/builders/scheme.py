@@ -11,19 +11,12 @@ from typing import Any
 
 from docs.builders.markdown import code, lines, page, table, yes_or_no
 from pipelines.workspace import PROJECT
-from pricing.scheme import (
-    Parameter,
-    read_pack,
-)
-from pricing.scheme_tables import (
-    SHARE,
-    ContractLine,
-    DecisionRow,
-    WorksheetItem,
-)
+from pricing.scheme import Parameter, read_pack
+from pricing.scheme_tables import SHARE, ContractLine, DecisionRow, SchedulePart, WorksheetItem
 
 _TABLE = "mechanism.decision_table"
 _CONTRACT_LINES = "contract_lines.table"
+_SCHEDULE = "low_volume.schedule"
 _WORKSHEET = "fixed_element.worksheet"
 
 _BASES = {
@@ -70,6 +63,7 @@ def build(year: str) -> str:
         *pack.notes,
         *(_decision_table(version) for version in pack.versions[_TABLE]),
         *(_contract_lines(version) for version in pack.versions.get(_CONTRACT_LINES, ())),
+        *(_schedule(version) for version in pack.versions.get(_SCHEDULE, ())),
         *(_worksheet(version) for version in pack.versions.get(_WORKSHEET, ())),
         *sections,
         _absent(pack.absent),
@@ -104,6 +98,31 @@ def _contract_lines(version: Parameter) -> str:
     return f"## Contract lines\n\n{version.says}\n\n" + table(
         ["line", "statement", "activity from", "pays", "rate", "rests on"], rows
     )
+
+
+def _schedule(version: Parameter) -> str:
+    """How the values of the LVA payments schedule are made, part by part."""
+    rows = [
+        [
+            row.part.replace("_", " "),
+            row.source.replace("_", " "),
+            _of_years(row),
+            ", ".join(row.uplift_years),
+            yes_or_no(row.adds_newly_delegated),
+            yes_or_no(row.is_delegated),
+            row.citation,
+        ]
+        for row in version.value
+    ]
+    header = ["part", "from", "of", "uplift of", "newly delegated added", "delegated", "rests on"]
+    return f"## LVA payments schedule\n\n{version.says}\n\n" + table(header, rows)
+
+
+def _of_years(row: SchedulePart) -> str:
+    if row.takes:
+        return f"{row.takes.replace('_', ' ')} of the schedule of {row.of_schedule}"
+    at = f", at {row.price_year} prices" if row.price_year else ""
+    return f"average of {', '.join(row.reference_years)}{at}" if row.reference_years else ""
 
 
 def _worksheet(version: Parameter) -> str:
@@ -181,6 +200,8 @@ def _value(value: Any) -> str:
         return f"{len(value)} rows: see [payment mechanisms](#payment-mechanisms)"
     if isinstance(value, tuple) and value and isinstance(value[0], ContractLine):
         return f"{len(value)} rows: see [contract lines](#contract-lines)"
+    if isinstance(value, tuple) and value and isinstance(value[0], SchedulePart):
+        return f"{len(value)} parts: see [LVA payments schedule](#lva-payments-schedule)"
     if isinstance(value, tuple) and value and isinstance(value[0], WorksheetItem):
         return f"{len(value)} rows: see [fixed element](#fixed-element)"
     if isinstance(value, tuple):

@@ -1,7 +1,8 @@
 """`sus-pricing fixed`: the fixed element of a contract, built from a worksheet.
 
 Belongs here: reading options and setting the worksheet out for people. Does not belong here: any
-amount (`pricing.fixed_element`), or what a contract file may say (`pipelines.fixed_worksheets`).
+amount (`pricing.fixed_element`), or what a contract file may say
+(`pipelines.fixed_element.worksheets`).
 """
 
 import json
@@ -15,23 +16,20 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.commands import fixed_review
 from pipelines.commands.console import out, pounds
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pipelines.fixed_worksheets import FixedWorksheet
+    from pipelines.fixed_element.worksheets import FixedWorksheet
     from pricing.fixed_element import Worksheet
 
 app = typer.Typer(
-    help="The fixed element of API contracts: built from worksheets.",
+    help="The fixed element of API contracts: built from worksheets, and reviewed every year.",
     no_args_is_help=True,
 )
+app.add_typer(fixed_review.app)
 _SHOWN_TO_PENCE = 10_000_000
-
-
-@app.callback()
-def _group() -> None:
-    """Makes each command one of the group, however many there are."""
 
 
 @app.command()
@@ -52,7 +50,7 @@ def build(
     about, starts_from, months, lines, total_pence, activity_levels and notes. Amounts are whole
     pence; a rate is an exact fraction as text.
     """
-    from pipelines.fixed_worksheets import read_worksheet
+    from pipelines.fixed_element.worksheets import read_worksheet
 
     found = read_worksheet(Workspace.at(), file)
     made = found.worked_out()

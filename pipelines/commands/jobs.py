@@ -55,6 +55,14 @@ def run_month(workspace: Workspace, month: str) -> bool:
     )
 
 
+def take_in_month(workspace: Workspace, month: str) -> bool:
+    """Runs the Dagster job that takes in and validates a month; true if all of it was done."""
+    from pipelines.automation import taking_in
+
+    os.environ["SUS_PRICING_HOME"] = str(workspace.root)
+    return _run_job(workspace, taking_in.name, month, month)
+
+
 def _run_job(workspace: Workspace, name: str, month: str, partition_key: str) -> bool:
     """Runs one Dagster job in this process; tells what failed. True if all of it was done."""
     from pipelines.assets import BASES

@@ -11,22 +11,26 @@ stores them as `books`; `comparing` tells two of those apart.
 
 from pipelines.price_books.books import (
     PriceBook,
+    StoredBook,
     cell_of,
     lacking,
-    lva_schedule_for,
     price_book_for,
+    published_table,
     read_price_book,
+    schedules_of,
     sha256_of,
     shipped_folder,
 )
 
 __all__ = [
     "PriceBook",
+    "StoredBook",
     "cell_of",
     "lacking",
-    "lva_schedule_for",
     "price_book_for",
+    "published_table",
     "read_price_book",
+    "schedules_of",
     "sha256_of",
     "shipped_folder",
 ]

@@ -455,6 +455,7 @@ TABLES = (
                 rf"^acute mental health (?:and )?community(?: services)?{_POUNDS}",
                 "acute_mental_health_community_pence",
             ),
+            _amount("Core", rf"^core(?: lva)?(?: services| value)?{_POUNDS}", "core_pence"),
             _amount("Acute", rf"^acute(?: services| value)?{_POUNDS}", "acute_pence"),
             _amount(
                 "Mental health and community",
@@ -466,7 +467,11 @@ TABLES = (
                 rf"^(?:secondary )?dental(?: services)?{_POUNDS}",
                 "secondary_dental_pence",
             ),
-            _amount("Specialised", rf"^speciali[sz]ed(?: services)?{_POUNDS}", "specialised_pence"),
+            _amount(
+                "Specialised",
+                rf"^(?:delegated )?speciali[sz]ed(?: services)?{_POUNDS}",
+                "specialised_pence",
+            ),
             _amount(
                 "block_value",
                 r"^(?=.*(?:block value|total|lva (?:value|payment)|to pay))"
@@ -492,6 +497,8 @@ TABLES = (
                 "specialised_pence",
                 "block_value_pence",
             ),
+            ("core_pence", "secondary_dental_pence", "specialised_pence", "block_value_pence"),
+            ("acute_pence", "mental_health_community_pence", "block_value_pence"),
         ),
     ),
     Table(

@@ -207,13 +207,27 @@ def price_book_for(
     return compose(chosen)
 
 
-def lva_schedule_for(
-    workspace: Workspace, scheme_year: str, on: date, as_of: date | None
-) -> pl.DataFrame | None:
-    """The LVA payments schedule in effect on a day, as published by another; None without one."""
-    in_effect = in_effect_on(stored_books(workspace), scheme_year, on)
-    chosen = latest_of_each_table(known_by(in_effect, as_of))
-    return compose(chosen).lva_schedule if LVA in chosen else None
+def published_table(
+    workspace: Workspace, scheme_year: str, on: date, table: str, as_of: date | None = None
+) -> tuple[StoredBook, TableRead] | None:
+    """One table in effect on a day, as published by another, and its book; None without one."""
+    every = in_effect_on(stored_books(workspace), scheme_year, on)
+    book = latest_of_each_table(known_by(every, as_of)).get(table)
+    return (book, book.read(table)) if book else None
+
+
+def schedules_of(
+    workspace: Workspace, scheme_year: str, as_of: date | None = None
+) -> list[StoredBook]:
+    """The books with an LVA payments schedule published for a year by a day, in that order.
+
+    Whenever they take effect; official ones are never filled up from illustrative ones.
+    """
+    of_year = [b for b in stored_books(workspace) if b.publication.scheme_year == scheme_year]
+    known = [book for book in known_by(of_year, as_of) if LVA in book.tables]
+    return sorted(
+        known, key=lambda book: (book.publication.published_on, book.publication.effective_from)
+    )
 
 
 def tables_needed(scheme_year: str) -> list[str]:

@@ -336,7 +336,9 @@ def _wrong_sums(
     """A fault for each row whose parts, where a tab has a column of each, do not make its total."""
     faults = []
     for source in sources:
-        given = [sums for sums in table.sums if set(sums) <= set(source.columns)]
+        whole = [sums for sums in table.sums if set(sums) <= set(source.columns)]
+        # Two of a tab's four parts are no breakdown of the total.
+        given = [sums for sums in whole if not any(set(sums) < set(other) for other in whole)]
         for row in rows if given else []:
             if row["sheet"] != source.sheet:
                 continue

@@ -14,6 +14,7 @@ Every identifier is made up.
     faults      breaking records, and counting what was planted
     plans       plans, terms and counts of those contracts
     lists       contracts, local prices, overseas visitors and excluded items, a few of each
+    schedules   what an LVA payments schedule is made from besides, and where organisations are
     writing     the files, in bounded memory, and the users' lists beside them
 
 Belongs here: all that makes an extract up. The proportions of activity are data (`mix.toml`),

@@ -24,6 +24,7 @@ from pipelines.synth.plans import Activity
 from pipelines.synth.pools import is_mental_health, stable
 from pipelines.synth.records import Extract, World
 from pipelines.synth.reference import Reference
+from pipelines.synth.schedules import schedule_lists
 
 CHUNK_ROWS = 50_000
 DEFAULT_DIRTY_PPM = 10_000
@@ -44,10 +45,12 @@ def write_extracts(
     reference: Reference,
     dirty_ppm: int = DEFAULT_DIRTY_PPM,
     progress: Callable[[int], None] | None = None,
+    schedule_years: Sequence[str] = (),
 ) -> Expectations:
     """Write the freeze extracts of `months`, the users' lists, and what to expect of them.
 
-    Beside each extract goes its CDS 6.2 supplement.
+    Beside each extract goes its CDS 6.2 supplement. `schedule_years` are those whose LVA payments
+    schedules the months are for.
     `spells` and `attendances` are rows over all months; `dirty_ppm` of them carry one planted
     fault each. `progress` is told the rows written since it was last told.
     """
@@ -73,7 +76,8 @@ def write_extracts(
     expectations.lva_exceptions = len(exceptions)
     with _renamed_when_whole(out / f"lva_exceptions_{of_months}.csv") as file:
         _write_lines(file, [EXCEPTION_COLUMNS, *exceptions])
-    for name, columns, rows_of_list in lists(months, reference, world.mix, of_records):
+    own_lists = lists(months, reference, world.mix, of_records)
+    for name, columns, rows_of_list in (*own_lists, *schedule_lists(schedule_years, reference)):
         with _renamed_when_whole(out / f"{name}.csv") as file:
             _write_lines(file, [columns, *rows_of_list])
     with _renamed_when_whole(out / f"expectations_{of_months}.json") as file:

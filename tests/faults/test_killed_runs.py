@@ -44,6 +44,7 @@ POINTS = [
     ("blended", "lake/statements/blended/", "before"),
     ("contract_statement", "lake/statements/contract_statement/", "after"),
     ("low_volume", "lake/statements/low_volume/", "before"),
+    ("low_volume", "pipelines.low_volume.conservation:conservation", "called"),
     ("ebi_challenges", "lake/statements/ebi_challenges/", "after"),
     ("excluded_items", "lake/statements/excluded_items/", "before"),
     ("excluded_drugs_baseline", "lake/statements/excluded_drugs_baseline/", "after"),

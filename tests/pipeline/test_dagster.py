@@ -36,8 +36,9 @@ JOB = "monthly_pricing"
 MONTH = "2024-07"
 JOBS = (JOB, "taking_in", "repricing")
 ASSETS = 19
+SCHEDULES = 1
 REPRICED_ASSETS = 13
-CHECKS = 4
+CHECKS = 6
 
 # The preview of partitioned checks is silenced where the assets are made, which pytest undoes.
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
@@ -122,7 +123,7 @@ def test_everything_says_what_it_is() -> None:
         **{s.name: s.description for s in defs.get_repository_def().schedule_defs},
         **{s.name: s.description for s in defs.get_repository_def().sensor_defs},
     }
-    assert len(described) == ASSETS + REPRICED_ASSETS + CHECKS + 2
+    assert len(described) == ASSETS + SCHEDULES + REPRICED_ASSETS + CHECKS + 2
     for name, description in described.items():
         assert (description or "").endswith("."), name
 
@@ -218,7 +219,11 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
     assert "ILLUSTRATIVE" in account["notices"]
     assert made["outputs_duckdb"]["priced_lines"] == 3
     checks = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
-    assert checks == {"pandera_contract": True, "total_accounting": True}
+    assert checks == {
+        "pandera_contract": True,
+        "conservation_statement": True,
+        "total_accounting": True,
+    }
     assert workspace.mart.is_file()
 
 

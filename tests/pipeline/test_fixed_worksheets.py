@@ -13,7 +13,7 @@ from contract_documents import HERE, as_toml, document_of, read
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.fixed_worksheets import read_worksheet
+from pipelines.fixed_element.worksheets import read_worksheet
 from pipelines.workspace import PROJECT, UserError, Workspace
 
 EXAMPLE = PROJECT / "data" / "worksheets" / "fixed-2026-27.toml"

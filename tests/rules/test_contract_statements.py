@@ -15,9 +15,7 @@ from support import ENGINES, scheme
 
 from docs.builders.coverage import citations
 from pipelines.basis import months_of_year_to
-from pricing.scheme_tables import (
-    ContractLine,
-)
+from pricing.scheme_tables import ContractLine
 from tests.oracle import statements as oracle
 
 YEARS = ("2021-22", "2022-23", "2023-24", "2024-25", "2025-26", "2026-27")

@@ -26,7 +26,7 @@ from oracle.fixed_element import fixed_element
 from support import scheme
 
 from pipelines.commands.fixed import in_millions
-from pipelines.fixed_worksheets import read_worksheet
+from pipelines.fixed_element.worksheets import read_worksheet
 from pipelines.workspace import PROJECT
 from pricing.fixed_element import (
     Line,

@@ -18,17 +18,8 @@ from pipelines.basis import PricingBasis
 from pipelines.scheme_packs import all_packs, pack_of, scheme_for
 from pipelines.workspace import PROJECT, UserError, Workspace
 from pricing import point_of_delivery
-from pricing.scheme import (
-    BASES,
-    PARAMETERS,
-    SECTIONS,
-    STATUSES,
-    Scheme,
-    read_scheme,
-)
-from pricing.scheme_tables import (
-    SchemePackError,
-)
+from pricing.scheme import BASES, PARAMETERS, SECTIONS, STATUSES, Scheme, read_scheme
+from pricing.scheme_tables import SchemePackError
 
 SHIPPED = PROJECT / "data" / "schemes" / "2024-25.toml"
 HERE = Workspace.at(PROJECT)
@@ -162,11 +153,21 @@ def test_figures_of_the_2026_27_consultation() -> None:
     assert found.genomics_blend.example_variable_rate_ppm == 200_000
     assert found.low_volume.threshold_pence == 1_500_000_00
     assert found.low_volume.integrated_care_boards == 36
-    assert found.low_volume.reference_years == ("2019-20", "2022-23", "2023-24")
-    assert found.low_volume.price_year == "2024-25"
-    assert found.low_volume.uplift_years == ("2025-26", "2026-27")
+    acute, mental_health, dental, specialised = found.low_volume.schedule
+    for of_activity in (acute, dental):
+        assert of_activity.reference_years == ("2019-20", "2022-23", "2023-24")
+        assert of_activity.price_year == "2024-25"
+    for rolled_forward in (mental_health, specialised):
+        assert rolled_forward.of_schedule == "2024-25"
+        assert rolled_forward.takes == rolled_forward.part
+    assert {part.uplift_years for part in found.low_volume.schedule} == {("2025-26", "2026-27")}
+    assert [part.part for part in found.low_volume.schedule if part.adds_newly_delegated] == [
+        "specialised"
+    ]
     assert found.low_volume.growth_ppm == 85_000
     assert found.low_volume.payment_due_by == date(2026, 9, 30)
+    assert found.low_volume.payment_is_due_on_update
+    assert found.low_volume.additional_payment_within_months == 1
     assert found.top_ups.paid_in == "fixed_element"
 
 
@@ -198,10 +199,16 @@ def test_figures_of_the_2023_25_guidance() -> None:
         assert found.cquin.funding_ppm == 12_500
         assert len(found.best_practice_tariffs.activity_tariffs) == 5
     assert first.evidence_based_interventions.types == ()
-    assert first.low_volume.reference_years == ("2018-19", "2019-20", "2021-22")
-    assert first.low_volume.price_year == "2022-23"
+    acute, mental_health = first.low_volume.schedule
+    assert acute.reference_years == ("2018-19", "2019-20", "2021-22")
+    assert (acute.price_year, acute.uplift_years) == ("2022-23", ("2023-24",))
+    assert mental_health.source == "finance_payments"
+    core, *given = second.low_volume.schedule
+    assert (core.of_schedule, core.takes, core.uplift_years) == ("2023-24", "all", ("2024-25",))
+    assert [part.source for part in given] == ["given", "given"]
     assert not second.cquin.adjusts_payment
     assert second.low_volume.payment_due_by == date(2024, 6, 30)
+    assert not second.low_volume.payment_is_due_on_update
     assert second.fixed_element.capacity_uplift_ppm == 6_000
 
 
@@ -237,9 +244,23 @@ NOT_READ_BY_A_RULE_YET = {
     "low_volume.exception_kinds",
     "low_volume.mental_health_treatment_function_codes",
     "low_volume.items_paid_apart",
+    "low_volume.schedule",
+    "low_volume.secondary_dental_treatment_function_codes",
+    "low_volume.schedule_quantum_pence",
+    "low_volume.near_threshold_ppm",
+    "low_volume.growth_ppm",
+    "low_volume.threshold_pence",
+    "low_volume.threshold_includes_delegated_services",
+    "low_volume.also_considered",
+    "low_volume.integrated_care_boards",
+    "low_volume.payment_due_by",
+    "low_volume.payment_is_due_on_update",
+    "low_volume.additional_payment_within_months",
     "cquin.full_attainment_ppm",
     "cquin.funding_ppm",
     "genomics_blend.maximum_incentive_ppm",
+    "fixed_element.review_limit_ppm",
+    "fixed_element.review_limit_commissioner_kinds",
     *(f"cost_adjustment.{name}" for name in SECTIONS["cost_adjustment"].__annotations__),
     "fixed_element.worksheet",
     "fixed_element.instalments",
@@ -567,10 +588,6 @@ DAY_CASE = "'spells.day_case_classification'"
         (
             with_parameter("low_volume", "threshold_pence", 0),
             "'low_volume.threshold_pence' must be from 1 to 100,000,000,000, not 0",
-        ),
-        (
-            with_parameter("low_volume", "uplift_years", ["2024/25"]),
-            "'low_volume.uplift_years' must be a year such as 2025-26, not '2024/25'",
         ),
         (
             with_parameter("low_volume", "payment_due_by", "quarter one"),

@@ -17,8 +17,7 @@ from statements import FRAMES, STATEMENTS
 from support import ENGINES, case_tables, cases, price_on, records_frame, scheme
 
 from pipelines.accounting import MechanismTotal, totals
-from pricing import contract_lines, contract_statement, low_volume
-from pricing.reference import Reference
+from pricing import contract_lines, contract_statement
 from schemas.contract_statements import CONTRACT_LINES_OF_MONTH, CONTRACT_STATEMENT
 from schemas.priced_line import EXCLUDED_DRUGS_BASELINE, EXCLUDED_ITEMS, Field
 
@@ -270,71 +269,6 @@ def test_drugs_of_a_contract_without_any_item_are_open_and_not_nothing(
     found = sections(engine, priced, "2024-25", of_items)["excluded_items"]
     row = (found["payable_pence"], found["known_payable_pence"], found["open_lines"])
     assert row == is_open
-
-
-def low_volume_rows(
-    engine: str, priced: pl.DataFrame, year: str = "2024-25", month: str = "2024-07"
-) -> dict[tuple[str, str], dict[str, Any]]:
-    """The statement of priced lines as an engine makes it, by provider and payer."""
-    with duckdb.connect() as connection:
-        tables = {name: on(engine, connection, table) for name, table in case_tables(month).items()}
-        made = low_volume.statement(
-            nw.from_native(on(engine, connection, priced)).lazy(),
-            Reference.from_native(tables),
-            month,
-            year,
-        ).to_native()
-        rows = (
-            made.collect() if engine == "polars" else pl.DataFrame(made.to_arrow_table())
-        ).to_dicts()
-    found = {(row["provider_code"], row["commissioner_code"]): row for row in rows}
-    assert len(found) == len(rows) == case_tables(month)["lva_schedule"].height
-    return found
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("year", "payable"), [("2024-25", 50_000), ("2022-23", None)])
-def test_an_exception_to_a_block_has_no_payable_where_a_plan_decides(
-    engine: str, year: str, payable: int | None
-) -> None:
-    """RTD: elective by patient choice, £500.00; an emergency that the block pays, £600.00."""
-    pair = {"organisation_code_of_provider": "RTD"}
-    rows = low_volume_rows(engine, lines(year, pair, {**pair, **EMERGENCY}), year)
-    row = rows.pop(("RTD", "QMJ"))
-    assert (row["covered_activity"], row["covered_value_pence"]) == (1, 60_000)
-    assert (row["exception_activity"], row["exception_value_pence"]) == (1, 50_000)
-    assert row["exception_payable_pence"] == payable
-    assert {row["exception_payable_pence"] for row in rows.values()} == {0}
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_pair_that_was_moved_to_api_has_no_block_to_pay(engine: str) -> None:
-    """RYC with QHL, in July: £500.00 x 1.25 = £625.00, and an emergency of the fixed element.
-
-    RRV with QHM was not moved: £550.00 in the block.
-    """
-    moved = {
-        "organisation_code_of_provider": "RYC",
-        "organisation_code_of_commissioner": "QHL",
-        "derived_commissioner_code": "QHL",
-    }
-    stays = {"organisation_code_of_commissioner": "QHM", "derived_commissioner_code": "QHM"}
-    priced = lines("2024-25", moved, {**moved, **EMERGENCY}, stays)
-    rows = low_volume_rows(engine, priced)
-    assert [pair for pair, row in rows.items() if row["is_moved_to_api"]] == [("RYC", "QHL")]
-    row = rows["RYC", "QHL"]
-    assert (row["block_value_pence"], row["covered_activity"]) == (3_000_000, 0)
-    assert (row["exception_activity"], row["exception_value_pence"]) == (2, 62_500 + 75_000)
-    assert row["exception_payable_pence"] == 62_500
-    row = rows["RRV", "QHM"]
-    assert (row["covered_activity"], row["covered_value_pence"]) == (1, 55_000)
-    assert (row["exception_activity"], row["exception_payable_pence"]) == (0, 0)
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_before_its_contract_the_pair_is_in_its_block(engine: str) -> None:
-    rows = low_volume_rows(engine, lines("2024-25", {}), month="2024-06")
-    assert {row["is_moved_to_api"] for row in rows.values()} == {False}
 
 
 def test_the_account_tells_a_plan_from_a_local_price_and_from_nothing(tmp_path: Path) -> None:

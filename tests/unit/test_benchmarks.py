@@ -4,12 +4,13 @@ Belongs here: that the hand-written SQL prices and states contracts as we do, an
 can be priced on another basis. Does not belong here: any time.
 """
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from benchmarks import contracts, reference, work
+from benchmarks import contracts, reference, schedules, work
 from pipelines import pricing_run
 from schemas.priced_line import PRICE_SOURCES
 
@@ -101,3 +102,17 @@ def test_rows_that_differ_are_told(tmp_path: Path) -> None:
     ):
         made.write_parquet(theirs)
         assert contracts.differences(national, contracts.CONTRACT_LINES) == told
+
+
+@pytest.mark.long
+def test_the_sql_sums_reference_years_as_we_do(tmp_path: Path) -> None:
+    schedules.make_years(tmp_path, 3_600)
+    schedules.rebuild(tmp_path)
+    schedules.by_sql(tmp_path)
+    schedules.copy(tmp_path)
+    assert schedules.differences(tmp_path) == []
+    sums = json.loads((tmp_path / "ours.json").read_text("utf-8"))
+    # Alike in nothing would say nothing: both parts, of every reference year.
+    of = {(key.split()[0], key.split()[-1]) for key in sums}
+    years = ("2019-20", "2022-23", "2023-24")
+    assert of == {(year, part) for year in years for part in ("acute", "secondary_dental")}

@@ -2,7 +2,7 @@
 
 Belongs here: reading such a file strictly, its header, its sections and what a value in it may
 say, with every fault named by file and key. Does not belong here: what a section holds
-(`pipelines.fixed_worksheets`, `pipelines.fixed_reviews`), or any rule.
+(`pipelines.fixed_element.worksheets`, `pipelines.fixed_element.reviews`), or any rule.
 
 A file is read a key at a time. A key that nobody asks for is a fault, so that no slip of the pen
 leaves an amount out; and faults are collected, so that all of them are told at once.

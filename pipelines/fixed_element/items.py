@@ -2,8 +2,8 @@
 
 Belongs here: reading one section of a contract file as the inputs of one item, with everything that
 is missing or given twice noted by key. Does not belong here: how a value is written
-(`pipelines.contract_files`), what an item comes to (`pricing.worksheet_items`), or the worksheet as
-a whole (`pipelines.fixed_worksheets`).
+(`pipelines.fixed_element.contract_files`), what an item comes to (`pricing.worksheet_items`), or
+the worksheet as a whole (`pipelines.fixed_element.worksheets`).
 
 There is no value that stands for one that is not given: an amount of 0 is written down.
 """
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipelines.contract_files import FROM_ACTIVITY, ContractFile, Section
+from pipelines.fixed_element.contract_files import FROM_ACTIVITY, ContractFile, Section
 from pipelines.organisations import PROVIDERS, Organisations
 from pricing.explaining import pounds
 from pricing.maternity import Network

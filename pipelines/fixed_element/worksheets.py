@@ -2,8 +2,8 @@
 
 Belongs here: which items a file must give, and what a worksheet is refused for beside what is wrong
 in an item: a payer that an item is not for, a pair that is not under API, amounts that look like
-pence or millions. Does not belong here: what a section says (`pipelines.fixed_items`), or what an
-item comes to (`pricing.fixed_element`).
+pence or millions. Does not belong here: what a section says (`pipelines.fixed_element.items`), or
+what an item comes to (`pricing.fixed_element`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,16 +14,17 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.basis import months_of
-from pipelines.contract_files import ContractFile, read_contract_file
 from pipelines.contracts import (
     contracts_in_force,
     pairs_without_fixed_element,
     read_contracts,
     whole_contracts,
 )
-from pipelines.fixed_items import Asked, ItemReader, how_to_give, needs_nothing
+from pipelines.fixed_element.contract_files import ContractFile, read_contract_file
+from pipelines.fixed_element.items import Asked, ItemReader, how_to_give, needs_nothing
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
-from pipelines.price_books import lva_schedule_for
+from pipelines.price_books import published_table
+from pipelines.price_books.annex_a import LVA
 from pipelines.scheme_packs import SchemePack, scheme_for
 from pipelines.user_lists import in_price_year
 from pipelines.workspace import UserError, Workspace
@@ -36,7 +37,7 @@ from pricing.scheme_tables import PART_YEAR, SchemePackError, WorksheetItem
 from pricing.worksheet_items import MONTHS_IN_YEAR, Given, NetUplift, Parts, PartYear, Place
 
 REVIEW = "review"
-"""The section of a contract file that is no item: see `pipelines.fixed_reviews`."""
+"""The section of a contract file that is no item: see `pipelines.fixed_element.reviews`."""
 ACTIVITY_LEVELS = "activity_levels"
 _THRESHOLD = "api_scope.minimum_contract_pence"
 _SMALLEST_BASELINE_PENCE = 1_000_000
@@ -115,7 +116,7 @@ def _read(
         _refuse_implausible(file, rows[0], given[rows[0].item], pack.scheme)
     levels = _activity_levels(file)
     _refuse_other_payers(file, rows, given, pack.scheme, organisations, first_day)
-    pair = _Pair(workspace, file, organisations, pack.scheme, first_day, as_of)
+    pair = ContractPair(workspace, file, organisations, pack.scheme, first_day, as_of)
     notes = [*pair.refuse_without_fixed_element(months), *_notes(pack.scheme, as_of, months)]
     _refuse_unknown_sections(file, rows)
     return FixedWorksheet(
@@ -225,8 +226,8 @@ def _refuse_other_payers(
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    """The parties of a file, and whether they can have a fixed element at all."""
+class ContractPair:
+    """The parties of a file, and what may pay for what passes between them."""
 
     workspace: Workspace
     file: ContractFile
@@ -317,7 +318,8 @@ class _Pair:
         """The year's LVA payments schedule; None where none is here."""
         if not self.scheme.low_volume.has_payments_schedule:
             return None
-        return lva_schedule_for(self.workspace, self.file.scheme_year, self.on, self.as_of)
+        found = published_table(self.workspace, self.file.scheme_year, self.on, LVA, self.as_of)
+        return found[1].rows.select(*PAIR, "block_value_pence") if found else None
 
 
 def _notes(scheme: Scheme, as_of: date | None, months: Sequence[str]) -> Iterator[str]:

@@ -1,0 +1,355 @@
+"""The review of a contract, as its file says it: read, supplied from the lake, and worked out.
+
+Belongs here: what the section `[review]` of a contract's file may say, what of it comes from the
+lake, and the rows of the review for the mart. Does not belong here: reading files
+(`pipelines.fixed_element.contract_files`), what the lake supplies
+(`pipelines.fixed_element.contract_activity`), or any rule (`pricing.fixed_element_review`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.basis import first_month_of, months_of
+from pipelines.fixed_element.contract_activity import ActivityOfYear, activity_of_year
+from pipelines.fixed_element.contract_files import (
+    FROM_ACTIVITY,
+    ContractFile,
+    Section,
+    read_contract_file,
+)
+from pipelines.fixed_element.worksheets import ContractPair
+from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
+from pipelines.reasons import reasons
+from pipelines.scheme_packs import scheme_for
+from pipelines.workspace import UserError, Workspace
+from pricing.explaining import pounds
+from pricing.fixed_element_review import (
+    COST,
+    NOT_BY_ACTIVITY,
+    PRICE,
+    DeficitReduction,
+    Fault,
+    PlannedChange,
+    Review,
+    ReviewedContract,
+    Service,
+    faults,
+    reviewed,
+)
+from pricing.scheme import Scheme
+from schemas.contract_statements import FIXED_ELEMENT_REVIEW
+
+_COVERS = "covers"
+_TYPES = {"text": pl.String, "integer": pl.Int64, "flag": pl.Boolean}
+
+
+@dataclass(frozen=True, slots=True)
+class FixedReview:
+    """A contract's review, the file it is of, and the activity it rests on, if any.
+
+    `notes` are what a reader should know.
+    """
+
+    file: str
+    sha256: str
+    about: str | None
+    notes: tuple[str, ...]
+    review: Review
+    limit_ppm: int
+    activity: ActivityOfYear | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A service as the file says it: its points of delivery, and whether they value it."""
+
+    section: Section
+    service: Service
+    points_of_delivery: tuple[str, ...]
+    is_from_activity: bool
+
+
+def review_of(workspace: Workspace, path: Path) -> FixedReview:
+    """The review of the contract that a file is of.
+
+    Raises `UserError` that names every fault by file and key, where the scheme year has no review,
+    and where the months that a service is valued from are not priced.
+    """
+    organisations = read_organisations(workspace)
+    file = read_contract_file(path, organisations)
+    section = file.root.section("review")
+    if section is None:
+        file.root.need("review")
+        file.refuse_faults()
+    assert section is not None, "refused above"
+    services = [_service(one) for one in section.sections("service")]
+    contract = _contract(file, section)
+    activity_year = _activity_year(section, services)
+    if not services:
+        section.fault("service", "is missing: list each service that the contract funds")
+    _refuse_repeated(services)
+    section.refuse_others()
+    file.refuse_faults()
+    first_day = date.fromisoformat(f"{first_month_of(file.scheme_year)}-01")
+    scheme = _scheme(workspace, first_day)
+    pair = ContractPair(workspace, file, organisations, scheme, first_day, workspace.basis.as_of)
+    notes = tuple(pair.refuse_without_fixed_element(months_of(file.scheme_year)))
+    file.refuse_faults()
+    activity = (
+        activity_of_year(
+            workspace,
+            file.provider_code,
+            file.commissioner_code,
+            activity_year,
+            file.scheme_year,
+        )
+        if activity_year
+        else None
+    )
+    contract = replace(
+        contract,
+        commissioner_kind=_kind(organisations, file),
+        services=tuple(_supplied(section, services, activity)),
+    )
+    for fault in faults(contract, scheme):
+        _note(section, fault)
+    file.refuse_faults()
+    return FixedReview(
+        file.name,
+        file.sha256,
+        file.root.text("about"),
+        notes,
+        reviewed(contract, scheme),
+        scheme.fixed_element.review_limit_ppm,
+        activity,
+    )
+
+
+def _contract(file: ContractFile, section: Section) -> ReviewedContract:
+    """What the section says but for the services and the kind of the payer."""
+    section.need("contract_value", "agreed_difference", "pricing_changes", "deficit_reduction")
+    return ReviewedContract(
+        scheme_year=file.scheme_year,
+        provider_code=file.provider_code,
+        commissioner_code=file.commissioner_code,
+        commissioner_kind="",
+        contract_value_pence=section.pounds("contract_value") or 0,
+        services=(),
+        agreed_difference_pence=section.pounds("agreed_difference", may_be_negative=True) or 0,
+        pricing_changes_pence=section.pounds("pricing_changes", may_be_negative=True) or 0,
+        deficit_reduction=_deficit_reduction(section),
+        plan=tuple(_change(one) for one in section.sections("plan")),
+    )
+
+
+def _deficit_reduction(section: Section) -> DeficitReduction | None:
+    """What the trust is expected to deliver; None where it says that this is nothing."""
+    said = section.section("deficit_reduction")
+    if said is None or not said.need("whole_trust"):
+        return None
+    trust = said.pounds("whole_trust")
+    if trust != 0:
+        said.need("nhs_contract_income", "this_contract")
+    income, own = said.pounds("nhs_contract_income"), said.pounds("this_contract")
+    said.refuse_others()
+    return DeficitReduction(trust, income or 0, own or 0) if trust else None
+
+
+def _change(section: Section) -> PlannedChange:
+    section.need("scheme_year", "amount", "what_changes")
+    change = PlannedChange(
+        section.scheme_year("scheme_year") or "",
+        section.pounds("amount", may_be_negative=True) or 0,
+        section.text("what_changes") or "",
+        section.text("exceptional_reason"),
+    )
+    section.refuse_others()
+    return change
+
+
+def _service(section: Section) -> _Said:
+    """A service, valued from the lake, as the file says, or not by activity: by one of them."""
+    section.need("service", "funding")
+    name, funding = section.text("service"), section.pounds("funding")
+    points = section.texts(FROM_ACTIVITY)
+    value, valued_by = section.pounds("activity_value"), section.text("valued_by")
+    is_apart, covers = section.flag(NOT_BY_ACTIVITY), section.texts(_COVERS)
+    ways = [key for key in (FROM_ACTIVITY, "activity_value", NOT_BY_ACTIVITY) if key in section]
+    if len(ways) != 1:
+        both = f"has {' and '.join(ways)}" if ways else "is not valued"
+        section.fault("", f"{both}: give one of {FROM_ACTIVITY}, activity_value, {NOT_BY_ACTIVITY}")
+    if "activity_value" in section and valued_by not in (PRICE, COST):
+        section.fault("valued_by", f"must say whether activity_value is {PRICE} or {COST}")
+    if "activity_value" not in section and "valued_by" in section:
+        section.fault("valued_by", "is of activity_value, which is not given: leave it out")
+    if is_apart is False:
+        section.fault(NOT_BY_ACTIVITY, "is false: say how it is valued instead")
+    if FROM_ACTIVITY in section and _COVERS in section:
+        section.fault(_COVERS, f"is for a service without {FROM_ACTIVITY}: name them there")
+    section.refuse_others()
+    by = NOT_BY_ACTIVITY if is_apart else valued_by or PRICE
+    service = Service(name or "", funding or 0, by, value)
+    return _Said(section, service, points or covers or (), FROM_ACTIVITY in section)
+
+
+def _refuse_repeated(services: list[_Said]) -> None:
+    """Notes a service, and a point of delivery, that an earlier service has already."""
+    names: dict[str, int] = {}
+    points: dict[str, int] = {}
+    for number, said in enumerate(services, 1):
+        name = said.service.service
+        if name and names.setdefault(name, number) != number:
+            said.section.fault("service", f"is '{name}', as service {names[name]} is")
+        for point in said.points_of_delivery:
+            if points.setdefault(point, number) != number:
+                key = FROM_ACTIVITY if said.is_from_activity else _COVERS
+                said.section.fault(key, f"has {point}, which service {points[point]} has too")
+
+
+def _activity_year(section: Section, services: list[_Said]) -> str | None:
+    """The year whose activity values services; None where none is valued so."""
+    year = section.scheme_year("activity_year")
+    if any(said.is_from_activity for said in services):
+        section.need("activity_year")
+        return year
+    if "activity_year" in section:
+        section.fault("activity_year", f"is for services with {FROM_ACTIVITY}, and there is none")
+    return None
+
+
+def _supplied(
+    section: Section, services: list[_Said], activity: ActivityOfYear | None
+) -> Iterator[Service]:
+    """The services, with what the lake supplies; notes points of delivery without a service."""
+    if activity is None:
+        yield from (said.service for said in services)
+        return
+    by_point = {
+        row["point_of_delivery_code"]: row
+        for row in activity.lines.group_by("point_of_delivery_code")
+        .agg(pl.sum("activity", "lines_without_price", "value_pence"))
+        .iter_rows(named=True)
+    }
+    year, named = activity.activity_year, set()
+    for said in services:
+        named |= set(said.points_of_delivery)
+        if not said.is_from_activity:
+            yield said.service
+            continue
+        for point in said.points_of_delivery:
+            if point not in by_point:
+                has = ", ".join(sorted(by_point))
+                says = f"has {point}, of which the contract has nothing in {year}: it has {has}"
+                said.section.fault(FROM_ACTIVITY, says)
+        rows = [by_point[point] for point in said.points_of_delivery if point in by_point]
+        lines, unpriced, worth = (
+            sum(row[name] for row in rows)
+            for name in ("activity", "lines_without_price", "value_pence")
+        )
+        if rows and lines == unpriced:
+            says = (
+                f"has {lines:,} lines in {year}, none of which has a unit price: value it otherwise"
+            )
+            said.section.fault(FROM_ACTIVITY, says)
+        yield replace(
+            said.service,
+            activity_value_pence=worth,
+            activity=lines,
+            lines_without_price=unpriced,
+        )
+    for point in sorted(set(by_point) - named):
+        row = by_point[point]
+        section.fault(
+            "service",
+            f"leaves out {point}, of which there are {row['activity']:,} lines in {year} worth "
+            f"{pounds(row['value_pence'])}: name it under {FROM_ACTIVITY}, or under {_COVERS} of "
+            "the service that holds it",
+        )
+
+
+def _note(section: Section, fault: Fault) -> None:
+    """Notes what a rule finds, under the table and entry it is of."""
+    place = f"{fault.table} {fault.number}".removesuffix(" 0").strip()
+    section.fault(f"{place} {fault.key}".strip(), fault.says)
+
+
+def _scheme(workspace: Workspace, first_day: date) -> Scheme:
+    scheme = scheme_for(workspace, first_day).scheme
+    for path in ("fixed_element.review_limit_ppm", "fixed_element.review_limit_commissioner_kinds"):
+        if not scheme.gives(path):
+            why = scheme.absent[path]
+            raise UserError(f"Contracts of {scheme.scheme_year} cannot be reviewed: {why}")
+    return scheme
+
+
+def _kind(organisations: Organisations, file: ContractFile) -> str:
+    """The kind of the payer, on a day of the scheme year on which it stands for itself."""
+    months = months_of(file.scheme_year)
+    days = [date.fromisoformat(f"{month}-01") for month in months]
+    code = file.commissioner_code
+    parties = [organisations.parties(COMMISSIONERS, [code], day)[code] for day in days]
+    return next(party.kind for party in parties if party and party.code == code)
+
+
+def review_rows(reviews: list[FixedReview], activity_month: str) -> pl.DataFrame:
+    """Rows of the mart: `schemas.contract_statements.FIXED_ELEMENT_REVIEW`, in its columns."""
+    paragraphs = {row["reason_code"]: row["citation"] for row in reasons()}
+    schema = {field.name: _TYPES[field.type] for field in FIXED_ELEMENT_REVIEW}
+    rows = [
+        {
+            "activity_month": activity_month,
+            "scheme_year": one.review.contract.scheme_year,
+            "provider_code": one.review.contract.provider_code,
+            "commissioner_code": one.review.contract.commissioner_code,
+            **row,
+            "paragraph": paragraphs[row["reason_code"]],
+        }
+        for one in reviews
+        for row in _rows(one.review)
+    ]
+    keys = ["provider_code", "commissioner_code", "scheme_year", "part", "place"]
+    return pl.DataFrame(rows, schema=schema, orient="row").sort(keys)
+
+
+def _rows(review: Review) -> Iterator[Mapping[str, Any]]:
+    for place, service in enumerate(review.contract.services, 1):
+        yield {
+            "part": "service",
+            "place": place,
+            "item": service.service,
+            "valued_by": service.valued_by,
+            "funding_pence": service.funding_pence,
+            "activity": service.activity,
+            "activity_value_pence": service.activity_value_pence,
+            "lines_without_price": service.lines_without_price,
+            "amount_pence": service.difference_pence,
+            "reason_code": str(service.reason_code),
+        }
+    for place, step in enumerate(review.steps, 1):
+        yield {
+            "part": "step",
+            "place": place,
+            "item": step.step,
+            "amount_pence": step.amount_pence,
+            "bound_pence": step.bound_pence,
+            "reason_code": str(step.reason_code),
+        }
+    for place, year in enumerate(review.years, 1):
+        why = year.change.exceptional_reason
+        yield {
+            "part": "year",
+            "place": place,
+            "item": year.change.scheme_year,
+            "amount_pence": year.change.amount_pence,
+            "left_pence": year.left_pence,
+            "is_exceptional": year.is_exceptional,
+            "says": f"{year.change.what_changes} Exceptional: {why}"
+            if why
+            else year.change.what_changes,
+            "reason_code": str(year.reason_code),
+        }

@@ -1,0 +1,710 @@
+"""The LVA payments schedule of a year: rebuilt, held against the published one, and re-expressed.
+
+Belongs here: reading what a schedule is made of (valid records, packs, price books, the users'
+lists), pricing the reference years in a stream, and refusing what cannot be made whole. Does not
+belong here: the sums (`pricing.low_volume_schedule`), how a year makes each part (scheme packs), or
+what is written of it (`pipelines.low_volume.schedule_files`).
+
+Records are priced as under any other year's rules (2023/25 ¶83, 2026/27 ¶113), at published prices
+alone: no local price is one that the schedule was made with. Their payers are those of the day on
+which the schedule begins, so that its pairs are of its own year. Nothing of a record is kept.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from pipelines.basis import PricingBasis, months_of
+from pipelines.deliveries import DeliveryError, deliveries_of, settled_cut, take_in
+from pipelines.lists import listed
+from pipelines.low_volume.schedule_inputs import (
+    ALLOCATION_GROWTH,
+    FINANCE_PAYMENT,
+    GIVEN_VALUE,
+    LAST_VALUE,
+    NEWLY_DELEGATED,
+    PROVIDER_INCOME,
+    by_parties,
+    inputs_lacking,
+    locations,
+    read_locations,
+    read_schedule_inputs,
+)
+from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
+from pipelines.price_books import published_table, sha256_of
+from pipelines.price_books.annex_a import LVA
+from pipelines.price_books.books import StoredBook
+from pipelines.price_books.reading import TableRead
+from pipelines.pricing_run import Rulebook, rulebook_for, summed
+from pipelines.scheme_packs import SchemePack, pack_of, scheme_for
+from pipelines.user_lists import UserList
+from pipelines.validation import is_validated, supplements_read
+from pipelines.workspace import UserError, Workspace
+from pricing import low_volume_schedule as rules_of
+from pricing.contracts import PAIR
+from pricing.cost_adjustment import net_uplift
+from pricing.low_volume_schedule import (
+    NOT_GIVEN,
+    REFUSED,
+    Activity,
+    BlockValue,
+    Difference,
+    Inputs,
+    NobodyStandsError,
+    Pair,
+    Reexpressed,
+    Row,
+    Weighed,
+    against_published,
+    block_values,
+    boards_expected,
+    near_or_across,
+    outside,
+    reexpressed,
+    with_other_tests,
+)
+from pricing.money import PPM
+from pricing.scheme import Parameter, Scheme
+from pricing.scheme_tables import (
+    ACTIVITY,
+    ACUTE,
+    CORE,
+    MENTAL_HEALTH_AND_COMMUNITY,
+    SECONDARY_DENTAL,
+    SPECIALISED,
+    WHOLE,
+)
+from schemas.extracts import EXTRACTS
+
+COLUMN_OF_PART = {
+    WHOLE: "block_value_pence",
+    CORE: "acute_mental_health_community_pence",
+    ACUTE: "acute_pence",
+    MENTAL_HEALTH_AND_COMMUNITY: "mental_health_community_pence",
+    SECONDARY_DENTAL: "secondary_dental_pence",
+    SPECIALISED: "specialised_pence",
+}
+"""The column of a published schedule that holds each part."""
+NOBODY_STANDS = "nobody_stands_for_provider"
+
+Advance = Callable[[int], object]
+
+
+@dataclass(slots=True)
+class ReferenceYear:
+    """What pricing made of a reference year's records, all accounted for.
+
+    `by_pair` is what counts, by pair and part; `left_out` what is in no pair's value, by reason.
+    """
+
+    scheme_year: str
+    records: int
+    priced: int
+    refused_by_code: dict[str, int]
+    by_pair: dict[tuple[Pair, str], Activity]
+    left_out: dict[str, Activity]
+
+    @property
+    def refused(self) -> int:
+        """Records that pricing refused."""
+        return self.records - self.priced
+
+    @property
+    def counted(self) -> Activity:
+        """What the pairs come to together."""
+        return sum(self.by_pair.values(), Activity())
+
+    @property
+    def all_lines(self) -> Activity:
+        """Every priced line, counted or left out."""
+        return sum(self.left_out.values(), self.counted)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSchedule:
+    """A published schedule as read, by the pairs it names, and what identifies it."""
+
+    scheme_year: str
+    book: StoredBook
+    table: TableRead
+
+    @property
+    def rows(self) -> dict[Pair, Row]:
+        """What it says of each pair."""
+        held = {part: name for part, name in COLUMN_OF_PART.items() if name in self.table.rows}
+        return {
+            (row[PAIR[0]], row[PAIR[1]]): {part: row[name] for part, name in held.items()}
+            for row in self.table.rows.iter_rows(named=True)
+        }
+
+    @property
+    def sha256(self) -> str:
+        """What identifies its book's manifest and table."""
+        return sha256_of([self.book.manifest, self.book.files[LVA]])
+
+    def places(self, column: str, codes: Iterable[str]) -> list[str]:
+        """Where some codes stand, in order."""
+        rows = self.table.rows.filter(pl.col(column).is_in(list(codes)))
+        return [
+            f"{self.table.place(row, column)}: {row[column]}" for row in rows.iter_rows(named=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class YearFactors:
+    """What a year's cost uplift and efficiency come to, the values it rests on, and their pack."""
+
+    net: Fraction
+    uplift: Parameter
+    efficiency: Parameter
+    pack: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A schedule rebuilt, with all that it rests on."""
+
+    scheme: Scheme
+    as_of: date | None
+    values: tuple[BlockValue, ...]
+    listed: tuple[BlockValue, ...]
+    published: PublishedSchedule | None
+    last: PublishedSchedule | None
+    differences: tuple[Difference, ...]
+    weighed: tuple[Weighed, ...]
+    years: tuple[ReferenceYear, ...]
+    years_lacking: Mapping[str, tuple[str, ...]]
+    factors: Mapping[str, YearFactors]
+    inputs: Mapping[str, str]
+    notices: tuple[str, ...]
+    is_illustrative: bool
+
+    @property
+    def scheme_year(self) -> str:
+        """The scheme year of the schedule."""
+        return self.scheme.scheme_year
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether an average is of some of the reference years alone."""
+        return bool(self.years_lacking)
+
+    @property
+    def total_pence(self) -> int:
+        """What all that are listed come to."""
+        return sum(one.pence or 0 for one in self.listed)
+
+
+def recipe(workspace: Workspace, scheme_year: str, as_of: date | None = None) -> SchemePack:
+    """The rules of a year whose pack says how its schedule is made.
+
+    Raises `SchemePackError` with the reason where it does not.
+    """
+    pack = scheme_for(workspace, pack_of(workspace, scheme_year).effective_to, as_of)
+    _ = pack.scheme.low_volume.schedule
+    return pack
+
+
+def reference_years(scheme: Scheme) -> list[str]:
+    """The years whose activity the schedule is made from, in order."""
+    of_activity = [part for part in scheme.low_volume.schedule if part.source == ACTIVITY]
+    return sorted({year for part in of_activity for year in part.reference_years})
+
+
+def months_lacking(workspace: Workspace, scheme: Scheme) -> dict[str, tuple[str, ...]]:
+    """The months of each reference year that have no valid records of all there is; none if whole.
+
+    By year, and only years that lack any.
+    """
+    lacking = {
+        year: tuple(
+            month
+            for month in months_of(year)
+            if not all(is_validated(workspace, extract.dataset, month) for extract in EXTRACTS)
+        )
+        for year in reference_years(scheme)
+    }
+    return {year: months for year, months in lacking.items() if months}
+
+
+def months_to_take_in(workspace: Workspace, lacking: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Of months that are lacking those whose extracts are in the landing folder, in order.
+
+    Raises `DeliveryError` for a file that may hold one of them and cannot be read.
+    """
+    months = sorted(month for of_year in lacking.values() for month in of_year)
+    landed = []
+    for month in months:
+        try:
+            for extract in EXTRACTS:
+                take_in(workspace, extract.dataset, month)
+        except DeliveryError:
+            raise
+        except UserError:
+            continue
+        landed.append(month)
+    return landed
+
+
+def build(
+    workspace: Workspace,
+    scheme_year: str,
+    as_of: date | None = None,
+    *,
+    allows_partial: bool = False,
+    advance: Advance = id,
+) -> Schedule:
+    """The schedule of a year, made as its pack says, from what is there; nothing is written.
+
+    `as_of` takes packs, prices and organisations as published by a day. `allows_partial` makes an
+    average of the reference years that are whole; `advance` is told of each dataset's month that
+    is done. Raises `UserError` naming everything that is lacking.
+    """
+    pack = recipe(workspace, scheme_year, as_of)
+    scheme, begins = pack.scheme, pack.scheme.effective_from
+    known = workspace.on(PricingBasis(None, as_of))
+    organisations = read_organisations(known)
+    given = read_schedule_inputs(known, scheme, organisations)
+    places = read_locations(known, organisations)
+    lacking = months_lacking(workspace, scheme)
+    last, published = _last_schedule(known, scheme), _published(known, scheme_year)
+    _refuse_lacking(scheme, lacking, last, given, allows_partial)
+    resolve = partial(_codes_on, organisations, begins)
+    of_last, beside = _said_of_last(given.rows, last, scheme)
+    last_rows = _in_own_year(last, resolve, said=of_last).rows if last else {}
+    published_rows = _in_own_year(published, resolve).rows if published else None
+    of_user = by_parties(beside, resolve(beside[PAIR[0]], beside[PAIR[1]]))
+    factors = _factors(workspace, scheme, as_of)
+
+    pricing = _Pricing(workspace, scheme, as_of, organisations)
+    years = [pricing.year(year, advance) for year in reference_years(scheme) if year not in lacking]
+    inputs = _inputs(of_user, last_rows, {year.scheme_year: year.by_pair for year in years})
+    values = block_values(inputs, scheme, {year: found.net for year, found in factors.items()})
+    _refuse_not_given(values)
+    weighed = near_or_across(values, scheme.low_volume, published_rows, last_rows if last else None)
+    schedules = [one for one in (last, published) if one]
+    books = [*pricing.books, *(one.book for one in schedules)]
+    return Schedule(
+        scheme=scheme,
+        as_of=as_of,
+        values=tuple(values),
+        listed=tuple(_listed(values, scheme, published_rows)),
+        published=published,
+        last=last,
+        differences=tuple(against_published(values, published_rows)) if published_rows else (),
+        weighed=tuple(_with_other_tests(weighed, values, scheme, of_user, places)),
+        years=tuple(years),
+        years_lacking=lacking,
+        factors=factors,
+        inputs={
+            f"scheme pack {pack.path.name}": pack.sha256,
+            **{f"scheme pack {one.pack}": one.sha256 for one in factors.values()},
+            **pricing.inputs,
+            "organisations": organisations.sha256,
+            **{f"schedule inputs {name}": sha256 for name, sha256 in given.files.items()},
+            **{f"organisation locations {name}": sha256 for name, sha256 in places.files.items()},
+            **{f"schedule of {one.scheme_year}, {one.book.id}": one.sha256 for one in schedules},
+        },
+        notices=tuple(_notices(scheme, values, published, organisations)),
+        is_illustrative=organisations.is_illustrative
+        or any(book.publication.is_illustrative for book in books),
+    )
+
+
+def reexpress(
+    workspace: Workspace, scheme_year: str, on: date, as_of: date | None = None
+) -> tuple[PublishedSchedule, Reexpressed]:
+    """The published schedule of a year for the organisations of a day, its total conserved.
+
+    Raises `UserError` where nothing is published, or naming the cells of codes for which nobody
+    stands on the day.
+    """
+    known = workspace.on(PricingBasis(None, as_of))
+    published = _published(known, scheme_year)
+    if not published:
+        raise UserError(f"There is nothing to re-express: {_nothing_published(scheme_year)}.")
+    made = _in_own_year(published, partial(_codes_on, read_organisations(known), on), on)
+    totals = [sum(row[WHOLE] or 0 for row in of.values()) for of in (published.rows, made.rows)]
+    if totals[0] != totals[1]:
+        raise AssertionError(f"{totals[0]} pence became {totals[1]}")
+    return published, made
+
+
+Codes = Mapping[str, Mapping[str, str | None]]
+Resolve = Callable[[Iterable[str | None], Iterable[str | None]], Codes]
+
+
+def _codes_on(
+    organisations: Organisations,
+    on: date,
+    providers: Iterable[str | None],
+    payers: Iterable[str | None],
+) -> Codes:
+    """Who each of some codes comes down to on a day, by `providers` and `commissioners`."""
+    found: dict[str, dict[str, str | None]] = {}
+    for name, codes in ((PROVIDERS, providers), (COMMISSIONERS, payers)):
+        parties = organisations.parties(name, sorted({code for code in codes if code}), on)
+        found[name] = {code: party.code if party else None for code, party in parties.items()}
+    return found
+
+
+def _last_schedule(workspace: Workspace, scheme: Scheme) -> PublishedSchedule | None:
+    """The schedule that is rolled forward, if one is and it was published."""
+    years = {part.of_schedule for part in scheme.low_volume.schedule if part.of_schedule}
+    return _published(workspace, years.pop()) if years else None
+
+
+def _published(workspace: Workspace, scheme_year: str) -> PublishedSchedule | None:
+    """The schedule of a year as last published for it, by the basis' day."""
+    ends = pack_of(workspace, scheme_year).effective_to
+    found = published_table(workspace, scheme_year, ends, LVA, workspace.basis.as_of)
+    if not found:
+        return None
+    book, table = found
+    if table.faults:
+        raise UserError(f"The price book {book.id} cannot be used:\n{listed(table.faults)}")
+    return PublishedSchedule(scheme_year, book, table)
+
+
+def _nothing_published(scheme_year: str) -> str:
+    return (
+        f"no LVA payments schedule of {scheme_year} was imported: sus-pricing prices import "
+        f"WORKBOOK.xlsx --scheme {scheme_year} --published DATE --effective DATE"
+    )
+
+
+def _refuse_lacking(
+    scheme: Scheme,
+    lacking: Mapping[str, tuple[str, ...]],
+    last: PublishedSchedule | None,
+    given: UserList,
+    allows_partial: bool,
+) -> None:
+    """Raises `UserError` with all that the schedule needs and is not there."""
+    faults = []
+    years = reference_years(scheme)
+    if lacking and not allows_partial:
+        for year, months in lacking.items():
+            faults.append(f"{year} lacks {_in_short(months)}")
+        faults.append(
+            "put their extracts in the landing folder and build again, which takes them in; or "
+            "give --partial, for an average of the whole years alone"
+        )
+    elif years and set(lacking) == set(years):
+        faults.append(f"not one of {', '.join(years)} is whole: there is nothing to average")
+    rolled = {part.of_schedule for part in scheme.low_volume.schedule if part.of_schedule}
+    if rolled and not last:
+        faults.append(_nothing_published(str(rolled.pop())))
+    faults += [
+        f"the list of schedule inputs has no {what}" for what in inputs_lacking(given, scheme)
+    ]
+    if faults:
+        raise UserError(
+            f"The LVA payments schedule of {scheme.scheme_year} cannot be made:\n{listed(faults)}"
+        )
+
+
+def _price_years(scheme: Scheme) -> list[str]:
+    return sorted({part.price_year for part in scheme.low_volume.schedule if part.price_year})
+
+
+def _in_short(months: tuple[str, ...]) -> str:
+    """Months that follow each other by the first and the last of them."""
+    runs: list[list[str]] = []
+    for month in months:
+        year = int(month[:4]) * 12 + int(month[5:])
+        before = int(runs[-1][-1][:4]) * 12 + int(runs[-1][-1][5:]) if runs else 0
+        if runs and year == before + 1:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
+def _in_own_year(
+    published: PublishedSchedule,
+    resolve: Resolve,
+    on: date | None = None,
+    said: Mapping[Pair, Mapping[str, int]] | None = None,
+) -> Reexpressed:
+    """A published schedule by the organisations of a day; `said` takes the place of parts of it.
+
+    Raises `UserError` naming the cells of codes for which nobody stands.
+    """
+    rows = {pair: {**row, **(said or {}).get(pair, {})} for pair, row in published.rows.items()}
+    codes = resolve([pair[0] for pair in rows], [pair[1] for pair in rows])
+    try:
+        return reexpressed(rows, codes[PROVIDERS], codes[COMMISSIONERS])
+    except NobodyStandsError as error:
+        lost = [
+            *published.places(PAIR[0], set(error.codes) & _lost(codes[PROVIDERS])),
+            *published.places(PAIR[1], set(error.codes) & _lost(codes[COMMISSIONERS])),
+        ]
+        when = f"on {on}" if on else "when the schedule begins"
+        raise UserError(
+            f"The schedule of {published.scheme_year} names organisations for whom nobody stands "
+            f"{when}:\n{listed(lost)}\nImport the organisations of that day: sus-pricing "
+            "organisations import FILE --table TABLE --published DATE."
+        ) from None
+
+
+def _lost(codes: Mapping[str, str | None]) -> set[str]:
+    return {code for code, now in codes.items() if now is None}
+
+
+def _said_of_last(
+    given: pl.DataFrame, last: PublishedSchedule | None, scheme: Scheme
+) -> tuple[dict[Pair, dict[str, int]], pl.DataFrame]:
+    """What the list says of pairs as the last schedule names them, and the rest of the list.
+
+    The first is by part, and stands in the place of what was published of it.
+    """
+    named = pl.DataFrame(
+        list(last.rows) if last else [], schema=dict.fromkeys(PAIR, pl.String), orient="row"
+    )
+    of_last = given.filter(schedule_input=LAST_VALUE).join(named, on=PAIR, how="semi")
+    takes = {part.part: str(part.takes) for part in scheme.low_volume.schedule}
+    said: dict[Pair, dict[str, int]] = {}
+    for row in of_last.iter_rows(named=True):
+        said.setdefault((row[PAIR[0]], row[PAIR[1]]), {})[takes[row["part"]]] = row["amount_pence"]
+    return said, given.join(of_last, on=["file", "line"], how="anti")
+
+
+def _factors(workspace: Workspace, scheme: Scheme, as_of: date | None) -> dict[str, YearFactors]:
+    """What each year that values are uplifted by adds, as known on the day."""
+    years = {year for part in scheme.low_volume.schedule for year in part.uplift_years}
+    found = {}
+    for year in sorted(years):
+        pack = scheme_for(workspace, pack_of(workspace, year).effective_to, as_of)
+        values = pack.scheme.parameters
+        found[year] = YearFactors(
+            net=net_uplift(pack.scheme.cost_adjustment),
+            uplift=values["cost_adjustment.uplift_ppm"],
+            efficiency=values["cost_adjustment.efficiency_ppm"],
+            pack=pack.path.name,
+            sha256=pack.sha256,
+        )
+    return found
+
+
+class _Pricing:
+    """The pricing of reference years, month by month, under one year's rules and prices."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        scheme: Scheme,
+        as_of: date | None,
+        organisations: Organisations,
+    ) -> None:
+        self._scheme, self._organisations = scheme, organisations
+        years = _price_years(scheme)
+        self._workspace = workspace.on(PricingBasis(years[0] if years else None, as_of))
+        self._rulebooks: dict[date, Rulebook] = {}
+        self._kinds: dict[str, dict[str, tuple[str | None, str | None]]] = {
+            PROVIDERS: {},
+            COMMISSIONERS: {},
+        }
+        self.inputs: dict[str, str] = {}
+
+    @property
+    def books(self) -> list[StoredBook]:
+        """The price books that priced anything."""
+        found = [b for book in self._rulebooks.values() for b in book.book.stored.values()]
+        return list({book.id: book for book in found}.values())
+
+    def year(self, year: str, advance: Advance) -> ReferenceYear:
+        """A whole year's records, priced and summed a month at a time."""
+        made = ReferenceYear(year, 0, 0, {}, {}, {})
+        for month in months_of(year):
+            rulebook = self._rulebook(month)
+            for extract in EXTRACTS:
+                self._month(made, extract.dataset, month, rulebook)
+                advance(1)
+        if made.priced + sum(made.refused_by_code.values()) != made.records:
+            raise AssertionError(f"{year}: {made.records} records are not all accounted for")
+        return made
+
+    def _month(self, made: ReferenceYear, dataset: str, month: str, rulebook: Rulebook) -> None:
+        rules = self._scheme.low_volume
+        sums = partial(rules_of.sums, rules=rules)
+        records, found = summed(self._workspace, dataset, month, rulebook, sums)
+        made.records += records
+        for row in found.iter_rows(named=True):
+            if row["counts_as"] == REFUSED:
+                codes = row["refusal_codes"]
+                made.refused_by_code[codes] = made.refused_by_code.get(codes, 0) + row["records"]
+                continue
+            made.priced += row["records"]
+            done = Activity(row["lines"], row["value_pence"], row["lines_without_price"])
+            pair, reason = self._counted(row)
+            if reason:
+                made.left_out[reason] = made.left_out.get(reason, Activity()) + done
+            else:
+                key = (pair, row["counts_as"])
+                made.by_pair[key] = made.by_pair.get(key, Activity()) + done
+        self._note_inputs(dataset, month)
+
+    def _counted(self, row: Mapping[str, Any]) -> tuple[Pair, str | None]:
+        """The pair of the new year that a sum is of, and why it is in no value, if it is not."""
+        provider, provider_kind = self._party(PROVIDERS, row[PAIR[0]])
+        payer, payer_kind = self._party(COMMISSIONERS, row[PAIR[1]])
+        made = {part.part for part in self._scheme.low_volume.schedule if part.source == ACTIVITY}
+        if row["counts_as"] not in made:
+            return ("", ""), row["counts_as"]
+        reason = outside(provider_kind, payer_kind, self._scheme)
+        if provider is None:
+            reason = NOBODY_STANDS
+        return (str(provider), str(payer)), reason
+
+    def _party(self, name: str, code: str) -> tuple[str | None, str | None]:
+        """Who a code comes down to when the schedule begins, and of which kind."""
+        known = self._kinds[name]
+        if code not in known:
+            party = self._organisations.parties(name, [code], self._scheme.effective_from)[code]
+            known[code] = (party.code, party.kind) if party else (None, None)
+        return known[code]
+
+    def _rulebook(self, month: str) -> Rulebook:
+        """The rules and prices of a month; of every reference year's July they are the same."""
+        day = self._workspace.basis.rules_day(month)
+        if day not in self._rulebooks:
+            found = rulebook_for(self._workspace, month)
+            found = found.at_published_prices(payers_on=self._scheme.effective_from)
+            self._rulebooks[day] = found
+            self.inputs |= found.inputs()
+        return self._rulebooks[day]
+
+    def _note_inputs(self, dataset: str, month: str) -> None:
+        """What identifies the extracts that the month's records are from."""
+        cut = settled_cut(self._workspace, dataset, month)
+        for delivery in deliveries_of(self._workspace, dataset):
+            if month in delivery.months and delivery.cut == cut:
+                self.inputs[f"extract {delivery.name}"] = delivery.sha256
+        for one in supplements_read(self._workspace, dataset, month, cut):
+            self.inputs[f"supplementary extract {one['name']}"] = one["sha256"]
+
+
+def _inputs(
+    of_user: pl.DataFrame,
+    last_rows: Mapping[Pair, Row],
+    activity: Mapping[str, Mapping[tuple[Pair, str], Activity]],
+) -> Inputs:
+    """All that the sums take, by pairs of the new year; what merged is added up."""
+
+    def by_part(name: str) -> dict[tuple[Pair, str], int]:
+        found: dict[tuple[Pair, str], int] = {}
+        for row in of_user.filter(schedule_input=name).iter_rows(named=True):
+            key = ((row[PAIR[0]], row[PAIR[1]]), row["part"])
+            found[key] = found.get(key, 0) + row["amount_pence"]
+        return found
+
+    paid: dict[Pair, dict[str, int]] = {}
+    for row in of_user.filter(schedule_input=FINANCE_PAYMENT).iter_rows(named=True):
+        of_pair = paid.setdefault((row[PAIR[0]], row[PAIR[1]]), {})
+        of_pair[row["year"]] = of_pair.get(row["year"], 0) + row["amount_pence"]
+    growth = of_user.filter(schedule_input=ALLOCATION_GROWTH)
+    return Inputs(
+        activity=activity,
+        last=last_rows,
+        finance_payments=paid,
+        allocation_growth={
+            payer: 1 + Fraction(ppm, PPM)
+            for payer, ppm in growth.select(PAIR[1], "growth_ppm").iter_rows()
+        },
+        last_parts=by_part(LAST_VALUE),
+        given_parts=by_part(GIVEN_VALUE),
+        newly_delegated=by_part(NEWLY_DELEGATED),
+    )
+
+
+def _refuse_not_given(values: Iterable[BlockValue]) -> None:
+    """Raises `UserError` naming the pairs that lack a part which the user must give."""
+    lacking = [
+        f"{' and '.join(value.pair)}: {missing.says}"
+        for value in values
+        for missing in value.missing
+        if missing.kind == NOT_GIVEN
+    ]
+    if lacking:
+        raise UserError(
+            "What these pairs need is not known. Give it in the list of schedule inputs (see "
+            f"README.md of landing):\n{listed(lacking)}"
+        )
+
+
+def _listed(
+    values: Iterable[BlockValue], scheme: Scheme, published: Mapping[Pair, Row] | None
+) -> list[BlockValue]:
+    """The pairs of the schedule: those that are published, else those below the threshold."""
+    found = [one for one in values if one.pence is not None]
+    if published is not None:
+        return [one for one in found if one.pair in published]
+    rules = scheme.low_volume
+    return [one for one in found if (one.weighed_pence(rules) or 0) < rules.threshold_pence]
+
+
+def _with_other_tests(
+    weighed: Iterable[Weighed],
+    values: Iterable[BlockValue],
+    scheme: Scheme,
+    of_user: pl.DataFrame,
+    places: UserList,
+) -> list[Weighed]:
+    where = locations(places)
+    incomes = of_user.filter(schedule_input=PROVIDER_INCOME).group_by(PAIR[0])
+    income = dict(incomes.agg(pl.sum("amount_pence")).iter_rows())
+    has_specialised = any(part.part == SPECIALISED for part in scheme.low_volume.schedule)
+    specialised = {
+        value.pair[0]
+        for value in values
+        for one in value.worked
+        if one.part.part == SPECIALISED and one.pence
+    }
+    return [
+        with_other_tests(
+            one,
+            scheme,
+            income.get(one.pair[0]),
+            (where.get(one.pair[0]), where.get(one.pair[1])),
+            one.pair[0] in specialised if has_specialised else None,
+        )
+        for one in weighed
+    ]
+
+
+def _notices(
+    scheme: Scheme,
+    values: Iterable[BlockValue],
+    published: PublishedSchedule | None,
+    organisations: Organisations,
+) -> Iterator[str]:
+    """What a reader must know before using any of it."""
+    without = sum(one.lines_without_price for one in values)
+    if without:
+        yield f"{without:,} lines have no published price, and are worth nothing in the averages."
+    expected, boards = boards_expected(scheme), _boards(organisations, scheme)
+    if expected is not None and boards != expected:
+        yield (
+            f"The schedule is for {expected} ICBs; the organisations have {boards} on "
+            f"{scheme.effective_from}. Import those of that day."
+        )
+    if published is None:
+        yield (
+            f"No schedule of {scheme.scheme_year} was imported: every pair below the threshold is "
+            "listed. What else a schedule weighs is for people to judge."
+        )
+
+
+def _boards(organisations: Organisations, scheme: Scheme) -> int:
+    """How many ICBs there are when the schedule begins."""
+    codes = sorted(organisations.payers())
+    parties = organisations.parties(COMMISSIONERS, codes, scheme.effective_from).values()
+    kinds = scheme.low_volume.commissioner_kinds
+    return len({party.code for party in parties if party and party.kind in kinds})

@@ -1,0 +1,540 @@
+"""The LVA payments schedule from extracts, packs, books and lists to its files.
+
+Belongs here: what is read, what is refused and how, and what is written. Does not belong here: the
+sums (`rules/test_low_volume_schedule.py`).
+
+The pack of 2026/27 is cut down to two reference years, each of twelve tiny months. In 2026/27 an
+amount is multiplied by 1.0283 × 1.0003 × 1.085 = 1.11604021165.
+"""
+
+import csv
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from pipeline import making
+from pipeline.making import attendance, land, new_workspace, spell
+from typer.testing import CliRunner
+
+from pipelines.assets import WorkspaceResource, low_volume_schedule
+from pipelines.basis import months_of
+from pipelines.cli import app
+from pipelines.low_volume import schedule as schedules
+from pipelines.low_volume import schedule_files
+from pipelines.low_volume.schedule import Schedule, build, months_lacking, recipe, reexpress
+from pipelines.price_books.books import Publication
+from pipelines.price_books.importing import import_csv
+from pipelines.workspace import UserError, Workspace
+from pricing.low_volume_schedule import Activity, against_published
+from pricing.scheme_tables import WHOLE, SchemePackError
+
+YEARS = ("2019-20", "2022-23")
+PARTS = "Acute,Mental health and community,Secondary dental,Specialised"
+LAST = f"""provider_code,commissioner_code,{PARTS},block_value
+RTD,QMJ,60000,35000,-,-,95000
+RRV,QHM,100000,80000,12000,20000,212000
+RYB,QHM,30000,10000,-,-,40000
+"""
+PUBLISHED = """provider_code,commissioner_code,block_value
+RTD,QMJ,47654
+RRV,QHM,112690
+RYC,QHM,12000
+RX3,QHL,48000
+"""
+HEADER = "scheme_year,schedule_input,provider_code,commissioner_code,part,year,amount,growth"
+INPUTS = f"""{HEADER}
+2026-27,newly_delegated,RRV,QHM,specialised,,1000,
+2026-27,provider_income,RTD,,,,500000000,
+2023-24,allocation_growth,,QMJ,,,,5%
+"""
+LATER = {making.QUERY_DATE: "20250919063000"}
+
+
+def of_month(year: str, month: str) -> tuple[list[making.Record], list[making.Record]]:
+    """The spells and attendances of a month: each spell is worth £500 before MFF."""
+    day = f"{month.replace('-', '')}10"
+    dates = {making.START: day, making.END: day, **LATER}
+    plain = {**dates, making.PROVIDER: "RTD"}
+    spells = [spell(f"S0-{month}", plain)]
+    seen = {making.APPOINTMENT: day, making.PROVIDER: "RTD", **LATER}
+    if year == "2022-23":
+        by_nhs_england = {making.COMMISSIONER: "13Q", making.DERIVED_COMMISSIONER: "13Q"}
+        return spells, [attendance(f"A0-{month}", {**seen, **by_nhs_england})]
+    if month == "2019-07":
+        changes: list[dict[str, str]] = [
+            {making.COMMISSIONER: "56Z", making.DERIVED_COMMISSIONER: "56Z"},
+            {making.PROVIDER: "RZA"},
+            {making.TREATMENT_FUNCTION: "140"},
+            {making.TREATMENT_FUNCTION: "710"},
+            {making.COMMISSIONER: "13Q", making.DERIVED_COMMISSIONER: "13Q"},
+            {making.PROVIDER: "NT313"},
+            {making.PROVIDER: "RX8"},
+            {making.PROVIDER: "RCF"},
+            {making.SPELL_HRG: "FE99Z"},
+        ]
+        spells += [
+            spell(f"S{place}-{month}", {**plain, **change})
+            for place, change in enumerate(changes, 1)
+        ]
+    return spells, [attendance(f"A0-{month}", seen)]
+
+
+@pytest.fixture(scope="module")
+def taken_in(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Both reference years taken in and validated, the last and the published schedule there."""
+    workspace = new_workspace(tmp_path_factory.mktemp("schedule") / "workspace")
+    making.add_book_of_2026_27(workspace)
+    books = workspace.data / "price_books"
+    (books / "cases" / "lva_payments_schedule.csv").write_text(LAST, "utf-8")
+    (books / "cases-2026" / "lva_payments_schedule.csv").write_text(PUBLISHED, "utf-8")
+    pack = workspace.data / "schemes" / "2026-27.toml"
+    text = pack.read_text("utf-8").replace(
+        'reference_years = ["2019-20", "2022-23", "2023-24"]',
+        'reference_years = ["2019-20", "2022-23"]',
+    )
+    pack.write_text(text, "utf-8")
+    land(workspace, "schedule_inputs.csv", INPUTS)
+    for year in YEARS:
+        for month in months_of(year):
+            spells, attendances = of_month(year, month)
+            land(workspace, f"freeze/apc_{month}.csv", spells)
+            land(workspace, f"freeze/op_{month}.csv", attendances)
+    for year in YEARS:
+        for month in months_of(year):
+            for dataset in ("apc", "op"):
+                making.sort_out(workspace, dataset, month)
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def built(taken_in: Workspace) -> Schedule:
+    return build(taken_in, "2026-27")
+
+
+def copied(workspace: Workspace, folder: Path) -> Workspace:
+    return Workspace.at(shutil.copytree(workspace.root, folder / "workspace"))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """One in which nothing is taken in yet, with both schedules and the list."""
+    made = new_workspace(tmp_path / "workspace")
+    making.add_book_of_2026_27(made)
+    books = made.data / "price_books"
+    (books / "cases" / "lva_payments_schedule.csv").write_text(LAST, "utf-8")
+    land(made, "schedule_inputs.csv", INPUTS)
+    return made
+
+
+def refused(workspace: Workspace, year: str = "2026-27", **options: Any) -> str:
+    with pytest.raises((UserError, SchemePackError)) as error:
+        build(workspace, year, **options)
+    return str(error.value)
+
+
+# --- From extracts to values -------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_values_are_those_worked_out_by_hand(built: Schedule) -> None:
+    """2019/20: 12 × (500 + 200) and 500 of an ICB that merged; 2022/23: 12 × 500."""
+    values = {one.pair: one for one in built.values}
+    rtd = {one.part.part: (one.amounts, one.pence) for one in values["RTD", "QMJ"].worked}
+    assert rtd == {
+        "acute": ((8_900_00, 6_000_00), 8_314_00),
+        "mental_health_and_community": ((35_000_00,), 39_061_00),
+        "secondary_dental": ((500_00, 0), 279_00),
+        "specialised": ((0,), 0),
+    }
+    assert values["RTD", "QMJ"].lines_without_price == 1
+    listed = {one.pair: one.pence for one in built.listed}
+    assert listed == {
+        ("RTD", "QMJ"): 47_654_00,
+        ("RRV", "QHM"): 112_689_00,
+        ("RYC", "QHM"): 11_160_00,
+    }
+    assert built.total_pence == 171_503_00
+
+
+@pytest.mark.slow
+def test_a_pair_that_was_on_no_schedule_has_activity_and_no_value(built: Schedule) -> None:
+    """The provider merged after the price year: its pair is that of the successor."""
+    found = next(one for one in built.values if one.pair == ("RZB", "QMJ"))
+    acute = next(one for one in found.worked if one.part.part == "acute")
+    assert (acute.amounts, found.pence) == ((700_00, 0), None)
+    assert [one.kind for one in found.missing] == ["not_on_last_schedule"] * 2
+
+
+@pytest.mark.slow
+def test_every_record_is_accounted_for(built: Schedule) -> None:
+    first, second = built.years
+    assert (first.records, first.priced, first.refused_by_code) == (33, 32, {"MFF_MISSING": 1})
+    assert first.left_out == {
+        "mental_health": Activity(1, 500_00, 0),
+        "payer_is_no_icb": Activity(1, 500_00, 0),
+        "no_nhs_provider": Activity(1, 600_00, 0),
+        "provider_outside_lva": Activity(1, 510_00, 0),
+    }
+    assert first.counted == Activity(28, 8_900_00 + 500_00 + 700_00, 1)
+    assert first.all_lines.lines == first.priced
+    assert (second.records, second.priced, second.refused_by_code) == (24, 24, {})
+    assert second.left_out == {"payer_is_no_icb": Activity(12, 2_400_00, 0)}
+    assert second.counted == Activity(12, 6_000_00, 0)
+
+
+@pytest.mark.slow
+def test_each_published_pair_has_one_cause(built: Schedule) -> None:
+    causes = {one.pair: (one.cause, one.difference_pence) for one in built.differences}
+    assert causes == {
+        ("RTD", "QMJ"): ("same", 0),
+        ("RRV", "QHM"): ("rounding", 1_00),
+        ("RYC", "QHM"): ("no_breakdown", 840_00),
+        ("RX3", "QHL"): ("not_rebuilt", None),
+    }
+
+
+@pytest.mark.slow
+def test_the_factors_say_what_was_published_when(built: Schedule) -> None:
+    factors = {year: (one.net, one.uplift.published_on) for year, one in built.factors.items()}
+    assert factors == {
+        "2025-26": (schedules.Fraction(283, 10_000), date(2025, 6, 27)),
+        "2026-27": (schedules.Fraction(3, 10_000), date(2026, 3, 31)),
+    }
+
+
+# --- What is written --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_same_inputs_give_the_same_bytes_and_name_every_input(
+    taken_in: Workspace, built: Schedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule_files.write(built, tmp_path / "one")
+    monkeypatch.setenv("SUS_PRICING_HOME", str(taken_in.root))
+    other = tmp_path / "other"
+    done = CliRunner().invoke(
+        app, ["lva", "build", "--scheme", "2026-27", "--out", str(other)], env={"COLUMNS": "200"}
+    )
+    assert done.exit_code == 0, done.output
+    names = {path.name for path in other.iterdir()}
+    assert names == {
+        *("schedule.csv", "working.csv", "comparison.csv", "near_threshold.csv"),
+        *("accounting.csv", "manifest.json"),
+    }
+    for name in names:
+        assert (other / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
+    manifest = json.loads((other / "manifest.json").read_text("utf-8"))
+    inputs = manifest["inputs"]
+    extracts = [name for name in inputs if name.startswith("extract ")]
+    assert len(extracts) == 48
+    assert {"organisations", "scheme pack 2026-27.toml", "scheme pack 2025-26.toml"} <= set(inputs)
+    assert {"schedule inputs schedule_inputs.csv", "price book cases"} <= set(inputs)
+    assert all(len(sha256) == 64 for sha256 in inputs.values())
+    assert manifest["content_hash"] in done.output
+    assert "ILLUSTRATIVE" in done.output
+    assert "average of £8,900.00, £6,000.00 × 1.0283 × 1.0003 × 1.085 = £8,314.00" in done.output
+    assert "3 pairs, £171,503.00 in all." in done.output
+
+
+@pytest.mark.slow
+def test_what_is_made_up_says_so_and_can_be_imported_all_the_same(
+    taken_in: Workspace, built: Schedule, tmp_path: Path
+) -> None:
+    schedule_files.write(built, tmp_path / "out")
+    path = tmp_path / "out" / "schedule.csv"
+    first, header, *rows = list(csv.reader(path.read_text("utf-8").splitlines()))
+    assert first[0].startswith("ILLUSTRATIVE")
+    assert header[2:] == [
+        *("Acute", "Mental health and community", "Secondary dental", "Specialised"),
+        "block_value",
+    ]
+    assert rows[2] == [
+        *("RYC", "QHM"),
+        *("0.00", "11160.00", "0.00", "0.00", "11160.00"),
+    ]
+    copy = copied(taken_in, tmp_path)
+    publication = Publication("2026-27", date(2026, 6, 1), date(2026, 4, 1), is_illustrative=True)
+    import_csv(copy, path, "lva_payments_schedule", publication)
+    published = schedules._published(copy, "2026-27")
+    assert published is not None
+    again = against_published(built.listed, published.rows)
+    assert [one.cause for one in again] == ["same"] * 3
+
+
+@pytest.mark.slow
+def test_an_earlier_schedule_stands_until_a_new_one_is_whole(
+    built: Schedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    schedule_files.write(built, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def fails(_: Schedule) -> dict[str, Any]:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(schedule_files, "manifest", fails)
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        schedule_files.write(built, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.slow
+def test_a_folder_with_anything_else_in_it_is_left_alone(built: Schedule, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", "utf-8")
+    with pytest.raises(UserError, match=r"holds other files\. Name a folder that is not there yet"):
+        schedule_files.write(built, tmp_path)
+    assert (tmp_path / "notes.txt").read_text("utf-8") == "mine"
+
+
+@pytest.mark.slow
+def test_an_operator_makes_it_again_in_dagster(
+    built: Schedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "build", lambda *_: built)
+    root = Workspace.at(tmp_path).root
+    done = dg.materialize(
+        [low_volume_schedule],
+        partition_key="2026-27",
+        resources={"workspace": WorkspaceResource(root=str(root))},
+        selection=[low_volume_schedule],
+    )
+    made = done.asset_materializations_for_node("low_volume_schedule")[0]
+    assert made.metadata["block_value_pence"].value == 171_503_00
+    folder = schedule_files.folder_of(Workspace.at(tmp_path), "2026-27")
+    assert (folder / "schedule.csv").is_file()
+
+
+# --- What is lacking --------------------------------------------------------------------------
+
+
+def test_a_year_that_does_not_say_how_is_refused_with_the_reason(workspace: Workspace) -> None:
+    assert refused(workspace, "2025-26") == (
+        "'low_volume.schedule' of 2025-26 is not given: the guidance of 2025/26 is not among the "
+        "documents here, and would be needed."
+    )
+
+
+def test_everything_that_is_lacking_is_named_at_once(workspace: Workspace) -> None:
+    (workspace.landing / "schedule_inputs.csv").unlink()
+    assert refused(workspace) == (
+        "The LVA payments schedule of 2026-27 cannot be made:\n"
+        "  2019-20 lacks 2019-04 to 2020-03\n"
+        "  2022-23 lacks 2022-04 to 2023-03\n"
+        "  2023-24 lacks 2023-04 to 2024-03\n"
+        "  put their extracts in the landing folder and build again, which takes them in; or give "
+        "--partial, for an average of the whole years alone\n"
+        "  the list of schedule inputs has no newly_delegated of specialised (0 where there is "
+        "none)"
+    )
+
+
+def test_a_partial_average_of_nothing_is_refused(workspace: Workspace) -> None:
+    assert "not one of 2019-20, 2022-23, 2023-24 is whole" in refused(
+        workspace, allows_partial=True
+    )
+
+
+def test_a_schedule_to_roll_forward_must_be_there(workspace: Workspace) -> None:
+    found = refused(workspace, "2024-25")
+    assert "no LVA payments schedule of 2023-24 was imported: sus-pricing prices import" in found
+    assert "the list of schedule inputs has no given of secondary dental" in found
+
+
+@pytest.mark.slow
+def test_a_year_that_lacks_a_month_is_left_out_where_that_is_asked_for(
+    taken_in: Workspace, tmp_path: Path
+) -> None:
+    copy = copied(taken_in, tmp_path)
+    # As where a run was killed before the month's records were validated.
+    shutil.rmtree(copy.month("valid", "apc", "2022-09", "freeze"))
+    lacking = months_lacking(copy, recipe(copy, "2026-27").scheme)
+    assert lacking == {"2022-23": ("2022-09",)}
+    assert "2022-23 lacks 2022-09\n" in refused(copy)
+    made = build(copy, "2026-27", allows_partial=True)
+    acute = next(one for one in made.values if one.pair == ("RTD", "QMJ")).worked[0]
+    # 8,900 × 1.11604021165 = 9,932.76
+    assert (acute.amounts, acute.pence, acute.is_partial) == ((8_900_00,), 9_933_00, True)
+    assert made.is_partial
+    schedule_files.write(made, tmp_path / "out")
+    for name in ("schedule.csv", "manifest.json"):
+        assert "PARTIAL: 2022-23" in (tmp_path / "out" / name).read_text("utf-8"), name
+    compared = (tmp_path / "out" / "comparison.csv").read_text("utf-8")
+    rows = list(csv.DictReader(compared.splitlines()))
+    assert {row["is_partial"] for row in rows} == {"yes"}
+
+
+def test_months_whose_extracts_are_there_are_taken_in(workspace: Workspace) -> None:
+    making.land_good_month(workspace, "2019-07")
+    lacking = months_lacking(workspace, recipe(workspace, "2026-27").scheme)
+    assert schedules.months_to_take_in(workspace, lacking) == ["2019-07"]
+
+
+def without_reference_years(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Years that are whole without a record, so that what comes after is reached."""
+    monkeypatch.setattr(schedules, "months_lacking", lambda *_: {})
+    monkeypatch.setattr(
+        schedules._Pricing,
+        "year",
+        lambda _, year, __: schedules.ReferenceYear(year, 0, 0, {}, {}, {}),
+    )
+
+
+def test_a_part_that_the_last_schedule_does_not_tell_is_named_by_pair(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_reference_years(monkeypatch)
+    bare = "provider_code,commissioner_code,block_value\nRTD,QMJ,95000\n"
+    path = workspace.data / "price_books" / "cases" / "lva_payments_schedule.csv"
+    path.write_text(bare, "utf-8")
+    assert refused(workspace) == (
+        "What these pairs need is not known. Give it in the list of schedule inputs (see README.md "
+        "of landing):\n"
+        "  RTD and QMJ: mental health and community of the schedule of 2024-25\n"
+        "  RTD and QMJ: specialised of the schedule of 2024-25"
+    )
+    more = "2026-27,last_schedule,RTD,QMJ,mental_health_and_community,,35000,\n"
+    more += "2026-27,last_schedule,RTD,QMJ,specialised,,0,\n"
+    land(workspace, "schedule_inputs.csv", INPUTS + more)
+    made = build(workspace, "2026-27")
+    value = next(one for one in made.values if one.pair == ("RTD", "QMJ"))
+    assert value.pence == 39_061_00
+
+
+@pytest.mark.parametrize(
+    ("schedule", "says"),
+    [
+        (
+            "RTD,QMJ,95000\nRTD,QMJ,96000\n",
+            "lva_payments_schedule.csv, line 3",
+        ),
+        ("RTD,QMJ,-95000\n", "is not a price: it is negative"),
+        (
+            "RTD,QZZ,95000\n",
+            "names organisations for whom nobody stands when the schedule begins:\n"
+            "  lva_payments_schedule.csv, line 2: QZZ",
+        ),
+        (
+            "RYX,QMJ,95000\n",
+            "names organisations for whom nobody stands when the schedule begins:\n"
+            "  lva_payments_schedule.csv, line 2: RYX",
+        ),
+    ],
+)
+def test_a_bad_schedule_is_named_by_line(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, schedule: str, says: str
+) -> None:
+    without_reference_years(monkeypatch)
+    path = workspace.data / "price_books" / "cases" / "lva_payments_schedule.csv"
+    path.write_text(f"provider_code,commissioner_code,block_value\n{schedule}", "utf-8")
+    assert says in refused(workspace)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (
+            "2026-27,newly_delegated,RRV,QHM,specialised,,1000,\n" * 2,
+            "An entry must be the only one of its scheme_year and schedule_input and provider_code "
+            "and commissioner_code and part and year. Not so:\n"
+            "  schedule_inputs.csv, line 2 and schedule_inputs.csv, line 3",
+        ),
+        (
+            "2026-27,newly_delegated,RRV,QZZ,specialised,,1000,\n",
+            "An entry must name a commissioner of the organisations as the outputs do (not a site "
+            "or part). Not so:\n  schedule_inputs.csv, line 2",
+        ),
+        (
+            "2026-27,newly_delegated,RRV,QHM,specialised,,-1000,\n",
+            "schedule_inputs.csv, line 2: 'amount' is not a price: it is negative",
+        ),
+        (
+            "2023-24,allocation_growth,,QHM,,,,2\n",
+            "schedule_inputs.csv, line 2: 'growth' is no growth such as 2% or 0.02: a number of 1 "
+            "or more needs its sign",
+        ),
+        (
+            "2026-27,newly_delegated,RRV,QHM,acute,,1000,\n",
+            "An entry of newly_delegated must be of what the schedule of 2026-27 takes so: "
+            "specialised. Not so:\n  schedule_inputs.csv, line 2",
+        ),
+        (
+            "2026-27,finance_payment,RRV,QHM,,2019-20,1000,\n",
+            "An entry must not be of finance payments: the schedule of 2026-27 is made from none. "
+            "Not so:\n  schedule_inputs.csv, line 2",
+        ),
+        (
+            "2026-27,provider_income,RRV,QHM,,,1000,\n",
+            "An entry of provider_income must give provider_code, amount, and nothing else. Not "
+            "so:\n  schedule_inputs.csv, line 2",
+        ),
+        (
+            "2026-27,newly_delegated,RYX,QHM,specialised,,1000,\n",
+            "An entry must name as provider_code one for whom somebody stands when the schedule "
+            "begins. Not so:\n  schedule_inputs.csv, line 2",
+        ),
+    ],
+)
+def test_a_bad_input_is_named_by_line(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, row: str, says: str
+) -> None:
+    without_reference_years(monkeypatch)
+    land(workspace, "schedule_inputs.csv", f"{HEADER}\n{row}")
+    assert says in refused(workspace)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("RTD,400000,,", "must give easting and northing, both in metres, or postcode_sector"),
+        ("RTD,,,", "must give easting and northing, both in metres, or postcode_sector"),
+        ("RXX,1,1,", "must name a provider or commissioner of the organisations"),
+        ("RTD,,,NE1", "'postcode_sector' is no postcode sector such as LS1 3"),
+        ("RTD,1,1,\nRTD,2,2,", "must be the only one of its organisation_code"),
+    ],
+)
+def test_a_bad_location_is_named_by_line(workspace: Workspace, row: str, says: str) -> None:
+    header = "organisation_code,easting,northing,postcode_sector"
+    land(workspace, "locations.csv", f"{header}\n{row}\n")
+    found = refused(workspace)
+    assert says in found
+    assert "locations.csv, line 2" in found
+
+
+def test_years_out_of_order_are_refused_in_the_pack(workspace: Workspace) -> None:
+    pack = workspace.data / "schemes" / "2026-27.toml"
+    text = pack.read_text("utf-8")
+    backwards = text.replace('["2019-20", "2022-23", "2023-24"]', '["2022-23", "2019-20"]', 1)
+    pack.write_text(backwards, "utf-8")
+    assert (
+        "row 1 of 'low_volume.schedule' has years out of order as 'reference_years': 2022-23, "
+        "2019-20"
+    ) in refused(workspace)
+
+
+# --- For other organisations ------------------------------------------------------------------
+
+
+def test_a_schedule_is_re_expressed_and_its_total_conserved(workspace: Workspace) -> None:
+    published, made = reexpress(workspace, "2024-25", date(2026, 4, 1))
+    assert sum(row[WHOLE] or 0 for row in published.rows.values()) == 347_000_00
+    assert sum(row[WHOLE] or 0 for row in made.rows.values()) == 347_000_00
+    assert made.made_of["RYC", "QHM"] == (("RYB", "QHM"),)
+
+
+def test_a_schedule_is_not_re_expressed_for_a_day_on_which_nobody_stands(
+    workspace: Workspace,
+) -> None:
+    path = workspace.data / "price_books" / "cases" / "lva_payments_schedule.csv"
+    path.write_text("provider_code,commissioner_code,block_value\nRYN,QZN,1000\n", "utf-8")
+    with pytest.raises(UserError) as error:
+        reexpress(workspace, "2024-25", date(2024, 4, 1))
+    assert str(error.value).startswith(
+        "The schedule of 2024-25 names organisations for whom nobody stands on 2024-04-01:\n"
+        "  lva_payments_schedule.csv, line 2: RYN\n"
+        "  lva_payments_schedule.csv, line 2: QZN\n"
+    )
