@@ -635,7 +635,7 @@ def _mark_out_of_step(
     for month in (*of_drugs, *of_contracts):
         _set_out_of_date(connection, replace(place, month=month))
     drugs = "what earlier months published of excluded drugs above baselines"
-    contracts = "other contract lines, plans, counts or terms of the year to date"
+    contracts = "other contract lines, plans, counts, terms or worksheets of the year to date"
     return [
         f"{month} is out of date: it was made with {of_what}, which {verb} not what {they} now. "
         f"Run {month} again."
