@@ -33,6 +33,7 @@ EXAMPLES = {
     "statements of 2024-25": (DOCS / "statements.md",),
     "statements of 2021-22": (DOCS / "statements-2021-22.md",),
     "statements of 2026-27": (DOCS / "statements-2026-27.md",),
+    "blocks of 2026-27": (DOCS / "low-volume-monitor.md",),
 }
 """Pages whose examples are run: those of one name after another, in one workspace."""
 OF_MARTS: dict[str, tuple[Path, Callable[[Path], str]]] = {

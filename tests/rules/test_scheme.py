@@ -568,8 +568,8 @@ DAY_CASE = "'spells.day_case_classification'"
             "'low_volume.threshold_pence' must be from 1 to 100,000,000,000, not 0",
         ),
         (
-            with_parameter("low_volume", "additional_payment_within_months", 0),
-            "'low_volume.additional_payment_within_months' must be from 1 to 12, not 0",
+            with_parameter("low_volume", "payment_is_due_on_update", "whichever is sooner"),
+            "'low_volume.payment_is_due_on_update' must be bool, not 'whichever is sooner'",
         ),
         (
             with_parameter("low_volume", "uplift_years", ["2024/25"]),
