@@ -590,6 +590,10 @@ DAY_CASE = "'spells.day_case_classification'"
             "'low_volume.threshold_pence' must be from 1 to 100,000,000,000, not 0",
         ),
         (
+            with_parameter("low_volume", "payment_is_due_on_update", "whichever is sooner"),
+            "'low_volume.payment_is_due_on_update' must be bool, not 'whichever is sooner'",
+        ),
+        (
             with_parameter("low_volume", "payment_due_by", "quarter one"),
             "'low_volume.payment_due_by' must be date, not 'quarter one'",
         ),
