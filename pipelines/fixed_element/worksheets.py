@@ -14,7 +14,12 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.basis import months_of
-from pipelines.contracts import contracts_in_force, pairs_without_fixed_element, read_contracts
+from pipelines.contracts import (
+    contracts_in_force,
+    pairs_without_fixed_element,
+    read_contracts,
+    whole_contracts,
+)
 from pipelines.fixed_element.contract_files import ContractFile, read_contract_file
 from pipelines.fixed_element.items import Asked, ItemReader, how_to_give, needs_nothing
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
@@ -294,7 +299,7 @@ class ContractPair:
         is_same_system, value = root.flag("is_same_system"), root.pounds("expected_value")
         if is_same_system is None and value is None:
             return in_force
-        if in_force.filter(**self._pair, agreement_serial_number=None).height:
+        if whole_contracts(in_force).filter(**self._pair).height:
             root.fault("is_same_system", "is said in the list of contracts: leave it out here")
             return in_force
         a_year = None if value is None else value * MONTHS_IN_YEAR // len(months)

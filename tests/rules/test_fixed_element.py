@@ -174,7 +174,9 @@ def documents(draw: st.DrawFn) -> Document:
     return found
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(document=documents())
 def test_any_worksheet_is_the_oracle_s_and_adds_up(document: Document, tmp_path: Path) -> None:
     made = read(document, tmp_path).worked_out()
