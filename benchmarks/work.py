@@ -16,6 +16,7 @@ import polars as pl
 
 from pipelines import (
     accounting,
+    conservation,
     deliveries,
     pricing_run,
     publishing,
@@ -68,9 +69,10 @@ def month_steps() -> list[Step]:
         ("contract lines", lambda w: pricing_run.make_contract_lines(w, MONTH)),
         ("variable element", lambda w: pricing_run.make_variable_element(w, MONTH)),
         ("blended", lambda w: pricing_run.make_blended(w, MONTH)),
-        ("low volume", lambda w: pricing_run.make_low_volume(w, MONTH)),
         ("EBI challenges", lambda w: pricing_run.make_ebi_challenges(w, MONTH)),
         ("excluded items", lambda w: pricing_run.make_excluded_items(w, MONTH)),
+        ("low volume", lambda w: pricing_run.make_low_volume(w, MONTH)),
+        ("conservation", lambda w: conservation.conservation(w, MONTH)),
         ("drugs baseline", lambda w: pricing_run.make_excluded_drugs_baseline(w, MONTH)),
         ("contract statement", lambda w: pricing_run.make_contract_statement(w, MONTH)),
         ("reconciliation", lambda w: reconciling.make_reconciliation(w, MONTH)),

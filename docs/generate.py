@@ -36,6 +36,7 @@ EXAMPLES = {
     "statements of 2026-27": (DOCS / "statements-2026-27.md",),
     "low volume": (DOCS / "low-volume.md",),
     "the review of a contract": (DOCS / "fixed-element-review.md",),
+    "blocks of 2026-27": (DOCS / "low-volume-monitor.md",),
 }
 """Pages whose examples are run: those of one name after another, in one workspace."""
 OF_MARTS: dict[str, tuple[Path, Callable[[Path], str]]] = {

@@ -1,10 +1,11 @@
 """The API fixed element, built item by item, and the instalments that it is paid in.
 
-Belongs here: the worksheet, each item on the running total of those above it (2021/22 ¶27-30,
-¶36-51, 2023/25 ¶49-69, Appendix 1, Table 2, 2026/27 ¶45-53, ¶62-72, Appendix 1, Table 2). Does not
-belong here: what a shape of formula comes to (`pricing.worksheet_items`), which items a year has
-and on what base (the scheme pack's `fixed_element.worksheet`), the yearly review of the fixed
-element (`pricing.fixed_element_review`), or files (`pipelines.fixed_element.worksheets`).
+Belongs here: the worksheet, each item on the running total of those above it (2021/22 ¶27-28,
+¶36-51, 2023/25 ¶49, ¶51, ¶57, ¶61, ¶63-64, ¶66-67, Appendix 1, Appendix 1, Table 2, 2026/27
+¶47-49, ¶51, ¶63-65, ¶68-69, ¶71-72, Appendix 1, Appendix 1, Table 2). Does not belong here: what a
+shape of formula comes to (`pricing.worksheet_items`), which items a year has and on what base (the
+scheme pack's `fixed_element.worksheet`), the yearly review of the fixed element
+(`pricing.fixed_element_review`), or files (`pipelines.fixed_element.worksheets`).
 
 Each line is rounded once, by the year's named rule, and the total is the sum of the lines: what is
 printed adds up. The two worked examples of the guidance come out as printed.

@@ -37,7 +37,7 @@ from pricing.scheme import Scheme
 
 PRICE, COST, NOT_BY_ACTIVITY = "price", "cost", "not_by_activity"
 VALUED_BY = (PRICE, COST, NOT_BY_ACTIVITY)
-"""What the worth of a service is: unit prices or costs times activity, or nothing (¶57, ¶60)."""
+"""What a service is worth: unit prices or costs times activity, or nothing (2026/27 ¶57, ¶60)."""
 IDENTIFIED, AGREED = "identified_difference", "agreed_difference"
 LIMIT, COMBINED, ABOVE = "limit", "with_deficit_reduction", "deficit_reduction_alone"
 ADJUSTMENT, PRICING_CHANGES = "adjustment", "pricing_changes_within"

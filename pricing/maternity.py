@@ -1,8 +1,8 @@
 """Maternity services in the fixed element: CNST, and contributions to a Maternal Medicine Network.
 
 Belongs here: what is peculiar to maternity when a fixed element is set (2021/22 Appendix 1, 2023/25
-¶66, ¶89-97, 2026/27 ¶68). Does not belong here: the CNST shares (scheme packs), or how a worksheet
-is put together (`pricing.fixed_element`).
+¶66, ¶93, ¶96-97, 2026/27 ¶68). Does not belong here: the CNST shares (scheme packs), or how a
+worksheet is put together (`pricing.fixed_element`).
 
 A network is paid for through the lead commissioner of its centre: the fixed element of the centre
 rises by the cost of the network, and every commissioner takes its fair share of that cost off the

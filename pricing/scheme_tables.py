@@ -80,6 +80,20 @@ class SchedulePart:
     is_delegated: bool
     citation: str
 
+    @property
+    def made_from(self) -> str:
+        """What it is made from, in words."""
+        years = ", ".join(self.reference_years)
+        newly = ", newly delegated added" if self.adds_newly_delegated else ""
+        if self.source == LAST_SCHEDULE:
+            takes = "" if self.takes == self.part else f"{self.takes} of the "
+            return f"{takes}schedule of {self.of_schedule}{newly}"
+        if self.source == GIVEN:
+            return f"as given{newly}"
+        payments = "finance payments of " if self.source == FINANCE_PAYMENTS else ""
+        at = f" at {self.price_year} prices" if self.price_year else ""
+        return f"average of {payments}{years}{at}{newly}"
+
 
 @dataclass(frozen=True, slots=True)
 class WorksheetPart:

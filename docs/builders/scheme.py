@@ -105,24 +105,15 @@ def _schedule(version: Parameter) -> str:
     rows = [
         [
             row.part.replace("_", " "),
-            row.source.replace("_", " "),
-            _of_years(row),
+            row.made_from.replace("_", " "),
             ", ".join(row.uplift_years),
-            yes_or_no(row.adds_newly_delegated),
             yes_or_no(row.is_delegated),
             row.citation,
         ]
         for row in version.value
     ]
-    header = ["part", "from", "of", "uplift of", "newly delegated added", "delegated", "rests on"]
+    header = ["part", "made from", "uplift of", "delegated", "rests on"]
     return f"## LVA payments schedule\n\n{version.says}\n\n" + table(header, rows)
-
-
-def _of_years(row: SchedulePart) -> str:
-    if row.takes:
-        return f"{row.takes.replace('_', ' ')} of the schedule of {row.of_schedule}"
-    at = f", at {row.price_year} prices" if row.price_year else ""
-    return f"average of {', '.join(row.reference_years)}{at}" if row.reference_years else ""
 
 
 def _worksheet(version: Parameter) -> str:

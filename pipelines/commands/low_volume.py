@@ -158,17 +158,7 @@ def _recipe_table(made: "Schedule") -> Table:
     table = _table(title, ["part", "made from", "rests on"], ["value"])
     for part in made.scheme.low_volume.schedule:
         worth = sum(one.pence for value in made.listed for one in value.worked if one.part == part)
-        of = ", ".join(part.reference_years)
-        at = f" at {part.price_year} prices" if part.price_year else ""
-        from_ = {
-            "activity": f"average of {of}{at}",
-            "finance_payments": f"average of finance payments of {of}",
-            "last_schedule": f"schedule of {part.of_schedule}",
-            "given": "as given",
-        }[part.source]
-        if part.adds_newly_delegated:
-            from_ = f"{from_}, newly delegated added"
-        table.add_row(part.part.replace("_", " "), from_, part.citation, pounds(worth))
+        table.add_row(part.part.replace("_", " "), part.made_from, part.citation, pounds(worth))
     return table
 
 

@@ -17,6 +17,7 @@ from pipelines.workspace import UserError, Workspace
 
 if TYPE_CHECKING:
     from pricing.scheme import Pack, Parameter
+    from pricing.scheme_tables import SchedulePart
 
 app = typer.Typer(
     help="What the scheme packs say of each year, and what is assumed.", no_args_is_help=True
@@ -174,6 +175,8 @@ def _shown(version: "Parameter") -> str:
     if name == "fixed_element.worksheet":
         rows = (f"{row.starts_from}: {row.item}, {row.shape.replace('_', ' ')}" for row in value)
         return escape("\n".join(rows))
+    if name == "low_volume.schedule":
+        return escape("\n".join(f"{row.part}: {_made(row)}" for row in value))
     if isinstance(value, tuple):
         return escape(", ".join(value)) or "none"
     if isinstance(value, dict):
@@ -184,6 +187,11 @@ def _shown(version: "Parameter") -> str:
             "\n".join(f"{bands[key]}: {_one(name, entry)}" for key, entry in value.items())
         )
     return escape(_one(name, value))
+
+
+def _made(part: "SchedulePart") -> str:
+    uplifts = f", uplift of {', '.join(part.uplift_years)}" if part.uplift_years else ""
+    return f"{part.made_from}{uplifts}"
 
 
 def _one(name: str, value: Any) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import narwhals.stable.v2 as nw
 import polars as pl
 import pytest
 import yaml
@@ -30,6 +31,7 @@ from pipelines.automation import landing_sensor, monthly_schedule
 from pipelines.definitions import build_definitions
 from pipelines.validation import valid_path
 from pipelines.workspace import PROJECT, UserError, Workspace
+from pricing import low_volume_monitor
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.json"
 JOB = "monthly_pricing"
@@ -226,6 +228,35 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
         "total_accounting": True,
     }
     assert workspace.mart.is_file()
+
+
+def test_a_block_that_is_paid_for_twice_stops_the_run_and_publishes_nothing(
+    workspace: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement = low_volume_monitor.statement
+
+    def of_one_line_more(*args: Any) -> Any:
+        return statement(*args).with_columns(covered_activity=nw.col("covered_activity") + 1)
+
+    monkeypatch.setattr(low_volume_monitor, "statement", of_one_line_more)
+    result = run(instance)
+    assert not result.success
+    (failed,) = [e for e in result.get_asset_check_evaluations() if not e.passed]
+    assert (failed.asset_key.to_user_string(), failed.check_name) == (
+        "low_volume",
+        "conservation_statement",
+    )
+    assert "conservation: covered_activity = lines under API: 8 against 0" in failed.description
+    held = {
+        row.data["equality"]: row.data["holds"] for row in failed.metadata["equalities"].records
+    }
+    assert not held["conservation: covered_activity = lines under API"]
+    assert held["conservation: lines in a block that are paid = none"]
+    shares = failed.metadata["lines_of_listed_pairs"].records
+    assert {row.data["became"]: row.data["lines"] for row in shares}["in a block"] == 0
+    assert "low_volume" in materialised(result)
+    assert "month_account" not in materialised(result)
+    assert not workspace.mart.exists()
 
 
 def test_a_check_that_fails_stops_the_run_and_publishes_nothing(

@@ -124,7 +124,7 @@ def rows(workspace: Workspace, month: str = JULY) -> dict[tuple[str, str], dict[
 
 
 def test_each_block_shows_what_it_covered_and_what_was_paid_beside_it(made: Workspace) -> None:
-    """RRV: £500.00, £600.00 x 1.1, a drug of £180.00; RTD: £500.00 outside, £600.00 inside."""
+    """RRV: £500.00 and £600.00 x 1.1, a drug of £180.00; RTD: £500.00 outside, £600.00 inside."""
     found = rows(made)
     row = found["RRV", "QHM"]
     assert (row["covered_activity"], row["covered_value_pence"]) == (3, 55_000 + 66_000)

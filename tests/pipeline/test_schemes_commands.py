@@ -85,3 +85,7 @@ def test_a_year_without_a_pack_is_named_with_those_there_are(command: list[str])
 def test_what_is_no_scheme_year_is_wrong_usage() -> None:
     done = CliRunner().invoke(app, ["schemes", "show", "2024"])
     assert done.exit_code == 2
+
+
+def test_how_a_schedule_is_made_is_shown() -> None:
+    assert "acute: average of" in printed("show", "2026-27")

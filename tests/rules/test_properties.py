@@ -257,6 +257,23 @@ def test_an_approval_of_a_day_helps_the_spells_of_that_day_alone(
     assert_only_helps(before, after, set(alike["record_id"]))
 
 
+@FEW
+@given(batch=batches())
+def test_what_a_block_covers_is_worth_the_same_where_no_pair_is_listed(batch: Batch) -> None:
+    """Only who pays changes, and what follows from that; all other lines stay as they are."""
+    tables = case_tables()
+    before = price(*batch)
+    after = price(*batch, tables={**tables, "lva_schedule": tables["lva_schedule"].clear()})
+    changing = (
+        *("payment_mechanism", "mechanism_rule", "payable_pence"),
+        *("is_in_activity_target", "reason_code"),
+    )
+    assert_frame_equal(before.drop(changing), after.drop(changing))
+    covered = (before["payment_mechanism"] == "lva_block").fill_null(value=False)
+    assert_frame_equal(before.filter(~covered), after.filter(~covered))
+    assert "lva_block" not in after["payment_mechanism"].to_list()
+
+
 def with_types(batch: Batch, priced: pl.DataFrame) -> pl.DataFrame:
     letter = pl.col("ebi_type_code").str.slice(0, 2).alias("ebi_type_letter")
     return priced.join(batch[1].select("record_id", "start_date", letter), on="record_id")

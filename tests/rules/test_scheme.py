@@ -590,6 +590,10 @@ DAY_CASE = "'spells.day_case_classification'"
             "'low_volume.threshold_pence' must be from 1 to 100,000,000,000, not 0",
         ),
         (
+            with_parameter("low_volume", "payment_is_due_on_update", "whichever is sooner"),
+            "'low_volume.payment_is_due_on_update' must be bool, not 'whichever is sooner'",
+        ),
+        (
             with_parameter("low_volume", "payment_due_by", "quarter one"),
             "'low_volume.payment_due_by' must be date, not 'quarter one'",
         ),
@@ -872,3 +876,123 @@ def test_finding_a_pack_reads_no_other(tmp_path: Path) -> None:
 def test_the_hash_is_that_of_the_file() -> None:
     found = scheme_for(Workspace.at(PROJECT), date(2024, 7, 1))
     assert found.sha256 == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+
+
+# --- The table of a schedule ----------------------------------------------------------------
+
+OF_ACTIVITY = {
+    "part": "acute",
+    "from": "activity",
+    "reference_years": ["2019-20", "2022-23"],
+    "price_year": "2024-25",
+    "uplift_years": ["2025-26", "2026-27"],
+    "paragraph": "113",
+}
+ROLLED_FORWARD = {
+    "part": "specialised",
+    "from": "last_schedule",
+    "of_schedule": "2024-25",
+    "takes": "specialised",
+    "paragraph": "113",
+}
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        (
+            [{**OF_ACTIVITY, "reference_years": ["2022-23", "2019-20"]}],
+            "row 1 of 'low_volume.schedule' has years out of order as 'reference_years': 2022-23, "
+            "2019-20",
+        ),
+        (
+            [{**OF_ACTIVITY, "uplift_years": ["2026-27", "2025-26"]}],
+            "row 1 of 'low_volume.schedule' has years out of order as 'uplift_years': 2026-27, "
+            "2025-26",
+        ),
+        (
+            [{**OF_ACTIVITY, "uplift_years": ["2024-25", "2025-26"]}],
+            "row 1 of 'low_volume.schedule' is uplifted by 2024-25, which is not after 2024-25, "
+            "whose prices it has",
+        ),
+        (
+            [{**OF_ACTIVITY, "price_year": "2024/25"}],
+            "row 1 of 'low_volume.schedule' must give a year such as 2025-26 as 'price_year', not "
+            "'2024/25'",
+        ),
+        (
+            [{**OF_ACTIVITY, "part": "ambulance"}],
+            "row 1 of 'low_volume.schedule' is of 'ambulance', not of one of "
+            "acute_mental_health_and_community, acute, mental_health_and_community, "
+            "secondary_dental, specialised",
+        ),
+        (
+            [{**OF_ACTIVITY, "from": "memory"}],
+            "row 1 of 'low_volume.schedule' is from 'memory', not from one of activity, "
+            "finance_payments, last_schedule, given",
+        ),
+        (
+            [{key: value for key, value in OF_ACTIVITY.items() if key != "price_year"}],
+            "row 1 of 'low_volume.schedule' is from 'activity' and has no 'price_year'",
+        ),
+        (
+            [{**OF_ACTIVITY, "takes": "acute"}],
+            "row 1 of 'low_volume.schedule' is from 'activity' and has a 'takes'",
+        ),
+        (
+            [{**ROLLED_FORWARD, "takes": "dental"}],
+            "row 1 of 'low_volume.schedule' takes 'dental', which no schedule has",
+        ),
+        (
+            [{**ROLLED_FORWARD, "growth": 2}],
+            "row 1 of 'low_volume.schedule' has a 'growth', which no row has",
+        ),
+        (
+            [{**ROLLED_FORWARD, "is_delegated": "yes"}],
+            "row 1 of 'low_volume.schedule' must say true or false as 'is_delegated', not 'yes'",
+        ),
+        ([OF_ACTIVITY, OF_ACTIVITY], "'low_volume.schedule' has a part twice"),
+        (
+            [OF_ACTIVITY, {**ROLLED_FORWARD, "part": "acute_mental_health_and_community"}],
+            "'low_volume.schedule' has 'acute_mental_health_and_community' and a part of it beside "
+            "it",
+        ),
+        (
+            [OF_ACTIVITY, {**OF_ACTIVITY, "part": "secondary_dental", "price_year": "2023-24"}],
+            "'low_volume.schedule' prices activity under two years",
+        ),
+        (
+            [
+                ROLLED_FORWARD,
+                {**ROLLED_FORWARD, "part": "secondary_dental", "of_schedule": "2023-24"},
+            ],
+            "'low_volume.schedule' rolls two schedules forward",
+        ),
+    ],
+)
+def test_a_fault_of_a_schedule_is_named(rows: list[dict[str, Any]], fault: str) -> None:
+    faulty = pack()
+    with_parameter("low_volume", "schedule", rows)(faulty)
+    assert faults_of(faulty) == [fault]
+
+
+def test_how_a_part_is_made_is_said_in_words() -> None:
+    said = {
+        (year, part.part): part.made_from
+        for year in ("2023-24", "2024-25", "2026-27")
+        for part in scheme_of(year).low_volume.schedule
+    }
+    assert said == {
+        ("2023-24", "acute"): "average of 2018-19, 2019-20, 2021-22 at 2022-23 prices",
+        (
+            "2023-24",
+            "mental_health_and_community",
+        ): "average of finance payments of 2018-19, 2019-20, 2021-22",
+        ("2024-25", "acute_mental_health_and_community"): "all of the schedule of 2023-24",
+        ("2024-25", "secondary_dental"): "as given",
+        ("2024-25", "specialised"): "as given",
+        ("2026-27", "acute"): "average of 2019-20, 2022-23, 2023-24 at 2024-25 prices",
+        ("2026-27", "mental_health_and_community"): "schedule of 2024-25",
+        ("2026-27", "secondary_dental"): "average of 2019-20, 2022-23, 2023-24 at 2024-25 prices",
+        ("2026-27", "specialised"): "schedule of 2024-25, newly delegated added",
+    }
