@@ -34,6 +34,7 @@ from pricing.fixed_element import (
     approaches,
     items_of,
     of_part_year,
+    paid_by_line,
     paid_to_date,
     worksheet,
 )
@@ -242,6 +243,20 @@ def test_instalments_are_alike_and_come_to_the_total(total: int, months: int) ->
     assert paid[-1] == total
     each = [after - before for before, after in pairwise(paid)]
     assert max(each) - min(each) <= 1
+
+
+@given(opening=PENCE, cnst=ANY_PENCE, months=st.integers(1, 12))
+def test_the_lines_of_an_instalment_add_up_to_it(opening: int, cnst: int, months: int) -> None:
+    made, rules = rolled(opening, cnst, months), scheme("2024-25")
+    of_lines = [0] * len(made.lines)
+    for month in range(1, months + 1):
+        paid = paid_by_line(made, month, months, rules)
+        assert sum(to_date for _, to_date in paid) == paid_to_date(
+            made.total_pence, month, months, rules
+        )
+        of_lines = [so_far + now for so_far, (now, _) in zip(of_lines, paid, strict=True)]
+        assert of_lines == [to_date for _, to_date in paid]
+    assert of_lines == [line.amount_pence for line in made.lines]
 
 
 BIRTHS = st.dictionaries(

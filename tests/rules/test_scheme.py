@@ -806,6 +806,135 @@ def test_best_practice_is_a_line_once() -> None:
     assert faults_of(faulty) == [f"{TABLE} has best practice of 'variable_element' twice"]
 
 
+# --- The worksheet of the fixed element -----------------------------------------------------
+
+
+def test_the_items_of_the_worksheets_are_those_of_the_tables() -> None:
+    """Typed from 2023/25 and 2026/27 Appendix 1, Table 2: the items that must be given."""
+
+    def needed(year: str) -> list[str]:
+        rows = scheme_of(year).fixed_element.worksheet
+        own = [row for row in rows if row.starts_from == "previous_year" and not row.is_optional]
+        return [row.item for row in own if row.item != "cquin_funding"]
+
+    assert needed("2024-25") == [
+        *("opening_baseline", "public_health_reset", "service_changes", "activity_growth"),
+        *("inflation_net_of_efficiency", "additional_allocation_funding", "additional_efficiency"),
+        *("variable_payment_removed", "service_development_funding"),
+    ]
+    assert needed("2026-27") == [
+        *("opening_baseline", "service_changes", "activity_change", "inflation_net_of_efficiency"),
+        *("additional_allocation_funding", "identified_differences"),
+        *("variable_and_blended_payment_removed", "service_development_funding"),
+    ]
+    approaches = {row.starts_from for row in scheme_of("2021-22").fixed_element.worksheet}
+    assert approaches == {"outturn_contract_value", "reported_cost", "forecast_cost"}
+
+
+WORKSHEET = "'fixed_element.worksheet'"
+
+
+def with_item(item: str, /, **changes: Any) -> Callable[[Pack], None]:
+    """The first row of an item of the worksheet with other entries; None takes one out."""
+
+    def change(faulty: Pack) -> None:
+        rows = faulty["fixed_element"]["worksheet"][0]["value"]
+        row = next(row for row in rows if row["item"] == item)
+        row.update(changes)
+        for key in [key for key, value in changes.items() if value is None]:
+            del row[key]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (with_item("opening_baseline", note="x"), "has a 'note', which no row has"),
+        (with_item("opening_baseline", parts=None), "is 'parts' and has no 'parts'"),
+        (
+            with_item("opening_baseline", parts=["fixed_payment"]),
+            "has a part 'fixed_payment', which must be such as +fixed_payment or ±other_items?",
+        ),
+        (with_item("opening_baseline", parts=["+one", "-one"]), "has a part twice"),
+        (
+            with_item("opening_baseline", unless="is_paid"),
+            "is 'parts' and has an 'unless', which a share alone has",
+        ),
+        (with_item("opening_baseline", rates=["x"]), "is 'parts' and must have 0 rates"),
+    ],
+)
+def test_a_fault_of_a_worksheet_row_is_named(change: Callable[[Pack], None], fault: str) -> None:
+    faulty = pack()
+    change(faulty)
+    assert faults_of(faulty) == [f"row 1 of {WORKSHEET} {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (
+            with_item("activity_growth", **{"of": "last_year"}),
+            f"row 5 of {WORKSHEET} is of 'last_year', not of opening_baseline, running_total, "
+            "stated",
+        ),
+        (
+            with_item("activity_growth", sign="plus"),
+            f"row 5 of {WORKSHEET} has the sign 'plus', not one of + - ±",
+        ),
+        (
+            with_item("inflation_net_of_efficiency", rates=["cost_adjustment.uplift_ppm"]),
+            f"row 6 of {WORKSHEET} is 'net_uplift' and must have 2 or 4 rates",
+        ),
+        (
+            with_item("cquin_funding", rates=["cquin.adjusts_payment"]),
+            f"{WORKSHEET} has 'cquin_funding' at 'cquin.adjusts_payment', which is no number of a "
+            "pack",
+        ),
+        (
+            with_item("cquin_funding", rates=["cquin.full_attainment_ppm"]),
+            f"{WORKSHEET} has 'cquin_funding' at 'cquin.full_attainment_ppm', which the pack does "
+            "not give",
+        ),
+        (
+            with_item("excluded_drugs_baseline", payers="excluded_items.payers"),
+            f"{WORKSHEET} has 'excluded_drugs_baseline' for 'excluded_items.payers', which the "
+            "pack does not give",
+        ),
+        (
+            with_item("service_changes", item="activity_growth"),
+            f"{WORKSHEET} has an item twice from 'previous_year'",
+        ),
+        (
+            with_item("opening_baseline", optional=True),
+            f"{WORKSHEET} does not begin 'previous_year' with parts that must be given",
+        ),
+        (
+            with_item("overseas_visitors", **{"is": "part_year"}),
+            f"{WORKSHEET} has a part of a year before the last item of 'previous_year'",
+        ),
+        (
+            with_parameter("fixed_element", "instalments", 13),
+            "'fixed_element.instalments' must be from 1 to 12, not 13",
+        ),
+    ],
+)
+def test_what_does_not_go_together_in_a_worksheet_is_named(
+    change: Callable[[Pack], None], fault: str
+) -> None:
+    faulty = pack()
+    change(faulty)
+    assert faults_of(faulty) == [fault]
+
+
+def test_a_worksheet_of_part_of_a_year_needs_the_rule_for_it() -> None:
+    faulty = pack()
+    with_parameter("fixed_element", "is_pro_rata_in_part_year", False)(faulty)
+    assert set(faults_of(faulty)) == {
+        f"{WORKSHEET} has 'part_year', and the year is not said to be pro rata"
+    }
+
+
 # --- Packs as files ------------------------------------------------------------------------
 
 
