@@ -35,6 +35,7 @@ EXAMPLES = {
     "statements of 2021-22": (DOCS / "statements-2021-22.md",),
     "statements of 2026-27": (DOCS / "statements-2026-27.md",),
     "low volume": (DOCS / "low-volume.md",),
+    "the fixed element": (DOCS / "fixed-element.md",),
     "the review of a contract": (DOCS / "fixed-element-review.md",),
     "blocks of 2026-27": (DOCS / "low-volume-monitor.md",),
 }
