@@ -26,6 +26,7 @@ from pipelines import (
 )
 from pipelines.basis import PricingBasis
 from pipelines.equalities import Equality
+from pipelines.fixed_element.statements import FIXED_ELEMENT_STATEMENT, make_fixed_element
 from pipelines.low_volume import conservation, schedule_files
 from pipelines.low_volume import schedule as schedules
 from pipelines.scheme_packs import years_with_schedule
@@ -35,6 +36,7 @@ from schemas.contract_statements import (
     BLENDED,
     CONTRACT_LINES_OF_MONTH,
     CONTRACT_STATEMENT,
+    FIXED_ELEMENT,
     VARIABLE_ELEMENT,
 )
 from schemas.contracts import valid_schema
@@ -269,6 +271,14 @@ STATEMENTS = (
         (pricing_run.CONTRACT_LINES,),
     ),
     Statement(
+        FIXED_ELEMENT_STATEMENT,
+        "API fixed element of each contract with a worksheet, item by item, and its instalment.",
+        FIXED_ELEMENT,
+        make_fixed_element,
+        (),
+        (pricing_run.CONTRACT_LINES,),
+    ),
+    Statement(
         "ebi_challenges",
         "Category 1 evidence-based interventions without prior approval.",
         EBI_CHALLENGES,
@@ -304,7 +314,10 @@ STATEMENTS = (
         CONTRACT_STATEMENT,
         pricing_run.make_contract_statement,
         EXTRACTS,
-        ("variable_element", "blended", "excluded_items", "excluded_drugs_baseline"),
+        (
+            *(FIXED_ELEMENT_STATEMENT, "variable_element", "blended"),
+            *("excluded_items", "excluded_drugs_baseline"),
+        ),
     ),
     Statement(
         "reconciliation",

@@ -29,7 +29,7 @@ from pipelines.scheme_packs import scheme_for
 from pipelines.working_days import working_days
 from pipelines.workspace import UserError, Workspace
 from pricing import blended_payments, contract_lines, variable_element
-from pricing.contract_statement import EXCLUDED_ITEMS, PAID_BY_YEAR, SECTIONS
+from pricing.contract_statement import API_FIXED, EXCLUDED_ITEMS, PAID_BY_YEAR, SECTIONS
 from pricing.contracts import PAIR
 from pricing.forecast_outturn import (
     LAST_YEARS_PROFILE,
@@ -49,7 +49,8 @@ _BY_LINE: dict[str, Callable[..., nw.LazyFrame[Any]]] = {
     "blended": blended_payments.statement,
 }
 """The statements that are made line by line against plans."""
-_TABLES = ("contract_statement", *_BY_LINE)
+_FIXED_ELEMENT = "fixed_element"
+_TABLES = ("contract_statement", *_BY_LINE, _FIXED_ELEMENT)
 _NO_SUCH_PART = "nothing in the year"
 Names = tuple[list[str], list[str]]
 """Codes of a provider and of a payer: their own, and those of whom they succeeded."""
@@ -63,8 +64,8 @@ _SHOWN = ("activity", "planned_activity", "value_pence", "planned_value_pence", 
 class ContractStatement:
     """A contract's published statement of a month, and the run that published it.
 
-    `tables` are `contract_statement`, `variable_element` and `blended`, by name, in the columns of
-    `schemas.contract_statements`.
+    `tables` are `contract_statement`, `variable_element`, `blended` and `fixed_element`, by name,
+    in the columns of `schemas.contract_statements`.
     """
 
     activity_month: str
@@ -81,6 +82,11 @@ class ContractStatement:
     def pair(self) -> dict[str, str]:
         """Provider and payer, by column."""
         return dict(zip(PAIR, (self.provider_code, self.commissioner_code), strict=True))
+
+    @property
+    def has_fixed_element(self) -> bool:
+        """Whether the fixed element is known, by a worksheet, and its instalment is in it."""
+        return not self.tables[_FIXED_ELEMENT].is_empty()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +237,10 @@ def outturn(workspace: Workspace, statement: ContractStatement) -> Outturn:
     found = [
         row
         for method, weight in weights.items()
-        for row in facts.outturn(method, weight, to_come, rulebook.pack.scheme)
+        for row in [
+            *facts.outturn(method, weight, to_come, rulebook.pack.scheme),
+            _fixed_of_year(method, statement),
+        ]
     ]
     return Outturn(scheme_year_of(month), pl.concat(found), not_estimated)
 
@@ -339,6 +348,17 @@ class _Facts:
             nw.from_native(facts.lazy()), nw.from_native(weights.lazy()), self.known, to_come
         )
         return pl.concat([facts, _collected(made).select(facts.columns)])
+
+
+def _fixed_of_year(method: str, statement: ContractStatement) -> pl.DataFrame:
+    """The fixed element of the year, which needs no estimate; no row where it is not known."""
+    items = statement.tables[_FIXED_ELEMENT]
+    rows = items.select(
+        contract_line=pl.lit(API_FIXED),
+        payable_pence=pl.sum("amount_pence"),
+        reason_code=pl.lit(None, dtype=pl.String),
+    ).head(0 if items.is_empty() else 1)
+    return _in_form(rows, method, None, pl.lit(False), "")
 
 
 def _not_estimated(facts: pl.DataFrame, whole: pl.DataFrame, to_come: Sequence[str]) -> set[str]:

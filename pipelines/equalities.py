@@ -16,9 +16,11 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import months_of_year_to
+from pipelines.fixed_element.statements import FIXED_ELEMENT_STATEMENT, supplied
+from pipelines.fixed_element.worksheets import FixedWorksheet
 from pipelines.pricing_run import CONTRACT_LINES, Rulebook, by_pair_of
 from pipelines.workspace import Workspace
-from pricing.contract_statement import EXCLUDED_ITEMS, SECTIONS
+from pricing.contract_statement import API_FIXED, EXCLUDED_ITEMS, SECTIONS
 from pricing.contracts import PAIR
 from pricing.ebi import ZERO_PRICE
 from pricing.money import PPM, times_ppm
@@ -40,9 +42,16 @@ _MADE_FROM = {
     **dict.fromkeys(SECTIONS.values(), "priced lines"),
     **dict.fromkeys(CONTRACT_SECTIONS, "contract lines or fixed_pence"),
     "variable_element": "contract lines",
+    API_FIXED: "priced lines and fixed element",
     EXCLUDED_ITEMS: "items and baselines",
 }
 """What the known payable of each section is the sum of."""
+_OF_WORKSHEETS = {
+    "amount_pence": "totals of worksheets",
+    "payable_to_date_pence": "their instalments up to the month",
+    "payable_pence": "their instalments of the month",
+}
+"""What the items of the fixed element come to, by amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,7 @@ def contract_equalities(
     paid = paid.with_columns(known_payable_pence=known)
     return [
         *_of_contract_lines(workspace, month, rulebook, priced, paid),
+        *_of_fixed_element(workspace, month, rulebook),
         *_of_sections(workspace, month, priced, paid),
     ]
 
@@ -281,11 +291,50 @@ def _at_rate(pence: pl.Series, row: ContractLine, scheme: Scheme) -> pl.Series:
     return pl.Series(amounts, dtype=pl.Int64)
 
 
+def _of_fixed_element(workspace: Workspace, month: str, rulebook: Rulebook) -> list[Equality]:
+    """The items of the fixed element, against the total of each worksheet and what of it is due."""
+    made = [_due(supplied(workspace, sheet), month) for sheet in rulebook.worksheets]
+    schema = dict.fromkeys(PAIR, pl.String) | dict.fromkeys(_OF_WORKSHEETS, pl.Int64)
+    due = by_pair_of(rulebook, month, pl.DataFrame(made, schema=schema).lazy()).collect()
+    stated = pl.read_parquet(workspace.statement(FIXED_ELEMENT_STATEMENT, month))
+    ties = [
+        _tied(f"{amount} of items = {of}", amount, PAIR, stated, due)
+        for amount, of in _OF_WORKSHEETS.items()
+    ]
+    return _equalities("fixed element", ties)
+
+
+def _due(sheet: FixedWorksheet, month: str) -> dict[str, str | int]:
+    """The total of a worksheet, and what of it is due by the month and in it, as a whole."""
+    total, instalments = sheet.worked_out().total_pence, sheet.pack.scheme.fixed_element.instalments
+    of_month = sheet.of_same_month(month)
+    counts = [
+        sum(one < of_month for one in sheet.months),
+        sum(one <= of_month for one in sheet.months),
+        len(sheet.months),
+    ]
+    before, by_now, whole = (-(-count * instalments // 12) for count in counts)
+    paid_before, paid = (_halves_up(total * done, whole) for done in (before, by_now))
+    return {
+        **dict(zip(PAIR, (sheet.file.provider_code, sheet.file.commissioner_code), strict=True)),
+        "amount_pence": total,
+        "payable_to_date_pence": paid,
+        "payable_pence": paid - paid_before,
+    }
+
+
+def _halves_up(pence: int, parts: int) -> int:
+    """A part of an amount to the penny, halves away from zero."""
+    size = (2 * abs(pence) + parts) // (2 * parts)
+    return size if pence >= 0 else -size
+
+
 def _of_sections(
     workspace: Workspace, month: str, priced: pl.DataFrame, paid: pl.DataFrame
 ) -> list[Equality]:
     """The statement by section: of priced lines, contract lines, items and their baselines."""
     statement = pl.read_parquet(workspace.statement("contract_statement", month))
+    fixed = pl.read_parquet(workspace.statement(FIXED_ELEMENT_STATEMENT, month))
     items, baselines = (
         pl.read_parquet(workspace.statement(name, month)).with_columns(
             section=pl.lit(EXCLUDED_ITEMS)
@@ -297,6 +346,7 @@ def _of_sections(
     parts = [
         by_line.select(*_SECTION, *amounts[:2], known_payable_pence="payable_pence"),
         paid.select(*_SECTION, *amounts),
+        fixed.select(*PAIR, section=pl.lit(API_FIXED), known_payable_pence="payable_pence"),
         items.select(
             *_SECTION,
             activity=pl.lit(1, dtype=pl.Int64),

@@ -48,6 +48,7 @@ from pipelines.excluded_items import (
     published_above_baselines,
     read_excluded_items,
 )
+from pipelines.fixed_element.worksheets import FixedWorksheet, landed_worksheets
 from pipelines.local_prices import (
     local_attendance_price_days,
     local_hrg_price_days,
@@ -160,6 +161,7 @@ class Rulebook:
     counts: UserList
     bridge: UserList
     schedules: tuple[StoredBook, ...]
+    worksheets: tuple[FixedWorksheet, ...]
     basis: PricingBasis
     payers_on: date | None = None
     """The day whose payers the records come down to, where it is not that of the rules."""
@@ -192,6 +194,7 @@ class Rulebook:
                 for kind, one in lists.items()
                 for name, sha256 in one.files.items()
             },
+            **{f"contract file {one.file.name}": one.file.sha256 for one in self.worksheets},
         }
 
     def is_own_year(self, month: str) -> bool:
@@ -429,6 +432,7 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         counts=counts,
         bridge=no_hrg_bridge(),
         schedules=tuple(schedules_of(workspace, pack.scheme.scheme_year, workspace.basis.as_of)),
+        worksheets=landed_worksheets(workspace, organisations, pack.scheme.scheme_year),
         basis=workspace.basis,
     )
     parties = rulebook.parties(month)
@@ -634,7 +638,7 @@ def make_contract_lines(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives what the month's priced lines come to by contract and contract line."""
     rulebook = rulebook_for(workspace, month)
     made = contract_lines.of_month(_lines(workspace, month), rulebook.pack.scheme)
-    table = _write(workspace, CONTRACT_LINES, month, made, CONTRACT_LINES_OF_MONTH)
+    table = write_statement(workspace, CONTRACT_LINES, month, made, CONTRACT_LINES_OF_MONTH)
     _refuse_implausible_plans(workspace, month, rulebook)
     return table
 
@@ -714,23 +718,25 @@ def idle_terms(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.DataF
 def make_variable_element(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives the month's variable element by contract and contract line."""
     made, made_with = _by_plan(workspace, month, variable_element.statement)
-    return _write(workspace, "variable_element", month, made, VARIABLE_ELEMENT, made_with)
+    return write_statement(workspace, "variable_element", month, made, VARIABLE_ELEMENT, made_with)
 
 
 def make_blended(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives the month's blended payments by contract and contract line."""
     made, made_with = _by_plan(workspace, month, blended_payments.statement)
-    return _write(workspace, "blended", month, made, BLENDED, made_with)
+    return write_statement(workspace, "blended", month, made, BLENDED, made_with)
 
 
 def make_contract_statement(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives all that each contract pays in the month, by section."""
-    variable, blended, items, baselines = (
+    parts = ("fixed_element", "variable_element", "blended", "excluded_items")
+    fixed, variable, blended, items, baselines = (
         nw.from_native(pl.scan_parquet(workspace.statement(table, month)))
-        for table in ("variable_element", "blended", "excluded_items", "excluded_drugs_baseline")
+        for table in (*parts, "excluded_drugs_baseline")
     )
     made = contract_statement.statement(
         _lines(workspace, month),
+        fixed,
         variable,
         blended,
         items,
@@ -738,7 +744,7 @@ def make_contract_statement(workspace: Workspace, month: str) -> pl.DataFrame:
         month,
         rulebook_for(workspace, month).pack.scheme,
     )
-    return _write(workspace, "contract_statement", month, made, CONTRACT_STATEMENT)
+    return write_statement(workspace, "contract_statement", month, made, CONTRACT_STATEMENT)
 
 
 def _by_plan(
@@ -754,7 +760,8 @@ def _by_plan(
     year = rulebook.pack.scheme.scheme_year
     lists = [written_under(one, year, months) for one in (rulebook.plans, rulebook.counts)]
     terms = rulebook.terms.rows.filter(scheme_year=year)
-    made_with = year_to_date(months, files, lists, terms)
+    sheets = {one.file.name: one.file.sha256 for one in rulebook.worksheets}
+    made_with = year_to_date(months, files, lists, terms, sheets)
     of_lines = by_pair_of(rulebook, month, pl.scan_parquet(list(files.values())))
     agreed = (nw.from_native(one.lazy()) for one in rulebook.agreed(months))
     made = statement(nw.from_native(of_lines), *agreed, months, list(files), rulebook.pack.scheme)
@@ -780,7 +787,7 @@ def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:
         month,
         scheme,
     )
-    return _write(workspace, "low_volume", month, made, LOW_VOLUME)
+    return write_statement(workspace, "low_volume", month, made, LOW_VOLUME)
 
 
 def _priced_without_blocks(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.LazyFrame:
@@ -813,14 +820,14 @@ def make_ebi_challenges(workspace: Workspace, month: str) -> pl.DataFrame:
         nw.from_native(pl.scan_parquet(priced_path(workspace, "apc", month, cut))),
         nw.from_native(spells),
     )
-    return _write(workspace, "ebi_challenges", month, made, EBI_CHALLENGES)
+    return write_statement(workspace, "ebi_challenges", month, made, EBI_CHALLENGES)
 
 
 def make_excluded_items(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives what is paid for each excluded item of the month."""
     priced = _priced_items(workspace, month, rulebook_for(workspace, month))
     of_month = priced.filter(nw.col("activity_month") == month)
-    return _write(workspace, "excluded_items", month, of_month, EXCLUDED_ITEMS)
+    return write_statement(workspace, "excluded_items", month, of_month, EXCLUDED_ITEMS)
 
 
 def make_excluded_drugs_baseline(workspace: Workspace, month: str) -> pl.DataFrame:
@@ -833,7 +840,9 @@ def make_excluded_drugs_baseline(workspace: Workspace, month: str) -> pl.DataFra
         month,
         rulebook.pack.scheme.scheme_year,
     )
-    return _write(workspace, "excluded_drugs_baseline", month, made, EXCLUDED_DRUGS_BASELINE)
+    return write_statement(
+        workspace, "excluded_drugs_baseline", month, made, EXCLUDED_DRUGS_BASELINE
+    )
 
 
 def _published_before(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.DataFrame:
@@ -905,7 +914,7 @@ def _lines(workspace: Workspace, month: str) -> nw.LazyFrame[Any]:
     return nw.from_native(pl.scan_parquet(list(priced_paths(workspace, month).values())))
 
 
-def _write(
+def write_statement(
     workspace: Workspace,
     name: str,
     month: str,
@@ -913,8 +922,9 @@ def _write(
     columns: tuple[Field, ...],
     made_with: str = "",
 ) -> pl.DataFrame:
+    """Writes and gives a statement of a month in its columns, sorted by its keys."""
     names = [field.name for field in columns]
-    ends = ("_code", "_month", "record_id", "_reference", "contract_line")
+    ends = ("_code", "_month", "record_id", "_reference", "contract_line", "item_number")
     keys = [name for name in names if name.endswith(ends)]
     table: pl.DataFrame = made.to_native().select(names).collect().sort(keys)
     with replacing(workspace.statement(name, month)) as writing:

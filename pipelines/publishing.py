@@ -35,7 +35,12 @@ from pipelines.reasons import reasons
 from pipelines.validation import refused_path
 from pipelines.workspace import UserError, Workspace, discard, replacing
 from pipelines.year_to_date import of_statement, out_of_step
-from schemas.contract_statements import BLENDED, CONTRACT_STATEMENT, VARIABLE_ELEMENT
+from schemas.contract_statements import (
+    BLENDED,
+    CONTRACT_STATEMENT,
+    FIXED_ELEMENT,
+    VARIABLE_ELEMENT,
+)
 from schemas.extracts import EXTRACTS, SUPPLEMENT
 from schemas.priced_line import (
     EBI_CHALLENGES,
@@ -139,8 +144,14 @@ _MONTHLY = (
         BLENDED,
     ),
     Table(
+        "fixed_element",
+        "API fixed element of contracts with a worksheet, item by item, and the month's instalment",
+        FIXED_ELEMENT,
+    ),
+    Table(
         "contract_statement",
-        "All that each contract pays in the month, by section; the fixed element is not in it",
+        "All that each contract pays in the month, by section; of the fixed element its instalment "
+        "where there is a worksheet",
         CONTRACT_STATEMENT,
     ),
     Table(
@@ -191,6 +202,7 @@ _FROM_PARQUET = (
     "priced_lines",
     "variable_element",
     "blended",
+    "fixed_element",
     "contract_statement",
     "low_volume",
     "ebi_challenges",
@@ -623,7 +635,7 @@ def _mark_out_of_step(
     for month in (*of_drugs, *of_contracts):
         _set_out_of_date(connection, replace(place, month=month))
     drugs = "what earlier months published of excluded drugs above baselines"
-    contracts = "other contract lines, plans, counts or terms of the year to date"
+    contracts = "other contract lines, plans, counts, terms or worksheets of the year to date"
     return [
         f"{month} is out of date: it was made with {of_what}, which {verb} not what {they} now. "
         f"Run {month} again."

@@ -29,16 +29,20 @@ def year_to_date(
     of_lines: Mapping[str, Path],
     monthly: Sequence[UserList],
     terms: pl.DataFrame,
+    worksheets: Mapping[str, str],
 ) -> str:
     """What each of some months is made with, as JSON: a sha256 by month.
 
     `of_lines` are the files of contract lines of the months that are priced; `monthly` are plans
-    and counts, written under the rules of the year, and `terms` are those of it.
+    and counts, written under the rules of the year, and `terms` are those of it. `worksheets` are
+    the sha256 of the year's worksheets of the fixed element: an instalment follows on the others.
     """
     made_with = {}
     of_year = _sha256(terms)
     for month in months:
         whole = hashlib.sha256(of_year)
+        if worksheets:
+            whole.update(json.dumps(sorted(worksheets.values())).encode())
         path = of_lines.get(month)
         whole.update(b"not priced" if path is None else path.read_bytes())
         for entries in monthly:

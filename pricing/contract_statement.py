@@ -7,8 +7,9 @@ them is not known. Does not belong here: what any of them pays (`pricing.variabl
 A section is what one payment mechanism pays. A fixed payment is owed whatever was done (2026/27
 ¶84): it is known before the variable one is. A line that excluded items pay for is paid for by the
 items of its contract; where the month has none of them, what it pays is not known. The LVA block is
-paid once in the year (2023/25 ¶86, 2026/27 ¶116), and the fixed element is agreed: neither pays by
-the month, so of both the activity and its worth are shown, and nothing is payable.
+paid once in the year (2023/25 ¶86, 2026/27 ¶116): its activity and worth are shown, and nothing is
+payable. The fixed element pays its instalment where there is a worksheet of the contract; where
+there is none, it is agreed for the year and not known here, and nothing of it is payable.
 """
 
 from typing import Any
@@ -31,8 +32,10 @@ SECTIONS = {
     EXCLUDED_ITEM: EXCLUDED_ITEMS,
 }
 """The section of a contract's statement that a payment mechanism is."""
-PAID_BY_YEAR = ("lva_block", "api_fixed")
-"""Sections that no month pays: the block is paid once in the year, the fixed element is agreed."""
+API_FIXED = "api_fixed"
+PAID_BY_YEAR = ("lva_block", API_FIXED)
+"""Sections that are of the year: the block is paid once in it, the fixed element is agreed for it,
+and is known to a month by its worksheet alone."""
 _AGAINST_BASELINE = (ItemReason.ITEM_AGAINST_BASELINE, ItemReason.ITEM_BASELINE_MISSING)
 _SUMS = (
     *("activity", "value_pence", "known_payable_pence", "open_lines", "rows_with_value"),
@@ -43,6 +46,7 @@ _SUMS = (
 
 def statement(
     lines: nw.LazyFrame[Any],
+    fixed: nw.LazyFrame[Any],
     variable: nw.LazyFrame[Any],
     blended: nw.LazyFrame[Any],
     items: nw.LazyFrame[Any],
@@ -52,11 +56,13 @@ def statement(
 ) -> nw.LazyFrame[Any]:
     """Each section of each contract in a month: `schemas.contract_statements.CONTRACT_STATEMENT`.
 
-    Takes the month's priced lines, variable element, blended payments, excluded items, and the
-    drugs of NHS England against their baseline, which pays for those of its contract together.
+    Takes the month's priced lines, fixed element, variable element, blended payments, excluded
+    items, and the drugs of NHS England against their baseline, which pays for those of its contract
+    together.
     """
     parts = [
         _of_lines(lines),
+        _of_fixed_element(fixed),
         _of_contract_lines(variable, "variable_element", nw.col("lines_for_local_price")),
         _of_contract_lines(
             blended.with_columns(known_payable_pence=nw.coalesce("payable_pence", "fixed_pence")),
@@ -96,6 +102,14 @@ def _of_lines(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         activity=nw.lit(1),
         open_lines=nw.when(is_open).then(1).otherwise(0),
         lines_of_items=nw.when(is_of_items).then(1).otherwise(0),
+    )
+
+
+def _of_fixed_element(items: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The instalment of the month; the activity that it pays for is in the lines."""
+    return items.with_columns(
+        section=nw.lit(API_FIXED),
+        value_pence=nw.lit(None, dtype=nw.Int64),
     )
 
 

@@ -110,6 +110,23 @@ def paid_to_date(total_pence: int, month: int, months: int, scheme: Scheme) -> i
     return rounded(Fraction(total_pence * paid, of_all), scheme.rounding.quantum_pence)
 
 
+def paid_by_line(made: Worksheet, month: int, months: int, scheme: Scheme) -> list[tuple[int, int]]:
+    """What of each line is paid in a month of the agreement, and by its end.
+
+    Each line has what the instalments down to it come to, less those down to the line above: the
+    lines add up to the instalment of the whole, to the penny. Month 0 is before the agreement.
+    """
+    found, above = [], (0, 0)
+    for line in made.lines:
+        before, by_end = (
+            paid_to_date(line.running_total_pence, one, months, scheme)
+            for one in (max(month - 1, 0), month)
+        )
+        found.append((by_end - before - (above[1] - above[0]), by_end - above[1]))
+        above = (before, by_end)
+    return found
+
+
 def _instalments(months: int, scheme: Scheme) -> int:
     """How many instalments fall due in some months, each as its part of the year starts."""
     return -(-months * scheme.fixed_element.instalments // MONTHS_IN_YEAR)

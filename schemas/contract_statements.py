@@ -177,6 +177,35 @@ CONTRACT_STATEMENT = (
     Field("paragraph", "text", "Document and paragraphs the section rests on"),
 )
 
+FIXED_ELEMENT = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year that the fixed element is of"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("item_number", "integer", "Place of the item in the worksheet"),
+    Field("item", "text", "Item of the worksheet"),
+    Field("formula", "text", "How the item comes about, with its base"),
+    Field("base_pence", "integer", "What a share is taken of; null where the item is no share"),
+    Field(
+        "rate_ppm", "integer", "That share in millionths; null where there is none that is whole"
+    ),
+    Field("amount_pence", "integer", "What the item adds to the fixed element of the agreement"),
+    Field("running_total_pence", "integer", "Fixed element down to the item"),
+    Field(
+        "payable_pence",
+        "integer",
+        "What of the item is payable in the month; over all items, the month's instalment",
+    ),
+    Field(
+        "payable_to_date_pence",
+        "integer",
+        "What of the item is payable of the scheme year up to the month",
+    ),
+    Field("inputs", "text", "File and section, and what of the lake, the item was made from"),
+    Field("worksheet_sha256", "text", "sha256 of the file"),
+    Field("paragraph", "text", "Document and paragraphs the item rests on"),
+)
+
 FIXED_ELEMENT_REVIEW = (
     Field("activity_month", "text", "Month whose run published it, CCYY-MM"),
     Field("scheme_year", "text", "Scheme year that the contract is reviewed for"),

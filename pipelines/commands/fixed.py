@@ -50,9 +50,9 @@ def build(
     about, starts_from, months, lines, total_pence, activity_levels and notes. Amounts are whole
     pence; a rate is an exact fraction as text.
     """
-    from pipelines.fixed_element.worksheets import read_worksheet
+    from pipelines.fixed_element.statements import built
 
-    found = read_worksheet(Workspace.at(), file)
+    found = built(Workspace.at(), file)
     made = found.worked_out()
     if workbook:
         _write(workbook, found, made)

@@ -39,12 +39,15 @@ _RULES = {
     "beside_lines": "paid beside the lines: by plan, terms, counts or item",
 }
 _NOTHING = "-"
-NOT_IN_IT = (
+_NOT_IN_IT = (
     "The API fixed element and the LVA block are agreed for the year, and are not in these amounts."
 )
+_BLOCK_NOT_IN_IT = "An LVA block is agreed for the year, and is not in these amounts."
+_API = {"api_fixed": "fixed", "variable_element": "variable", "blended": "blended"}
+"""The elements of API, by section."""
 _FIXED_ELEMENT = (
-    "The API fixed element is in neither year's statement. Activity that one year holds in it and "
-    "the other pays for is a difference here, and would come off the fixed element."
+    "The API fixed element is not in the statements of both years. Activity that one year holds in "
+    "it and the other pays for is a difference here, and would come off the fixed element."
 )
 
 
@@ -70,8 +73,8 @@ def statement(
 
     The JSON document has the keys of a statement (activity_month, provider_code, commissioner_code,
     pricing_basis, scheme_year, is_illustrative, is_current, contract_statement, variable_element,
-    blended), outturn, and, with --scheme, compared_with and differences. Amounts are whole pence;
-    null is not known.
+    blended, fixed_element), outturn, and, with --scheme, compared_with and differences. Amounts
+    are whole pence; null is not known.
     """
     valid_month(month)
     other_basis = PricingBasis(valid_scheme_year(scheme)).for_month(month) if scheme else None
@@ -92,12 +95,13 @@ def statement(
         typer.echo(json.dumps(_document(own, estimate, other, differences), indent=2))
         return
     show(own)
-    _show_outturn(estimate)
+    _show_outturn(estimate, not_in_it(own))
     if other is not None and differences is not None:
         show(other)
         _print(_side_by_side(own, other))
         _print(_differences_table(own, other, differences))
-        out.print(_FIXED_ELEMENT + "\n", soft_wrap=True)
+        if not (own.has_fixed_element and other.has_fixed_element):
+            out.print(_FIXED_ELEMENT + "\n", soft_wrap=True)
     if own.is_illustrative or (other and other.is_illustrative):
         out.print("[bold yellow]ILLUSTRATIVE: the prices are made up. Do not pay on them.[/]")
     if workbook:
@@ -107,7 +111,9 @@ def statement(
 def show(of: "ContractStatement") -> None:
     """Prints a statement: sections, contract lines of the month and to date, and why."""
     _print(_sections_table(of))
-    out.print(f"{NOT_IN_IT}\n", soft_wrap=True)
+    out.print(f"{not_in_it(of)}\n", soft_wrap=True)
+    if of.has_fixed_element:
+        _print(_api_table(of))
     for name, title in (("variable_element", "Variable element"), ("blended", "Blended payments")):
         lines = of.tables[name]
         if lines.is_empty():
@@ -123,6 +129,11 @@ def show(of: "ContractStatement") -> None:
             f"[bold yellow]This statement is out of date. Run it again: {command}[/]\n",
             soft_wrap=True,
         )
+
+
+def not_in_it(of: "ContractStatement") -> str:
+    """What is agreed for the year, and is not in the amounts of a statement."""
+    return _BLOCK_NOT_IN_IT if of.has_fixed_element else _NOT_IN_IT
 
 
 def _print(table: Table) -> None:
@@ -141,8 +152,9 @@ def _table(title: str, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Tabl
 
 def _sections_table(of: "ContractStatement") -> Table:
     """Each section: what is known to be payable, and how many parts of it are not known."""
-    from pricing.contract_statement import PAID_BY_YEAR
+    from pricing.contract_statement import API_FIXED, PAID_BY_YEAR
 
+    by_year = {*PAID_BY_YEAR} - ({API_FIXED} if of.has_fixed_element else set())
     title = (
         f"{of.provider_code} and {of.commissioner_code}, {of.activity_month}, "
         f"scheme {of.scheme_year}"
@@ -155,14 +167,41 @@ def _sections_table(of: "ContractStatement") -> Table:
             row["section"],
             _count(row["activity"]),
             _pounds(row["value_pence"]),
-            _NOTHING if row["section"] in PAID_BY_YEAR else _pounds(row["known_payable_pence"]),
+            _NOTHING if row["section"] in by_year else _pounds(row["known_payable_pence"]),
             _count(row["open_lines"]),
             row["paragraph"],
         )
     table.add_section()
     known, open_lines = (int(sections[n].sum()) for n in ("known_payable_pence", "open_lines"))
-    table.add_row("all by activity", "", "", _pounds(known), _count(open_lines), "")
+    title = "all" if of.has_fixed_element else "all by activity"
+    table.add_row(title, "", "", _pounds(known), _count(open_lines), "")
     return table
+
+
+def _api_table(of: "ContractStatement") -> Table:
+    """Fixed, variable and blended payments as one: of the month, to date, and what is not known."""
+    months = months_of_year_to(of.activity_month)
+    title = f"API payments, {of.activity_month} and {months[0]} to {months[-1]}"
+    table = _table(title, ("element",), ("of the month", "not known", "to date", "not known"))
+    names = ("known_payable_pence", "open_lines")
+    sections = {row["section"]: row for row in of.tables["contract_statement"].to_dicts()}
+    sums = [0, 0, 0, 0]
+    for section, element in _API.items():
+        of_month = [sections.get(section, {}).get(name, 0) for name in names]
+        lines = of.tables["fixed_element" if element == "fixed" else section]
+        to_date = lines["payable_to_date_pence"]
+        numbers = [*of_month, int(to_date.sum()), to_date.null_count()]
+        sums = [total + number for total, number in zip(sums, numbers, strict=True)]
+        _add_element(table, element, numbers)
+    table.add_section()
+    _add_element(table, "all", sums)
+    return table
+
+
+def _add_element(table: Table, element: str, numbers: list[int]) -> None:
+    of_month, open_lines, to_date, open_to_date = numbers
+    amounts = (_pounds(of_month), _count(open_lines), _pounds(to_date), _count(open_to_date))
+    table.add_row(element, *amounts)
 
 
 def _lines_table(title: str, lines: "pl.DataFrame", ends: str) -> Table:
@@ -255,7 +294,7 @@ def _sentences(reason: Mapping[str, str]) -> str:
     return f"{reason['sentence']} {reason['what_to_do']}"
 
 
-def _show_outturn(estimate: "Outturn") -> None:
+def _show_outturn(estimate: "Outturn", not_in: str) -> None:
     """What the year may come to by each method, and how each estimates."""
     from pricing.forecast_outturn import METHODS
 
@@ -263,7 +302,7 @@ def _show_outturn(estimate: "Outturn") -> None:
     methods = [method for method in METHODS if method not in estimate.not_estimated]
     if methods:
         _print(_outturn_table(title, estimate, methods))
-        out.print(f"{NOT_IN_IT} Nor are units without a price.", soft_wrap=True)
+        out.print(f"{not_in} Nor are units without a price.", soft_wrap=True)
     else:
         out.print(title)
     for method, how in METHODS.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import xlsxwriter
 
-from pipelines.commands.statement import NOT_IN_IT
+from pipelines.commands.statement import not_in_it
 from pipelines.workspace import replacing
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _write_about(book: Any, of: "ContractStatement", estimate: "Outturn") -> Non
         ("Month", of.activity_month),
         ("Scheme year", of.scheme_year),
         ("Prices", "ILLUSTRATIVE: made up. Do not pay on them." if of.is_illustrative else ""),
-        ("Not in it", NOT_IN_IT),
+        ("Not in it", not_in_it(of)),
         ("Up to date", "yes" if of.is_current else f"no: run {of.activity_month} again"),
         *(
             (f"Estimate by {method}", estimate.not_estimated.get(method, how))

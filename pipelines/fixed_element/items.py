@@ -63,15 +63,15 @@ _CNST_RATES = 4
 class Asked:
     """A part that the lake is to supply: of the year's plans, or of a year's activity.
 
-    `points_of_delivery` are those of the activity, None for what is planned; `activity_year` and
-    `price_year` None where the file leaves them to the worksheet's own years.
+    `points_of_delivery` are those of the activity, None for what is planned; `activity_year` is
+    when it was done, `price_year` whose prices it is worth.
     """
 
     item: str
     part: str
     points_of_delivery: tuple[str, ...] | None = None
-    activity_year: str | None = None
-    price_year: str | None = None
+    activity_year: str = ""
+    price_year: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +307,7 @@ class ItemReader:
         asked.refuse_others()
         if year and year > self.file.scheme_year:
             asked.fault("year", f"is {year}, after {self.file.scheme_year}")
-        if points:
+        if points and year and price_year:
             self.asked.append(Asked(item, name, points, year, price_year))
 
 

@@ -7,13 +7,13 @@ what an item comes to (`pricing.fixed_element`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from pipelines.basis import months_of
+from pipelines.basis import months_of, scheme_year_of
 from pipelines.contracts import (
     contracts_in_force,
     pairs_without_fixed_element,
@@ -49,6 +49,9 @@ _LARGEST_BASELINE_PENCE = 500_000_000_000
 class FixedWorksheet:
     """A worksheet as read: what is given of each item, and what of it the lake is asked for.
 
+    Where the lake has supplied that, nothing is asked any more, and `cited` says of each item what
+    its figures rest on.
+
     `months` are those of the year that the agreement is for; `activity_levels` the units agreed for
     a whole year, by name; `notes` what a reader should know.
     """
@@ -63,6 +66,7 @@ class FixedWorksheet:
     asked: tuple[Asked, ...]
     activity_levels: Mapping[str, int]
     notes: tuple[str, ...]
+    cited: Mapping[str, str] = field(default_factory=dict)
 
     def worked_out(self) -> Worksheet:
         """The worksheet, line by line."""
@@ -70,7 +74,17 @@ class FixedWorksheet:
 
     def inputs_of(self, item: str) -> str:
         """Where the inputs of an item are from."""
-        return f"{self.file.name} {'months' if item == PART_YEAR else f'[{item}]'}"
+        place = f"{self.file.name} {'months' if item == PART_YEAR else f'[{item}]'}"
+        return f"{place}; {self.cited[item]}" if item in self.cited else place
+
+    def month_of_agreement(self, month: str) -> int:
+        """How many months of the agreement there are up to a month, and with it."""
+        return sum(one <= self.of_same_month(month) for one in self.months)
+
+    def of_same_month(self, month: str) -> str:
+        """The month of the worksheet's year that a month of any year is priced as."""
+        place = months_of(scheme_year_of(month)).index(month)
+        return months_of(self.file.scheme_year)[place]
 
     def levels_of_months(self) -> dict[str, int]:
         """The agreed levels of activity, of the months of the agreement, in whole units."""
@@ -80,10 +94,46 @@ class FixedWorksheet:
         }
 
 
+def landed_worksheets(
+    workspace: Workspace, organisations: Organisations, scheme_year: str
+) -> tuple[FixedWorksheet, ...]:
+    """The worksheets of a scheme year in the landing folder, by name of their files.
+
+    A file of another year is left alone, and so is one that has no item: it is of a review. Raises
+    `UserError` with every fault of a file, and where two are of one provider and payer.
+    """
+    found: dict[tuple[str, str], FixedWorksheet] = {}
+    for path in sorted(workspace.landing.glob("[!.]*.toml")):
+        file = read_contract_file(path, organisations)
+        if file.scheme_year not in ("", scheme_year) or not _has_items(file):
+            continue
+        made = _worksheet(workspace, file, organisations)
+        pair = (file.provider_code, file.commissioner_code)
+        if pair in found:
+            raise UserError(
+                f"{found[pair].file.name} and {file.name} are both of {' and '.join(pair)} in "
+                f"{scheme_year}. Keep the one that was agreed."
+            )
+        found[pair] = made
+    return tuple(found.values())
+
+
+def _has_items(file: ContractFile) -> bool:
+    """Whether a file has a section beside its review, or cannot even say whose it is."""
+    return bool(file.faults) or any(
+        file.root.is_table(key) for key in file.root.others() if key != REVIEW
+    )
+
+
 def read_worksheet(workspace: Workspace, path: Path) -> FixedWorksheet:
     """The worksheet of a contract file. Raises `UserError` with every fault of it."""
     organisations = read_organisations(workspace)
-    file = read_contract_file(path, organisations)
+    return _worksheet(workspace, read_contract_file(path, organisations), organisations)
+
+
+def _worksheet(
+    workspace: Workspace, file: ContractFile, organisations: Organisations
+) -> FixedWorksheet:
     found = _read(workspace, file, organisations) if file.scheme_year else None
     file.refuse_faults()
     assert found is not None, "a file without faults has a worksheet"
@@ -95,7 +145,8 @@ def _read(
 ) -> FixedWorksheet | None:
     """The worksheet; None, with faults noted, where its year has none or more than one."""
     root = file.root
-    about, as_of = root.text("about"), root.day("as_of") or workspace.basis.as_of
+    days = [day for day in (root.day("as_of"), workspace.basis.as_of) if day]
+    about, as_of = root.text("about"), min(days, default=None)
     starts_from, months = root.text("starts_from"), _months(file)
     first_day = date.fromisoformat(f"{months_of(file.scheme_year)[0]}-01")
     try:
@@ -112,7 +163,7 @@ def _read(
     rows = tuple(items_of(pack.scheme, chosen))
     reader = ItemReader(file, pack.scheme, organisations)
     given = _given(reader, rows, months)
-    if not file.faults and not reader.asked:
+    if not file.faults and not any(one.item == rows[0].item for one in reader.asked):
         _refuse_implausible(file, rows[0], given[rows[0].item], pack.scheme)
     levels = _activity_levels(file)
     _refuse_other_payers(file, rows, given, pack.scheme, organisations, first_day)

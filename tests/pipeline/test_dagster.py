@@ -37,9 +37,9 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.json"
 JOB = "monthly_pricing"
 MONTH = "2024-07"
 JOBS = (JOB, "taking_in", "repricing")
-ASSETS = 19
+ASSETS = 20
 SCHEDULES = 1
-REPRICED_ASSETS = 13
+REPRICED_ASSETS = 14
 CHECKS = 6
 
 # The preview of partitioned checks is silenced where the assets are made, which pytest undoes.
@@ -205,6 +205,7 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
         "contract_lines": 2,
         "variable_element": 3,
         "blended": 0,
+        "fixed_element": 0,
         "contract_statement": 1,
         "low_volume": 8,
         "ebi_challenges": 0,

@@ -346,6 +346,13 @@ def test_a_part_given_twice_is_no_toml(tmp_path: Path) -> None:
     )
 
 
+def test_the_page_shows_what_a_worksheet_with_faults_is_refused_for() -> None:
+    with pytest.raises(UserError) as raised:
+        read_worksheet(HERE, PROJECT / "data" / "worksheets" / "fixed-with-faults.toml")
+    page = (PROJECT / "docs" / "fixed-element.md").read_text("utf-8")
+    assert f"```text\nRefused: {raised.value}\n```" in page
+
+
 # --- Against the threshold of 2021/22 -------------------------------------------------------
 
 

@@ -18,7 +18,11 @@ from support import ENGINES, case_tables, cases, price_on, records_frame, scheme
 
 from pipelines.accounting import MechanismTotal, totals
 from pricing import contract_lines, contract_statement
-from schemas.contract_statements import CONTRACT_LINES_OF_MONTH, CONTRACT_STATEMENT
+from schemas.contract_statements import (
+    CONTRACT_LINES_OF_MONTH,
+    CONTRACT_STATEMENT,
+    FIXED_ELEMENT,
+)
 from schemas.priced_line import EXCLUDED_DRUGS_BASELINE, EXCLUDED_ITEMS, Field
 
 PLAIN = next(c.record for c in cases() if c.name == "An elective day case in 2021-22")
@@ -124,6 +128,7 @@ def sections(
     priced: pl.DataFrame,
     year: str,
     of_items: Sequence[dict[str, Any]] | None = None,
+    fixed: Sequence[dict[str, Any]] = (),
     **given: Sequence[dict[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """The contract statement of July's priced lines, with no plan or count not given, by section.
@@ -149,7 +154,14 @@ def sections(
             made(of_lines, *lists, [month], [month], rules) for made in STATEMENTS.values()
         )
         made = contract_statement.statement(
-            frame(priced), variable, blended, frame(items), frame(baselines), month, rules
+            frame(priced),
+            frame(pl.DataFrame(list(fixed), _columns(FIXED_ELEMENT), orient="row")),
+            variable,
+            blended,
+            frame(items),
+            frame(baselines),
+            month,
+            rules,
         ).to_native()
         table = made.collect() if engine == "polars" else pl.DataFrame(made.to_arrow_table())
     assert table.columns == [field.name for field in CONTRACT_STATEMENT]
@@ -191,6 +203,22 @@ def test_all_that_a_contract_pays_ties_to_its_lines(engine: str) -> None:
     assert sum(row["value_pence"] for row in of_lines) == priced["value_pence"].sum()
     assert sum(row["known_payable_pence"] for row in of_lines) == priced["payable_pence"].sum()
     assert found["api_fixed"]["paragraph"].startswith("assumed: no document; ")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_worksheet_pays_its_instalment_with_what_it_pays_for(engine: str) -> None:
+    """An emergency of £600.00 x 1.1; of the worksheet £1,000.00 - £250.00 in the month."""
+    items = [{**PAIR, "payable_pence": pence} for pence in (100_000, -25_000)]
+    row = sections(engine, lines("2024-25", EMERGENCY), "2024-25", fixed=items)["api_fixed"]
+    assert (row["activity"], row["value_pence"], row["open_lines"]) == (1, 66_000, 0)
+    assert row["payable_pence"] == row["known_payable_pence"] == 75_000
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_instalment_is_paid_without_any_activity(engine: str) -> None:
+    items = [{**PAIR, "payable_pence": 100_000}]
+    row = sections(engine, lines("2024-25"), "2024-25", fixed=items)["api_fixed"]
+    assert (row["activity"], row["value_pence"], row["payable_pence"]) == (0, None, 100_000)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
