@@ -123,7 +123,8 @@ def _refuse_unlike(before: Account, after: Account) -> None:
 
 def _is_own_list(name: str) -> bool:
     """Whether an input is the user's own, and no publication."""
-    return not name.startswith(("scheme pack", "price book", "organisations"))
+    published = ("scheme pack", "price book", "LVA payments schedule", "organisations")
+    return not name.startswith(published)
 
 
 def _by_contract_line(workspace: Workspace, months: tuple[str, ...]) -> pl.DataFrame:
