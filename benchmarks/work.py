@@ -16,7 +16,6 @@ import polars as pl
 
 from pipelines import (
     accounting,
-    conservation,
     deliveries,
     pricing_run,
     publishing,
@@ -24,6 +23,8 @@ from pipelines import (
     validation,
 )
 from pipelines.basis import OWN_YEAR
+from pipelines.fixed_element.statements import make_fixed_element
+from pipelines.low_volume import conservation
 from pipelines.price_books import shipped_folder
 from pipelines.scheme_packs import scheme_for
 from pipelines.synth import Reference as SyntheticReference
@@ -69,6 +70,7 @@ def month_steps() -> list[Step]:
         ("contract lines", lambda w: pricing_run.make_contract_lines(w, MONTH)),
         ("variable element", lambda w: pricing_run.make_variable_element(w, MONTH)),
         ("blended", lambda w: pricing_run.make_blended(w, MONTH)),
+        ("fixed element", lambda w: make_fixed_element(w, MONTH)),
         ("EBI challenges", lambda w: pricing_run.make_ebi_challenges(w, MONTH)),
         ("excluded items", lambda w: pricing_run.make_excluded_items(w, MONTH)),
         ("low volume", lambda w: pricing_run.make_low_volume(w, MONTH)),

@@ -225,6 +225,7 @@ def test_the_rows_of_each_table_are_told(workspace: Workspace) -> None:
         "priced_lines": 5,
         "variable_element": 3,
         "blended": 0,
+        "fixed_element": 0,
         "contract_statement": 2,
         "low_volume": 8,
         "ebi_challenges": 1,
