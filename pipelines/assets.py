@@ -26,6 +26,10 @@ from pipelines import (
 )
 from pipelines.basis import PricingBasis
 from pipelines.equalities import Equality
+from pipelines.fixed_element.reviews import (
+    FIXED_ELEMENT_REVIEW_STATEMENT,
+    make_fixed_element_review,
+)
 from pipelines.fixed_element.statements import FIXED_ELEMENT_STATEMENT, make_fixed_element
 from pipelines.low_volume import conservation, schedule_files
 from pipelines.low_volume import schedule as schedules
@@ -37,6 +41,7 @@ from schemas.contract_statements import (
     CONTRACT_LINES_OF_MONTH,
     CONTRACT_STATEMENT,
     FIXED_ELEMENT,
+    FIXED_ELEMENT_REVIEW,
     VARIABLE_ELEMENT,
 )
 from schemas.contracts import valid_schema
@@ -277,6 +282,13 @@ STATEMENTS = (
         make_fixed_element,
         (),
         (pricing_run.CONTRACT_LINES,),
+    ),
+    Statement(
+        FIXED_ELEMENT_REVIEW_STATEMENT,
+        "Yearly review of each contract that has one: services, rules step by step, and the plan.",
+        FIXED_ELEMENT_REVIEW,
+        make_fixed_element_review,
+        EXTRACTS,
     ),
     Statement(
         "ebi_challenges",

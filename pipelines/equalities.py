@@ -16,6 +16,10 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import months_of_year_to
+from pipelines.fixed_element.reviews import (
+    FIXED_ELEMENT_REVIEW_STATEMENT,
+    landed_reviews,
+)
 from pipelines.fixed_element.statements import FIXED_ELEMENT_STATEMENT, supplied
 from pipelines.fixed_element.worksheets import FixedWorksheet
 from pipelines.pricing_run import CONTRACT_LINES, Rulebook, by_pair_of
@@ -104,6 +108,7 @@ def contract_equalities(
     return [
         *_of_contract_lines(workspace, month, rulebook, priced, paid),
         *_of_fixed_element(workspace, month, rulebook),
+        *_of_reviews(workspace, month, rulebook),
         *_of_sections(workspace, month, priced, paid),
     ]
 
@@ -302,6 +307,40 @@ def _of_fixed_element(workspace: Workspace, month: str, rulebook: Rulebook) -> l
         for amount, of in _OF_WORKSHEETS.items()
     ]
     return _equalities("fixed element", ties)
+
+
+def _of_reviews(workspace: Workspace, month: str, rulebook: Rulebook) -> list[Equality]:
+    """The rows of reviews, against what each file says of its contract as a whole."""
+    found = landed_reviews(workspace, rulebook.pack.scheme.scheme_year)
+    stated = pl.read_parquet(workspace.statement(FIXED_ELEMENT_REVIEW_STATEMENT, month))
+    said = [
+        {
+            "provider_code": one.provider_code,
+            "commissioner_code": one.commissioner_code,
+            "funding_pence": one.contract_value_pence,
+            "amount_pence": one.agreed_difference_pence,
+        }
+        for one in (review.review.contract for review in found)
+    ]
+    types = {"funding_pence": pl.Int64, "amount_pence": pl.Int64}
+    contracts = pl.DataFrame(said, schema={**dict.fromkeys(PAIR, pl.String), **types})
+    ties = [
+        _tied(
+            "funding_pence of services = contract value",
+            "funding_pence",
+            PAIR,
+            stated.filter(part="service"),
+            contracts,
+        ),
+        _tied(
+            "amount_pence of the years of the plan = agreed difference",
+            "amount_pence",
+            PAIR,
+            stated.filter(part="year"),
+            contracts,
+        ),
+    ]
+    return _equalities("fixed element review", ties)
 
 
 def _due(sheet: FixedWorksheet, month: str) -> dict[str, str | int]:

@@ -7,7 +7,7 @@ what comes out. Does not belong here: any rule.
 
 import json
 from calendar import monthrange
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -48,6 +48,7 @@ from pipelines.excluded_items import (
     published_above_baselines,
     read_excluded_items,
 )
+from pipelines.fixed_element.contract_files import REVIEW, landed_contract_files
 from pipelines.fixed_element.worksheets import FixedWorksheet, landed_worksheets
 from pipelines.local_prices import (
     local_attendance_price_days,
@@ -162,6 +163,7 @@ class Rulebook:
     bridge: UserList
     schedules: tuple[StoredBook, ...]
     worksheets: tuple[FixedWorksheet, ...]
+    reviews: Mapping[str, str]
     basis: PricingBasis
     payers_on: date | None = None
     """The day whose payers the records come down to, where it is not that of the rules."""
@@ -195,6 +197,7 @@ class Rulebook:
                 for name, sha256 in one.files.items()
             },
             **{f"contract file {one.file.name}": one.file.sha256 for one in self.worksheets},
+            **{f"contract file {name}": sha256 for name, sha256 in self.reviews.items()},
         }
 
     def is_own_year(self, month: str) -> bool:
@@ -433,6 +436,11 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         bridge=no_hrg_bridge(),
         schedules=tuple(schedules_of(workspace, pack.scheme.scheme_year, workspace.basis.as_of)),
         worksheets=landed_worksheets(workspace, organisations, pack.scheme.scheme_year),
+        reviews={
+            file.name: file.sha256
+            for file in landed_contract_files(workspace, organisations, pack.scheme.scheme_year)
+            if file.root.is_table(REVIEW)
+        },
         basis=workspace.basis,
     )
     parties = rulebook.parties(month)

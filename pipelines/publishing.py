@@ -39,6 +39,7 @@ from schemas.contract_statements import (
     BLENDED,
     CONTRACT_STATEMENT,
     FIXED_ELEMENT,
+    FIXED_ELEMENT_REVIEW,
     VARIABLE_ELEMENT,
 )
 from schemas.extracts import EXTRACTS, SUPPLEMENT
@@ -149,6 +150,11 @@ _MONTHLY = (
         FIXED_ELEMENT,
     ),
     Table(
+        "fixed_element_review",
+        "Yearly review of contracts: each service, each rule in turn, and each year of the plan",
+        FIXED_ELEMENT_REVIEW,
+    ),
+    Table(
         "contract_statement",
         "All that each contract pays in the month, by section; of the fixed element its instalment "
         "where there is a worksheet",
@@ -203,6 +209,7 @@ _FROM_PARQUET = (
     "variable_element",
     "blended",
     "fixed_element",
+    "fixed_element_review",
     "contract_statement",
     "low_volume",
     "ebi_challenges",

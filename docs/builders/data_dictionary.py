@@ -29,6 +29,7 @@ _USED = {
     "variable_element": "What each contract pays of the variable element, against its plan.",
     "blended": "What each contract pays of the blended payments, fixed and variable.",
     "fixed_element": "What each item of a contract's fixed element adds, and what of it is paid.",
+    "fixed_element_review": "A contract against price × activity, and what may be adjusted when.",
     "contract_statement": "All that a contract pays in the month, and what of it is open.",
     "low_volume": "Statement of each LVA block, and of what was paid outside it.",
     "ebi_challenges": "List for commissioners to raise with providers.",

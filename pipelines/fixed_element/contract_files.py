@@ -11,7 +11,7 @@ leaves an amount out; and faults are collected, so that all of them are told at 
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -21,11 +21,13 @@ from typing import Any, TypeVar
 from pipelines.basis import checked_scheme_year, first_month_of
 from pipelines.lists import listed, ppm
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations
-from pipelines.workspace import UserError
+from pipelines.workspace import UserError, Workspace
 from pricing.money import LARGEST_PENCE, PPM
 
 HEADER = ("provider_code", "commissioner_code", "scheme_year")
 FROM_ACTIVITY = "from_activity"
+REVIEW = "review"
+"""The section of a contract file that is no item: see `pipelines.fixed_element.reviews`."""
 """What a value says that the lake is to supply."""
 _Read = TypeVar("_Read")
 _POUNDS = re.compile(r"-?£?(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d{1,2}))?")
@@ -171,6 +173,32 @@ class ContractFile:
         if self.faults:
             faults = [f"{self.name}: {fault}" for fault in self.faults]
             raise UserError(f"{self.name} cannot be used:\n{listed(faults)}")
+
+
+def landed_contract_files(
+    workspace: Workspace, organisations: Organisations, scheme_year: str
+) -> Iterator[ContractFile]:
+    """The contract files of a scheme year in the landing folder, by name.
+
+    One whose year cannot be read is of every year, so that no run passes it over.
+    """
+    for path in sorted(workspace.landing.glob("[!.]*.toml")):
+        file = read_contract_file(path, organisations)
+        if file.scheme_year in ("", scheme_year):
+            yield file
+
+
+def refuse_two_of_a_contract(files: Sequence[ContractFile]) -> None:
+    """Raises `UserError` where two of a year's files are of one provider and payer."""
+    found: dict[tuple[str, str], str] = {}
+    for file in files:
+        pair = (file.provider_code, file.commissioner_code)
+        if pair in found:
+            raise UserError(
+                f"{found[pair]} and {file.name} are both of {' and '.join(pair)} in "
+                f"{file.scheme_year}. Keep the one that was agreed."
+            )
+        found[pair] = file.name
 
 
 def read_contract_file(path: Path, organisations: Organisations) -> ContractFile:

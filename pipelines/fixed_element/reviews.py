@@ -12,18 +12,23 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import polars as pl
 
 from pipelines.basis import first_month_of, months_of
 from pipelines.fixed_element.contract_activity import ActivityOfYear, activity_of_year
 from pipelines.fixed_element.contract_files import (
     FROM_ACTIVITY,
+    REVIEW,
     ContractFile,
     Section,
+    landed_contract_files,
     read_contract_file,
+    refuse_two_of_a_contract,
 )
 from pipelines.fixed_element.worksheets import ContractPair
 from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
+from pipelines.pricing_run import rulebook_for, write_statement
 from pipelines.reasons import reasons
 from pipelines.scheme_packs import scheme_for
 from pipelines.workspace import UserError, Workspace
@@ -44,6 +49,7 @@ from pricing.fixed_element_review import (
 from pricing.scheme import Scheme
 from schemas.contract_statements import FIXED_ELEMENT_REVIEW
 
+FIXED_ELEMENT_REVIEW_STATEMENT = "fixed_element_review"
 _COVERS = "covers"
 _TYPES = {"text": pl.String, "integer": pl.Int64, "flag": pl.Boolean}
 
@@ -81,10 +87,41 @@ def review_of(workspace: Workspace, path: Path) -> FixedReview:
     and where the months that a service is valued from are not priced.
     """
     organisations = read_organisations(workspace)
-    file = read_contract_file(path, organisations)
-    section = file.root.section("review")
+    return _review(workspace, read_contract_file(path, organisations), organisations)
+
+
+def landed_reviews(workspace: Workspace, scheme_year: str) -> list[FixedReview]:
+    """The reviews of a scheme year in the landing folder, by name of their files.
+
+    Raises `UserError` as `review_of` does, and where two are of one provider and payer.
+    """
+    organisations = read_organisations(workspace)
+    files = [
+        file
+        for file in landed_contract_files(workspace, organisations, scheme_year)
+        if file.root.is_table(REVIEW)
+    ]
+    refuse_two_of_a_contract(files)
+    return [_review(workspace, file, organisations) for file in files]
+
+
+def make_fixed_element_review(workspace: Workspace, month: str) -> pl.DataFrame:
+    """Writes and gives the review of each contract that has one for the scheme year of a month."""
+    year = rulebook_for(workspace, month).pack.scheme.scheme_year
+    rows = review_rows(landed_reviews(workspace, year), month)
+    return write_statement(
+        workspace,
+        FIXED_ELEMENT_REVIEW_STATEMENT,
+        month,
+        nw.from_native(rows.lazy()),
+        FIXED_ELEMENT_REVIEW,
+    )
+
+
+def _review(workspace: Workspace, file: ContractFile, organisations: Organisations) -> FixedReview:
+    section = file.root.section(REVIEW)
     if section is None:
-        file.root.need("review")
+        file.root.need(REVIEW)
         file.refuse_faults()
     assert section is not None, "refused above"
     services = [_service(one) for one in section.sections("service")]

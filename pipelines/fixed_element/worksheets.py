@@ -20,7 +20,13 @@ from pipelines.contracts import (
     read_contracts,
     whole_contracts,
 )
-from pipelines.fixed_element.contract_files import ContractFile, read_contract_file
+from pipelines.fixed_element.contract_files import (
+    REVIEW,
+    ContractFile,
+    landed_contract_files,
+    read_contract_file,
+    refuse_two_of_a_contract,
+)
 from pipelines.fixed_element.items import Asked, ItemReader, how_to_give, needs_nothing
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
 from pipelines.price_books import published_table
@@ -36,8 +42,6 @@ from pricing.scheme import Scheme
 from pricing.scheme_tables import PART_YEAR, SchemePackError, WorksheetItem
 from pricing.worksheet_items import MONTHS_IN_YEAR, Given, NetUplift, Parts, PartYear, Place
 
-REVIEW = "review"
-"""The section of a contract file that is no item: see `pipelines.fixed_element.reviews`."""
 ACTIVITY_LEVELS = "activity_levels"
 _THRESHOLD = "api_scope.minimum_contract_pence"
 _SMALLEST_BASELINE_PENCE = 1_000_000
@@ -102,20 +106,14 @@ def landed_worksheets(
     A file of another year is left alone, and so is one that has no item: it is of a review. Raises
     `UserError` with every fault of a file, and where two are of one provider and payer.
     """
-    found: dict[tuple[str, str], FixedWorksheet] = {}
-    for path in sorted(workspace.landing.glob("[!.]*.toml")):
-        file = read_contract_file(path, organisations)
-        if file.scheme_year not in ("", scheme_year) or not _has_items(file):
-            continue
-        made = _worksheet(workspace, file, organisations)
-        pair = (file.provider_code, file.commissioner_code)
-        if pair in found:
-            raise UserError(
-                f"{found[pair].file.name} and {file.name} are both of {' and '.join(pair)} in "
-                f"{scheme_year}. Keep the one that was agreed."
-            )
-        found[pair] = made
-    return tuple(found.values())
+    files = [
+        file
+        for file in landed_contract_files(workspace, organisations, scheme_year)
+        if _has_items(file)
+    ]
+    made = tuple(_worksheet(workspace, file, organisations) for file in files)
+    refuse_two_of_a_contract(files)
+    return made
 
 
 def _has_items(file: ContractFile) -> bool:

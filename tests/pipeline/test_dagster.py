@@ -206,6 +206,7 @@ def test_a_run_makes_every_asset_and_says_how_many_rows(workspace: Workspace) ->
         "variable_element": 3,
         "blended": 0,
         "fixed_element": 0,
+        "fixed_element_review": 0,
         "contract_statement": 1,
         "low_volume": 8,
         "ebi_challenges": 0,

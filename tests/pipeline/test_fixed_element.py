@@ -27,7 +27,7 @@ from pipelines.fixed_element.statements import built, rows_of
 from pipelines.fixed_element.worksheets import landed_worksheets
 from pipelines.organisations import read_organisations
 from pipelines.pricing_run import rulebook_for
-from pipelines.workspace import UserError, Workspace
+from pipelines.workspace import PROJECT, UserError, Workspace
 
 APRIL, MAY, JUNE = "2024-04", "2024-05", "2024-06"
 OTHER = PricingBasis("2026-27")
@@ -63,6 +63,16 @@ def of_2026_27(**changes: Any) -> str:
     return as_toml({**plain, **items})
 
 
+def review(**changes: str) -> str:
+    """The made-up review that ships, as RGT and QMJ's; `changes` are texts of it by key."""
+    text = (PROJECT / "data" / "worksheets" / "review-2026-27.toml").read_text("utf-8")
+    text = text.replace('"RRK"', '"RGT"').replace('"QHL"', '"QMJ"')
+    for key, (before, after) in {k: v.split(" -> ") for k, v in changes.items()}.items():
+        assert f'{key} = "{before}"' in text
+        text = text.replace(f'{key} = "{before}"', f'{key} = "{after}"')
+    return text
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """April and May 2024 of RGT and QMJ, and May under 2026/27; RRV's agreement begins in May."""
@@ -71,6 +81,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     land(workspace, "rgt.toml", of_2024_25())
     land(workspace, "rrv.toml", of_2024_25(provider_code="RRV", first_month=MAY))
     land(workspace, "rgt-2026.toml", of_2026_27())
+    land(workspace, "rgt-review.toml", review())
     for month in (APRIL, MAY):
         land_good_month(workspace, month)
         making.publish(workspace, month)
@@ -284,6 +295,78 @@ def test_a_contract_s_instalment_is_not_another_s(workspace: Workspace) -> None:
         + pl.when(first).then(pl.col("provider_code").replace_strict(one_more)).otherwise(0)
     ).write_parquet(path)
     assert "fixed element: amounts that differ in any contract = none" in tampered(workspace)
+
+
+# --- Reviews -------------------------------------------------------------------------------
+
+
+def test_a_review_is_published_under_the_year_that_it_is_of(made: Workspace) -> None:
+    """By hand: the services of the file add up to £210.1m, the plan to -£6m."""
+    assert queried(made, "SELECT count(*) FROM fixed_element_review") == [(0,)]
+    assert queried(
+        made,
+        "SELECT provider_code, commissioner_code, scheme_year, part, count(*), "
+        "sum(funding_pence)::BIGINT, min(pricing_basis) FROM repriced.fixed_element_review "
+        "WHERE part <> 'step' GROUP BY ALL ORDER BY ALL",
+    ) == [
+        ("RGT", "QMJ", "2026-27", "service", 5, 21_010_000_000, "2026-27"),
+        ("RGT", "QMJ", "2026-27", "year", 3, None, "2026-27"),
+    ]
+    assert queried(
+        made,
+        "SELECT item, amount_pence, left_pence FROM repriced.fixed_element_review "
+        "WHERE part = 'year' ORDER BY place",
+    ) == [
+        ("2026-27", -250_000_000, -350_000_000),
+        ("2027-28", -200_000_000, -150_000_000),
+        ("2028-29", -150_000_000, 0),
+    ]
+
+
+def test_a_month_knows_the_reviews_that_it_has(made: Workspace) -> None:
+    named = "contract file rgt-review.toml"
+    assert named in rulebook_for(made.on(OTHER), APRIL).inputs()
+    assert named not in rulebook_for(made, APRIL).inputs()
+
+
+@pytest.mark.parametrize(
+    ("part", "column", "fault"),
+    [
+        ("service", "funding_pence", "funding_pence of services = contract value"),
+        ("year", "amount_pence", "amount_pence of the years of the plan = agreed difference"),
+    ],
+)
+def test_a_tampered_review_is_found(
+    part: str, column: str, fault: str, workspace: Workspace
+) -> None:
+    on_other = workspace.on(OTHER)
+    assert not accounting.account(on_other, APRIL).faults
+    path = on_other.statement("fixed_element_review", APRIL)
+    is_one = (pl.col("part") == part) & (pl.col("place") == 1)
+    more = pl.when(is_one).then(pl.col(column) + 1).otherwise(pl.col(column)).alias(column)
+    pl.read_parquet(path).with_columns(more).write_parquet(path)
+    faults = [one.says for one in accounting.account(on_other, APRIL).faults]
+    assert f"fixed element review: {fault}" in faults
+
+
+def test_a_faulty_review_refuses_the_run(workspace: Workspace) -> None:
+    before = workspace.mart.read_bytes()
+    faulty = review(contract_value="210,100,000 -> 210,100,001")
+    land(workspace, "rgt-review.toml", faulty)
+    with pytest.raises(UserError) as raised:
+        making.publish(workspace.on(OTHER), APRIL)
+    assert "rgt-review.toml: [review]" in str(raised.value)
+    assert workspace.mart.read_bytes() == before
+
+
+def test_two_reviews_of_one_contract_refuse_the_run(workspace: Workspace) -> None:
+    land(workspace, "rgt-review-again.toml", review())
+    with pytest.raises(UserError) as raised:
+        making.publish(workspace.on(OTHER), APRIL)
+    assert str(raised.value) == (
+        "rgt-review-again.toml and rgt-review.toml are both of RGT and QMJ in 2026-27. Keep the "
+        "one that was agreed."
+    )
 
 
 # --- Files that are refused, and that change -----------------------------------------------

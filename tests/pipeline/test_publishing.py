@@ -226,6 +226,7 @@ def test_the_rows_of_each_table_are_told(workspace: Workspace) -> None:
         "variable_element": 3,
         "blended": 0,
         "fixed_element": 0,
+        "fixed_element_review": 0,
         "contract_statement": 2,
         "low_volume": 8,
         "ebi_challenges": 1,
