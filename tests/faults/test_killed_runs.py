@@ -42,6 +42,8 @@ POINTS = [
     ("contract_lines", "lake/statements/contract_lines/", "before"),
     ("variable_element", "lake/statements/variable_element/", "after"),
     ("blended", "lake/statements/blended/", "before"),
+    ("fixed_element", "lake/statements/fixed_element/", "after"),
+    ("fixed_element_review", "lake/statements/fixed_element_review/", "before"),
     ("contract_statement", "lake/statements/contract_statement/", "after"),
     ("low_volume", "lake/statements/low_volume/", "before"),
     ("low_volume", "pipelines.low_volume.conservation:conservation", "called"),

@@ -450,3 +450,26 @@ def test_nothing_is_written_of_a_file_that_is_refused(tmp_path: Path) -> None:
     done = run(str(path), "--workbook", str(book))
     assert isinstance(done.exception, UserError)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["contract.toml"]
+
+
+# --- Worksheets that ship ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("year", "total_pence"),
+    [
+        # £98m, 1.4% and 2% on it, 1% of £101,359,440.00, -£1m, £4m, 1.25% of £105,373,034.40
+        ("2021-22", 10_669_019_733),
+        # £100m, 3% of it, (1,000 - 40% of it - 1% of 11,000) x £2,000
+        ("2022-23", 10_398_000_000),
+        # As the guidance prints them: £187.2m and £101.6m
+        ("2024-25", 18_719_982_840),
+        ("2026-27", 10_156_532_121),
+    ],
+)
+def test_each_worksheet_that_ships_comes_to_its_sum(
+    year: str, total_pence: int, tmp_path: Path
+) -> None:
+    path = PROJECT / "data" / "worksheets" / f"fixed-{year}.toml"
+    made = read_worksheet(Workspace.at(tmp_path), path).worked_out()
+    assert made.total_pence == total_pence
