@@ -23,6 +23,7 @@ from pipelines import (
     validation,
 )
 from pipelines.basis import OWN_YEAR
+from pipelines.fixed_element.reviews import make_fixed_element_review
 from pipelines.fixed_element.statements import make_fixed_element
 from pipelines.low_volume import conservation
 from pipelines.price_books import shipped_folder
@@ -71,6 +72,7 @@ def month_steps() -> list[Step]:
         ("variable element", lambda w: pricing_run.make_variable_element(w, MONTH)),
         ("blended", lambda w: pricing_run.make_blended(w, MONTH)),
         ("fixed element", lambda w: make_fixed_element(w, MONTH)),
+        ("fixed element review", lambda w: make_fixed_element_review(w, MONTH)),
         ("EBI challenges", lambda w: pricing_run.make_ebi_challenges(w, MONTH)),
         ("excluded items", lambda w: pricing_run.make_excluded_items(w, MONTH)),
         ("low volume", lambda w: pricing_run.make_low_volume(w, MONTH)),

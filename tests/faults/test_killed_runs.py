@@ -168,7 +168,10 @@ def test_the_next_run_does_not_wait_for_a_killed_one(
 
 
 def test_a_run_is_killed_at_every_asset_of_one_dataset_or_the_other() -> None:
-    """Those that price on another basis are made by the same functions."""
+    """Those that price on another basis are made by the same functions.
+
+    The LVA payments schedule is of no month: it is made apart, and keeps nothing in the lake.
+    """
 
     def either(assets: set[str]) -> set[str]:
         names = (asset.removeprefix("repriced/") for asset in assets)
@@ -177,7 +180,7 @@ def test_a_run_is_killed_at_every_asset_of_one_dataset_or_the_other() -> None:
     assets = {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
     killed_at = {asset for asset, _, _ in POINTS}
     assert killed_at <= assets
-    assert either(killed_at) == either(assets)
+    assert either(killed_at) == either(assets) - {"low_volume_schedule"}
 
 
 def test_two_first_runs_at_once_both_publish(tmp_path: Path) -> None:

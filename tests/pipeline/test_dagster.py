@@ -37,9 +37,9 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.json"
 JOB = "monthly_pricing"
 MONTH = "2024-07"
 JOBS = (JOB, "taking_in", "repricing")
-ASSETS = 20
+ASSETS = 21
 SCHEDULES = 1
-REPRICED_ASSETS = 14
+REPRICED_ASSETS = 15
 CHECKS = 6
 
 # The preview of partitioned checks is silenced where the assets are made, which pytest undoes.
