@@ -111,7 +111,8 @@ class WorksheetItem:
     `starts_from` is the approach to the baseline that the item is of; `of` what a share is taken
     of; `rates` are paths of the pack; `year` is that of the figures of an opening baseline, None
     where no document says; where `unless` holds nothing is added; `payers` is the path of the
-    kinds of payer that the item is of, None where it is of all.
+    kinds of payer that the item is of, None where it is of all; `is_reviewed` says that a yearly
+    review's adjustment is entered in it.
     """
 
     starts_from: str
@@ -125,6 +126,7 @@ class WorksheetItem:
     unless: str | None
     payers: str | None
     is_optional: bool
+    is_reviewed: bool
     citation: str
 
 
@@ -382,6 +384,7 @@ def _worksheet(
                 unless=row.get("unless"),
                 payers=row.get("payers"),
                 is_optional=row.get("optional", False),
+                is_reviewed=row.get("reviewed", False),
                 citation=citation,
             )
         )
@@ -449,9 +452,12 @@ def _faults_of_years(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _faults_of_worksheet_item(row: Mapping[str, Any]) -> Iterator[str]:
-    known = ("from", "item", "is", "sign", "of", "parts", "rates", "year", "unless", "payers")
+    known = (
+        *("from", "item", "is", "sign", "of", "parts", "rates", "year", "unless", "payers"),
+        *("optional", "reviewed", "paragraph", "document", "basis", "reported_in"),
+    )
     for key in row:
-        if key not in (*known, "optional", "paragraph", "document", "basis", "reported_in"):
+        if key not in known:
             yield f"has a '{key}', which no row has"
     if row["is"] not in WORKSHEET_SHAPES:
         yield f"is '{row['is']}', not one of {', '.join(WORKSHEET_SHAPES)}"

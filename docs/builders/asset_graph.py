@@ -3,8 +3,9 @@
 Belongs here: laying out and drawing the graph that the Dagster definitions hold. Does not
 belong here: the graph (`pipelines.assets`).
 
-Assets stand in columns by their longest way from a source, in panels by group. An arrow
-that passes a column takes a lane of its own through it, so that it crosses no asset.
+Assets stand in columns by their longest way from a source, in panels by group; groups
+that share a column share a panel. An arrow that passes a column takes a lane of its own through
+it, so that it crosses no asset.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-BOX_WIDTH, BOX_HEIGHT = 168, 50
+BOX_WIDTH, BOX_HEIGHT = 188, 50
 COLUMN_GAP, ROW_GAP, LANE_GAP = 58, 34, 16
 PANEL_PAD, PANEL_HEAD, MARGIN = 18, 34, 20
 PILL_DROP = 14
@@ -96,7 +97,7 @@ def draw(assets: Mapping[str, Node], arrows: Sequence[tuple[str, str]]) -> str:
         f'markerHeight="7" orient="auto"><path d="M0 1 L10 5 L0 9 z" fill="{LINE}"/>'
         "</marker></defs>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        *(_panel(g, nodes.values(), colours[g], panel_top, panel_bottom) for g in groups),
+        *(_panel(side, colours, panel_top, panel_bottom) for side in _panels(assets.values())),
         *(_arrow([nodes[name] for name in way]) for way in ways),
         *(_box(node, colours[node.group]) for node in assets.values()),
         _legend(height),
@@ -270,17 +271,34 @@ def _x(column: int) -> float:
     return MARGIN + PANEL_PAD + column * (BOX_WIDTH + COLUMN_GAP)
 
 
+def _panels(nodes: Iterable[Node]) -> list[dict[str, set[int]]]:
+    """The columns of each group, those groups together that share a column."""
+    panels: list[dict[str, set[int]]] = []
+    for node in sorted(nodes, key=lambda node: node.column):
+        own = [panel for panel in panels if node.group in panel]
+        meeting = [panel for panel in panels if node.column in set().union(*panel.values())]
+        panel = (own or meeting or [{}])[0]
+        if panel not in panels:
+            panels.append(panel)
+        panel.setdefault(node.group, set()).add(node.column)
+    return panels
+
+
 def _panel(
-    group: str, nodes: Iterable[Node], colours: tuple[str, str], top: float, bottom: float
+    panel: Mapping[str, set[int]], colours: Mapping[str, tuple[str, str]], top: float, bottom: float
 ) -> str:
-    mine = [node.column for node in nodes if node.group == group]
-    left, right = _x(min(mine)) - PANEL_PAD, _x(max(mine)) + BOX_WIDTH + PANEL_PAD
-    fill, edge = colours
+    columns = set().union(*panel.values())
+    left, right = _x(min(columns)) - PANEL_PAD, _x(max(columns)) + BOX_WIDTH + PANEL_PAD
+    fill, _ = colours[next(iter(panel))]
+    heads = [
+        f'<tspan x="{left + PANEL_PAD:.0f}" dy="{16 if place else 0}" '
+        f'fill="{colours[group][1]}">{escape(group)}</tspan>'
+        for place, group in enumerate(panel)
+    ]
     return (
         f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" '
         f'height="{bottom - top:.0f}" rx="10" fill="{fill}"/>\n'
-        f'<text x="{left + PANEL_PAD:.0f}" y="{top + 24:.0f}" font-size="13" font-weight="600" '
-        f'fill="{edge}">{escape(group)}</text>'
+        f'<text y="{top + 24:.0f}" font-size="13" font-weight="600">{"".join(heads)}</text>'
     )
 
 
@@ -335,7 +353,7 @@ def _legend(height: float) -> str:
     return (
         _pill(x + 40, y - 4, "check")
         + f'\n<text x="{x + 92}" y="{y + 4:.1f}" font-size="12" fill="{QUIET}">blocking: what '
-        "follows does not run unless it passes. Every asset is partitioned by activity month. "
-        "What follows validation is there again as <tspan font-style='italic'>repriced</tspan>, "
-        "by month and pricing basis.</text>"
+        "follows does not run unless it passes. Assets are partitioned by activity month, "
+        "low_volume_schedule by scheme year. What follows validation is there again as "
+        "<tspan font-style='italic'>repriced</tspan>, by month and pricing basis.</text>"
     )

@@ -144,6 +144,8 @@ def _of_item(row: WorksheetItem) -> Iterator[str]:
         yield f"unless {code(row.unless)}"
     if row.payers:
         yield f"for {code(row.payers)}"
+    if row.is_reviewed:
+        yield "what a review adjusts"
     if row.year:
         yield f"figures of {row.year}"
 

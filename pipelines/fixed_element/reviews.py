@@ -6,7 +6,7 @@ lake, and the rows of the review for the mart. Does not belong here: reading fil
 (`pipelines.fixed_element.contract_activity`), or any rule (`pricing.fixed_element_review`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -26,7 +26,9 @@ from pipelines.fixed_element.contract_files import (
     read_contract_file,
     refuse_two_of_a_contract,
 )
-from pipelines.fixed_element.worksheets import ContractPair
+from pipelines.fixed_element.statements import supplied
+from pipelines.fixed_element.worksheets import ContractPair, FixedWorksheet
+from pipelines.lists import listed
 from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
 from pipelines.pricing_run import rulebook_for, write_statement
 from pipelines.reasons import reasons
@@ -106,9 +108,16 @@ def landed_reviews(workspace: Workspace, scheme_year: str) -> list[FixedReview]:
 
 
 def make_fixed_element_review(workspace: Workspace, month: str) -> pl.DataFrame:
-    """Writes and gives the review of each contract that has one for the scheme year of a month."""
-    year = rulebook_for(workspace, month).pack.scheme.scheme_year
-    rows = review_rows(landed_reviews(workspace, year), month)
+    """Writes and gives the review of each contract that has one for the scheme year of a month.
+
+    Raises `UserError` where a contract's worksheet has another adjustment than its review.
+    """
+    rulebook = rulebook_for(workspace, month)
+    reviews = landed_reviews(workspace, rulebook.pack.scheme.scheme_year)
+    _refuse_other_adjustments(
+        reviews, [supplied(workspace, sheet) for sheet in rulebook.worksheets]
+    )
+    rows = review_rows(reviews, month)
     return write_statement(
         workspace,
         FIXED_ELEMENT_REVIEW_STATEMENT,
@@ -116,6 +125,36 @@ def make_fixed_element_review(workspace: Workspace, month: str) -> pl.DataFrame:
         nw.from_native(rows.lazy()),
         FIXED_ELEMENT_REVIEW,
     )
+
+
+def _refuse_other_adjustments(
+    reviews: Sequence[FixedReview], sheets: Sequence[FixedWorksheet]
+) -> None:
+    """Raises `UserError` for each review whose adjustment is not that of the contract's worksheet.
+
+    An adjustment includes updated market forces factors (2026/27 ¶61), which are an item apart.
+    """
+    by_pair = {(one.file.provider_code, one.file.commissioner_code): one for one in sheets}
+    faults = []
+    for one in reviews:
+        contract = one.review.contract
+        sheet = by_pair.get((contract.provider_code, contract.commissioner_code))
+        if sheet is None:
+            continue
+        items = {row.item for row in sheet.rows if row.is_reviewed}
+        lines = [line for line in sheet.worked_out().lines if line.item in items]
+        entered = sum(line.amount_pence for line in lines)
+        if entered != contract.adjustment_pence:
+            faults.append(
+                f"{one.file} adjusts {pounds(contract.adjustment_pence)} in "
+                f"{contract.scheme_year}, and {' and '.join(f'[{line.item}]' for line in lines)} "
+                f"of {sheet.file.name} comes to {pounds(entered)}"
+            )
+    if faults:
+        raise UserError(
+            f"A review's adjustment is what the worksheet has of it:\n{listed(faults)}\n"
+            "Enter what was agreed in both."
+        )
 
 
 def _review(workspace: Workspace, file: ContractFile, organisations: Organisations) -> FixedReview:

@@ -52,12 +52,13 @@ def of_2024_25(**changes: Any) -> str:
 
 
 def of_2026_27(**changes: Any) -> str:
-    """Theirs of 2026/27, of £120.00 a month and a pound of baseline beside."""
+    """Theirs of 2026/27, of £4.5m less the £2.5m that the review adjusts: £2,000,000.00."""
     plain = document_of("items_2026_27", {"items": {}})
     items = {
         "provider_code": "RGT",
         "commissioner_code": "QMJ",
-        "opening_baseline": {**plain["opening_baseline"], "fixed_payment": "2,000,000.00"},
+        "opening_baseline": {**plain["opening_baseline"], "fixed_payment": "4,500,000.00"},
+        "identified_differences": {"amount": "-2,500,000"},
         **changes,
     }
     return as_toml({**plain, **items})
@@ -356,6 +357,43 @@ def test_a_faulty_review_refuses_the_run(workspace: Workspace) -> None:
     with pytest.raises(UserError) as raised:
         making.publish(workspace.on(OTHER), APRIL)
     assert "rgt-review.toml: [review]" in str(raised.value)
+    assert workspace.mart.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "items", "comes_to"),
+    [
+        (
+            {"identified_differences": {"amount": "-2,500,000.01"}},
+            "[identified_differences]",
+            "-£2,500,000.01",
+        ),
+        (
+            # 0.1% of £300m is £300,000: the updated factor is within the adjustment.
+            {
+                "market_forces_factor": {
+                    "previous_factor": "1.000000",
+                    "factor": "1.001000",
+                    "base": "300,000,000",
+                },
+            },
+            "[market_forces_factor] and [identified_differences]",
+            "-£2,200,000.00",
+        ),
+    ],
+)
+def test_a_worksheet_with_another_adjustment_than_its_review_refuses_the_run(
+    changes: dict[str, Any], items: str, comes_to: str, workspace: Workspace
+) -> None:
+    before = workspace.mart.read_bytes()
+    land(workspace, "rgt-2026.toml", of_2026_27(**changes))
+    with pytest.raises(UserError) as raised:
+        making.publish(workspace.on(OTHER), APRIL)
+    assert str(raised.value) == (
+        "A review's adjustment is what the worksheet has of it:\n"
+        f"  rgt-review.toml adjusts -£2,500,000.00 in 2026-27, and {items} of rgt-2026.toml comes "
+        f"to {comes_to}\nEnter what was agreed in both."
+    )
     assert workspace.mart.read_bytes() == before
 
 
