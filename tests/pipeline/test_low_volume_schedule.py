@@ -26,6 +26,7 @@ from pipelines.cli import app
 from pipelines.low_volume import schedule as schedules
 from pipelines.low_volume import schedule_files
 from pipelines.low_volume.schedule import Schedule, build, months_lacking, recipe, reexpress
+from pipelines.organisations import read_organisations
 from pipelines.price_books.books import Publication
 from pipelines.price_books.importing import import_csv
 from pipelines.workspace import UserError, Workspace
@@ -405,6 +406,49 @@ def test_months_whose_extracts_are_there_are_taken_in(workspace: Workspace) -> N
     making.land_good_month(workspace, "2019-07")
     lacking = months_lacking(workspace, recipe(workspace, "2026-27").scheme)
     assert schedules.months_to_take_in(workspace, lacking) == ["2019-07"]
+
+
+def test_what_else_keeps_a_month_from_being_taken_in_is_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise UserError("the lake is read-only")
+
+    monkeypatch.setattr(schedules, "take_in", fails)
+    with pytest.raises(UserError, match="the lake is read-only"):
+        schedules.months_to_take_in(workspace, {"2019-20": ("2019-07",)})
+
+
+def test_what_a_month_is_made_of(workspace: Workspace) -> None:
+    """A drug is paid for apart whoever is listed; dental of NHS England is told from its acute.
+
+    RTD and QMJ are on the schedule of the price year, RGT and QMJ are not. 56Z came under QMJ in
+    October 2024, after the day whose rules are taken.
+    """
+    plain = {making.START: "20190710", making.END: "20190710", **LATER}
+    of_rtd, with_drug = {**plain, making.PROVIDER: "RTD"}, {making.UNBUNDLED: "XD01Z"}
+    nhs_england = {making.COMMISSIONER: "13Q", making.DERIVED_COMMISSIONER: "13Q"}
+    dental = {making.TREATMENT_FUNCTION: "140"}
+    merged = {making.COMMISSIONER: "56Z", making.DERIVED_COMMISSIONER: "56Z"}
+    spells = [
+        spell("S1", {**of_rtd, **with_drug}),
+        spell("S2", {**plain, **with_drug}),
+        spell("S3", {**of_rtd, **nhs_england, **dental}),
+        spell("S4", {**of_rtd, **merged}),
+    ]
+    land(workspace, "freeze/apc_2019-07.csv", spells)
+    making.sort_out(workspace, "apc", "2019-07")
+    scheme = recipe(workspace, "2026-27").scheme
+    pricing = schedules._Pricing(workspace, scheme, None, read_organisations(workspace))
+    made = schedules.ReferenceYear("2019-20")
+    pricing._month(made, "apc", "2019-07", pricing._rulebook("2019-07"))
+    assert (made.records, made.priced) == (4, 4)
+    drugs = made.left_out.pop(("excluded_item", "excluded_item"))
+    assert (drugs.lines, drugs.lines_without_price) == (2, 2)
+    assert made.left_out == {("payer_is_no_icb", "secondary_dental"): Activity(1, 500_00, 0)}
+    assert made.by_pair[("RTD", "QMJ"), "acute"] == Activity(2, 1_000_00, 0)
+    july = date(2024, 7, 1)
+    assert made.done_by["RTD", "QMJ"] == {(july, ("RTD", "QMJ")), (july, ("RTD", "QZA"))}
 
 
 def without_reference_years(monkeypatch: pytest.MonkeyPatch, **done: Any) -> None:
