@@ -311,6 +311,12 @@ def build(
     inputs = _inputs(of_user, _with_unnamed(held, years, organisations), years)
     values = block_values(inputs, scheme, {year: one.net for year, one in factors.items()})
     _refuse_not_given(values)
+    as_known_then = (
+        block_values(inputs, scheme, _net_uplifts_then(workspace, published, factors))
+        if published
+        else []
+    )
+    listed_last_year = _pairs_now(before, resolve) if before else None
     weighed = near_or_across(
         values, scheme.low_volume, published_rows, _pairs_now(last, resolve) if last else None
     )
@@ -323,24 +329,11 @@ def build(
         listed=tuple(_listed(values, scheme, published_rows)),
         published=published,
         last=last,
-        differences=tuple(
-            against_published(
-                values,
-                published_rows,
-                block_values(inputs, scheme, _net_uplifts_then(workspace, published, factors)),
-            )
-        )
-        if published and published_rows
+        differences=tuple(against_published(values, published_rows, as_known_then))
+        if published_rows
         else (),
         weighed=tuple(
-            _with_other_tests(
-                weighed,
-                values,
-                scheme,
-                of_user,
-                places,
-                _pairs_now(before, resolve) if before else None,
-            )
+            _with_other_tests(weighed, values, scheme, of_user, places, listed_last_year)
         ),
         years=tuple(years),
         years_lacking=lacking,
