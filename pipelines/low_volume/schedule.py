@@ -876,7 +876,7 @@ def _of_delegated(
             name = part.part.replace("_", " ")
             yield (
                 f"NHS England paid for {name} of NHS trusts before it was delegated: "
-                f"{', '.join(amounts)}. It is in no average, so that they may be too low. Which "
+                f"{', '.join(amounts)}. No average has it, and each may be too low. Which "
                 "ICB it would be of is not told here: give what each pair had of those years as "
                 f"{DELEGATED_ACTIVITY} in the list of schedule inputs."
             )
