@@ -287,11 +287,12 @@ def _notes_on_blocks(
         parties = organisations.parties(name, codes, publication.effective_from)
         others = [code for code in codes if (of := parties[code]) is None or of.code != code]
         if others:
-            more = f" and {len(others) - _SHOWN_CODES:,} more" if others[_SHOWN_CODES:] else ""
+            shown, more = others[:_SHOWN_CODES], len(others[_SHOWN_CODES:])
+            named = f"{', '.join(shown)}{f' and {more:,} more' if more else ''}"
             yield (
-                f"{', '.join(others[:_SHOWN_CODES])}{more}: nobody of the lists of {name} stands under that code on "
-                f"{publication.effective_from}, so no month has a pair of it. Import the lists of "
-                "organisations of that day, or have the schedule corrected."
+                f"{named}: nobody of the lists of {name} stands under that code on "
+                f"{publication.effective_from}, so no month has a pair of it. Import the lists "
+                "of organisations of that day, or have the schedule corrected."
             )
     without = table.rows.filter(block_value_pence=0).select(PAIR).rows()
     if without:
