@@ -229,9 +229,15 @@ def _deficit_reduction(section: Section) -> DeficitReduction | None:
     if said is None or not said.need("whole_trust"):
         return None
     trust = said.pounds("whole_trust")
+    beside = ("nhs_contract_income", "this_contract")
     if trust != 0:
-        said.need("nhs_contract_income", "this_contract")
-    income, own = said.pounds("nhs_contract_income"), said.pounds("this_contract")
+        said.need(*beside)
+    income, own = (said.pounds(key) for key in beside)
+    for key, amount in zip(beside, (income, own), strict=True):
+        if trust == 0 and amount:
+            said.fault(
+                key, f"is {pounds(amount)} where whole_trust is 0: leave it out, or say both"
+            )
     said.refuse_others()
     return DeficitReduction(trust, income or 0, own or 0) if trust else None
 

@@ -261,6 +261,15 @@ FAULTS: dict[str, tuple[tuple[tuple[str, str], ...], list[str]]] = {
             "Exceptional circumstances do not lift this"
         ],
     ),
+    "deficit reduction of a contract whose trust has none": (
+        (('whole_trust = "10,000,000"', 'whole_trust = "0"'),),
+        [
+            "[review.deficit_reduction] nhs_contract_income is £500,000,000.00 where whole_trust "
+            "is 0: leave it out, or say both",
+            "[review.deficit_reduction] this_contract is £4,000,000.00 where whole_trust is 0: "
+            "leave it out, or say both",
+        ],
+    ),
     "an unknown payer": (
         (("QMJ", "QXX"),),
         ["commissioner_code is 'QXX', which is no payer of the lists of organisations"],
@@ -405,6 +414,15 @@ def test_the_document_has_every_row(workspace: Workspace) -> None:
     assert found["rests_on"] is None
     assert len(found["rows"]) == 15
     assert found["rows"][0]["amount_pence"] == -800_000_000
+
+
+@pytest.mark.parametrize("within", ["", "review"])
+def test_a_file_is_no_folder_to_write_to(workspace: Workspace, tmp_path: Path, within: str) -> None:
+    path, taken = str(write(workspace, GIVEN)), tmp_path / "taken"
+    taken.write_text("mine", "utf-8")
+    with pytest.raises(UserError, match=r"taken.* cannot be a folder to write to: "):
+        run(workspace, path, "--out", str(taken / within))
+    assert taken.read_text("utf-8") == "mine"
 
 
 def test_a_refused_file_writes_nothing(workspace: Workspace, tmp_path: Path) -> None:
