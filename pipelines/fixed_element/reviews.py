@@ -37,6 +37,7 @@ from pipelines.workspace import UserError, Workspace
 from pricing.explaining import pounds
 from pricing.fixed_element_review import (
     COST,
+    IN_WORKSHEET,
     NOT_BY_ACTIVITY,
     PRICE,
     DeficitReduction,
@@ -132,7 +133,7 @@ def _refuse_other_adjustments(
 ) -> None:
     """Raises `UserError` for each review whose adjustment is not that of the contract's worksheet.
 
-    An adjustment includes updated market forces factors (2026/27 ¶61), which are an item apart.
+    With the adjustment go pricing changes, which may be an item apart (2026/27 ¶61).
     """
     by_pair = {(one.file.provider_code, one.file.commissioner_code): one for one in sheets}
     faults = []
@@ -144,9 +145,10 @@ def _refuse_other_adjustments(
         items = {row.item for row in sheet.rows if row.is_reviewed}
         lines = [line for line in sheet.worked_out().lines if line.item in items]
         entered = sum(line.amount_pence for line in lines)
-        if entered != contract.adjustment_pence:
+        agreed = one.review.amount(IN_WORKSHEET) or 0
+        if entered != agreed:
             faults.append(
-                f"{one.file} adjusts {pounds(contract.adjustment_pence)} in "
+                f"{one.file} adjusts {pounds(agreed)} in "
                 f"{contract.scheme_year}, and {' and '.join(f'[{line.item}]' for line in lines)} "
                 f"of {sheet.file.name} comes to {pounds(entered)}"
             )
@@ -208,12 +210,14 @@ def _review(workspace: Workspace, file: ContractFile, organisations: Organisatio
 
 def _contract(file: ContractFile, section: Section) -> ReviewedContract:
     """What the section says but for the services and the kind of the payer."""
-    section.need("contract_value", "agreed_difference", "pricing_changes", "deficit_reduction")
+    section.need("has_acute_services", "contract_value", "agreed_difference")
+    section.need("pricing_changes", "deficit_reduction")
     return ReviewedContract(
         scheme_year=file.scheme_year,
         provider_code=file.provider_code,
         commissioner_code=file.commissioner_code,
         commissioner_kind="",
+        has_acute_services=section.flag("has_acute_services") or False,
         contract_value_pence=section.pounds("contract_value") or 0,
         services=(),
         agreed_difference_pence=section.pounds("agreed_difference", may_be_negative=True) or 0,

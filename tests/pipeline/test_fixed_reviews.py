@@ -56,6 +56,7 @@ GIVEN = (
     HEADER
     + """
 [review]
+has_acute_services = true
 contract_value = "200,000,000"
 agreed_difference = "-7,000,000"
 pricing_changes = "-800,000"
@@ -102,6 +103,7 @@ FROM_LAKE = (
     HEADER
     + """
 [review]
+has_acute_services = true
 contract_value = "30,000"
 activity_year = "2024-25"
 agreed_difference = "0"
@@ -215,11 +217,13 @@ FAULTS: dict[str, tuple[tuple[tuple[str, str], ...], list[str]]] = {
     ),
     "what must be said": (
         (
+            ("has_acute_services = true\n", ""),
             ('pricing_changes = "-800,000"\n', ""),
             ('this_contract = "4,000,000"\n', ""),
             ('scheme_year = "2027-28"\n', ""),
         ),
         [
+            "[review] has_acute_services is missing: nothing is assumed for it",
             "[review] pricing_changes is missing: nothing is assumed for it",
             "[review.deficit_reduction] this_contract is missing: nothing is assumed for it",
             "[review.plan] 2 scheme_year is missing: nothing is assumed for it",
@@ -339,7 +343,7 @@ def test_the_rows_have_the_columns_of_the_mart(workspace: Workspace) -> None:
     found = review_of(workspace, write(workspace, GIVEN))
     rows = review_rows([found], "2026-04")
     assert rows.columns == [field.name for field in FIXED_ELEMENT_REVIEW]
-    assert rows["part"].to_list() == ["service"] * 3 + ["step"] * 9 + ["year"] * 3
+    assert rows["part"].to_list() == ["service"] * 3 + ["step"] * 10 + ["year"] * 3
     assert rows["paragraph"].null_count() == rows["reason_code"].null_count() == 0
     assert set(rows["activity_month"]) == {"2026-04"}
     funding = rows.filter(part="service")["funding_pence"].sum()
@@ -412,7 +416,7 @@ def test_the_document_has_every_row(workspace: Workspace) -> None:
     found = json.loads(done.stdout)
     assert found["file"] == "contract.toml"
     assert found["rests_on"] is None
-    assert len(found["rows"]) == 15
+    assert len(found["rows"]) == 16
     assert found["rows"][0]["amount_pence"] == -800_000_000
 
 
