@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.commands.console import out, pounds
-from pipelines.workspace import UserError, Workspace, replacing
+from pipelines.workspace import Workspace, replacing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -195,10 +195,6 @@ def _document(found: "FixedReview", rows: "pl.DataFrame") -> dict[str, Any]:
 def _write(folder: Path, found: "FixedReview", rows: "pl.DataFrame") -> None:
     import polars as pl
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be a folder to write to: {error.strerror}.") from error
     data = pl.DataFrame(list(_chart_data(found)), ["series", "label", "pounds"], orient="row")
     for name, text in {
         "review.csv": rows.write_csv(),

@@ -26,8 +26,8 @@ from pipelines.fixed_element.contract_files import (
     read_contract_file,
     refuse_two_of_a_contract,
 )
-from pipelines.fixed_element.statements import supplied
-from pipelines.fixed_element.worksheets import ContractPair, FixedWorksheet
+from pipelines.fixed_element.statements import built, supplied
+from pipelines.fixed_element.worksheets import ContractPair, FixedWorksheet, has_items
 from pipelines.lists import listed
 from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
 from pipelines.pricing_run import rulebook_for, write_statement
@@ -84,13 +84,40 @@ class _Said:
 
 
 def review_of(workspace: Workspace, path: Path) -> FixedReview:
-    """The review of the contract that a file is of.
+    """The review of the contract that a file is of, held to the worksheet that the file has.
 
-    Raises `UserError` that names every fault by file and key, where the scheme year has no review,
-    and where the months that a service is valued from are not priced.
+    Raises `UserError` that names faults by file and key, where the scheme year has no review, where
+    the months that a service is valued from are not priced, and where the worksheet has another
+    adjustment.
     """
     organisations = read_organisations(workspace)
-    return _review(workspace, read_contract_file(path, organisations), organisations)
+    file = read_contract_file(path, organisations)
+    found = _review(workspace, file, organisations)
+    if has_items(file):
+        _refuse_other_adjustments([found], [built(workspace, path)])
+    return found
+
+
+def worksheet_of(workspace: Workspace, path: Path) -> FixedWorksheet:
+    """The worksheet of a contract file, held to the review that the file has.
+
+    Without one, a note says so: no limit is known for what the worksheet adjusts.
+    """
+    sheet = built(workspace, path)
+    if REVIEW in sheet.file.root:
+        organisations = read_organisations(workspace)
+        review = _review(workspace, read_contract_file(path, organisations), organisations)
+        _refuse_other_adjustments([review], [sheet])
+        return sheet
+    lines, entered = _reviewed_lines(sheet)
+    if not entered:
+        return sheet
+    limit = sheet.pack.scheme.citation("fixed_element.review_limit_ppm")
+    note = (
+        f"{lines} comes to {pounds(entered)}. The limit ({limit}) was not checked: it is of the "
+        f"contract value, which a section [{REVIEW}] gives."
+    )
+    return replace(sheet, notes=(*sheet.notes, note))
 
 
 def landed_reviews(workspace: Workspace, scheme_year: str) -> list[FixedReview]:
@@ -142,21 +169,26 @@ def _refuse_other_adjustments(
         sheet = by_pair.get((contract.provider_code, contract.commissioner_code))
         if sheet is None:
             continue
-        items = {row.item for row in sheet.rows if row.is_reviewed}
-        lines = [line for line in sheet.worked_out().lines if line.item in items]
-        entered = sum(line.amount_pence for line in lines)
+        lines, entered = _reviewed_lines(sheet)
         agreed = one.review.amount(IN_WORKSHEET) or 0
         if entered != agreed:
             faults.append(
-                f"{one.file} adjusts {pounds(agreed)} in "
-                f"{contract.scheme_year}, and {' and '.join(f'[{line.item}]' for line in lines)} "
-                f"of {sheet.file.name} comes to {pounds(entered)}"
+                f"{one.file} adjusts {pounds(agreed)} in {contract.scheme_year}, and {lines} of "
+                f"{sheet.file.name} comes to {pounds(entered)}"
             )
     if faults:
         raise UserError(
             f"A review's adjustment is what the worksheet has of it:\n{listed(faults)}\n"
             "Enter what was agreed in both."
         )
+
+
+def _reviewed_lines(sheet: FixedWorksheet) -> tuple[str, int]:
+    """The items of a worksheet that a review adjusts, by name, and what they come to."""
+    items = {row.item for row in sheet.rows if row.is_reviewed}
+    lines = [line for line in sheet.worked_out().lines if line.item in items]
+    names = " and ".join(f"[{line.item}]" for line in lines)
+    return names, sum(line.amount_pence for line in lines)
 
 
 def _review(workspace: Workspace, file: ContractFile, organisations: Organisations) -> FixedReview:

@@ -44,8 +44,8 @@ from pipelines import pricing_run
 from pipelines.basis import PricingBasis, months_of
 from pipelines.cli import app
 from pipelines.fixed_element.contract_activity import activity_of_year, planned_payments_of_year
-from pipelines.fixed_element.reviews import review_of, review_rows
-from pipelines.workspace import UserError, Workspace
+from pipelines.fixed_element.reviews import review_of, review_rows, worksheet_of
+from pipelines.workspace import PROJECT, UserError, Workspace
 from schemas.contract_statements import FIXED_ELEMENT_REVIEW
 
 YEAR, ACTIVITY = "2026-27", "2024-25"
@@ -420,20 +420,93 @@ def test_the_document_has_every_row(workspace: Workspace) -> None:
     assert found["rows"][0]["amount_pence"] == -800_000_000
 
 
-@pytest.mark.parametrize("within", ["", "review"])
-def test_a_file_is_no_folder_to_write_to(workspace: Workspace, tmp_path: Path, within: str) -> None:
-    path, taken = str(write(workspace, GIVEN)), tmp_path / "taken"
-    taken.write_text("mine", "utf-8")
-    with pytest.raises(UserError, match=r"taken.* cannot be a folder to write to: "):
-        run(workspace, path, "--out", str(taken / within))
-    assert taken.read_text("utf-8") == "mine"
-
-
 def test_a_refused_file_writes_nothing(workspace: Workspace, tmp_path: Path) -> None:
     path = str(write(workspace, GIVEN.replace("50_000_000", "50_000_001")))
     with pytest.raises(UserError):
         run(workspace, path, "--out", str(tmp_path / "review"))
     assert not (tmp_path / "review").exists()
+
+
+# --- With a worksheet in the same file ------------------------------------------------------
+
+SHIPPED = (PROJECT / "data" / "worksheets" / "fixed-2026-27.toml").read_text("utf-8")
+ITEMS = SHIPPED[SHIPPED.index("[opening_baseline]") :]
+DIFFERENCES = '[identified_differences]\nshare = "-1.2%"'
+FACTOR = """[market_forces_factor]
+previous_factor = "1.000000"
+factor = "0.998000"
+base = "400,000,000"
+"""
+
+
+def with_items(differences: str, factor: str = "") -> str:
+    """The review with a worksheet, whose identified differences are an amount."""
+    said = f'{factor}[identified_differences]\namount = "{differences}"'
+    return GIVEN + changed(ITEMS, (DIFFERENCES, said))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        with_items("-1,000,000"),
+        # 400 × -0.2% = -£0.8m, and -1.0 + 0.8 = -£0.2m beside it.
+        with_items("-200,000", FACTOR),
+    ],
+    ids=["together", "apart"],
+)
+def test_a_worksheet_that_adjusts_what_its_review_does(workspace: Workspace, text: str) -> None:
+    path = write(workspace, text)
+    assert not [note for note in worksheet_of(workspace, path).notes if "limit" in note]
+    assert review_of(workspace, path).review.amount("in_worksheet") == -100_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "items", "comes_to"),
+    [
+        (with_items("-1,000,000.01"), "[identified_differences]", "-£1,000,000.01"),
+        (
+            with_items("-1,000,000", FACTOR),
+            "[market_forces_factor] and [identified_differences]",
+            "-£1,800,000.00",
+        ),
+    ],
+    ids=["a penny more", "the factor twice"],
+)
+def test_a_worksheet_and_its_review_are_held_to_each_other(
+    workspace: Workspace, text: str, items: str, comes_to: str
+) -> None:
+    path = write(workspace, text)
+    says = (
+        "A review's adjustment is what the worksheet has of it:\n"
+        f"  contract.toml adjusts -£1,000,000.00 in 2026-27, and {items} of contract.toml comes to "
+        f"{comes_to}\nEnter what was agreed in both."
+    )
+    for held in (worksheet_of, review_of):
+        with pytest.raises(UserError) as error:
+            held(workspace, path)
+        assert str(error.value) == says
+
+
+def test_build_refuses_a_worksheet_with_a_review_that_has_faults(workspace: Workspace) -> None:
+    text = with_items("-1,000,000").replace("50_000_000", "50_000_001")
+    home = {"SUS_PRICING_HOME": str(workspace.root)}
+    done = CliRunner().invoke(app, ["fixed", "build", str(write(workspace, text))], env=home)
+    assert isinstance(done.exception, UserError)
+    assert "[review] contract_value is £200,000,000.00, and" in str(done.exception)
+
+
+def test_a_worksheet_without_a_review_says_that_no_limit_was_checked(workspace: Workspace) -> None:
+    """Of nothing that is adjusted there is nothing to say."""
+    half = HEADER + changed(ITEMS, ('"-1.2%"', '"-50%"'))
+    (note,) = [n for n in worksheet_of(workspace, write(workspace, half)).notes if "limit" in n]
+    assert re.fullmatch(
+        r"\[identified_differences\] comes to -£[\d,.]+\. The limit \(2026/27 ¶61\) was not "
+        r"checked: it is of the contract value, which a section \[review\] gives\.",
+        note,
+    )
+    none = HEADER + changed(ITEMS, ('"-1.2%"', '"0%"'))
+    notes = worksheet_of(workspace, write(workspace, none)).notes
+    assert not [note for note in notes if "limit" in note]
 
 
 # --- From the lake -------------------------------------------------------------------------
