@@ -33,7 +33,7 @@ Readings, where the paragraph leaves one open:
 Providers within and outside the system are treated alike: nothing here asks which one is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -315,15 +315,23 @@ def _is_above(amount: int, bound: int | None) -> bool:
     return bound is not None and abs(amount) > bound
 
 
-def faults(contract: ReviewedContract, scheme: Scheme) -> list[Fault]:
-    """Everything in which a contract's review is at odds with itself or with the rules."""
-    return [
-        *_of_services(contract),
-        *_of_deficit_reduction(contract),
-        *_of_agreed_difference(contract),
-        *_of_plan(contract),
-        *_of_limits(contract, scheme),
-    ]
+def faults(
+    contract: ReviewedContract, scheme: Scheme, unread: Set[str] = frozenset()
+) -> list[Fault]:
+    """Everything in which a contract's review is at odds with itself or with the rules.
+
+    Nothing is told that rests on a field, of the contract or of its services, named in `unread`:
+    one that could not be read.
+    """
+    value, agreed, deficit = "contract_value_pence", "agreed_difference_pence", "deficit_reduction"
+    rests_on = (
+        ({value, "services"}, _of_services(contract)),
+        ({value, deficit}, _of_deficit_reduction(contract)),
+        ({agreed, "services", "activity_value_pence"}, _of_agreed_difference(contract)),
+        ({agreed, "plan"}, _of_plan(contract)),
+        ({"has_acute_services", value, agreed, deficit, "plan"}, _of_limits(contract, scheme)),
+    )
+    return [fault for fields, told in rests_on if not fields & unread for fault in told]
 
 
 def _of_services(contract: ReviewedContract) -> Iterator[Fault]:

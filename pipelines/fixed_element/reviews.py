@@ -6,7 +6,7 @@ lake, and the rows of the review for the mart. Does not belong here: reading fil
 (`pipelines.fixed_element.contract_activity`), or any rule (`pricing.fixed_element_review`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -197,42 +197,35 @@ def _review(workspace: Workspace, file: ContractFile, organisations: Organisatio
         file.root.need(REVIEW)
         file.refuse_faults()
     assert section is not None, "refused above"
-    services = [_service(one) for one in section.sections("service")]
-    contract = _contract(file, section)
-    activity_year = _activity_year(section, services)
-    if not services:
-        section.fault("service", "is missing: list each service that the contract funds")
-    _refuse_repeated(services)
-    section.refuse_others()
-    file.refuse_faults()
+    is_headed, about = not file.faults, file.root.text("about")
+    read, unread = _read(file, section)
+    if not is_headed:
+        file.refuse_faults()
     first_day = date.fromisoformat(f"{first_month_of(file.scheme_year)}-01")
     scheme = _scheme(workspace, first_day)
     pair = ContractPair(workspace, file, organisations, scheme, first_day, workspace.basis.as_of)
     notes = tuple(pair.refuse_without_fixed_element(months_of(file.scheme_year)))
-    file.refuse_faults()
-    activity = (
-        activity_of_year(
-            workspace,
-            file.provider_code,
-            file.commissioner_code,
-            activity_year,
-            file.scheme_year,
-        )
-        if activity_year
-        else None
-    )
-    contract = replace(
-        contract,
+    services, activity_year = read.pop("services"), read.pop("activity_year")
+    parties, activity = (file.provider_code, file.commissioner_code), None
+    if activity_year and not file.faults:
+        activity = activity_of_year(workspace, *parties, activity_year, file.scheme_year)
+    elif any(said.is_from_activity for said in services):
+        unread.add("activity_value_pence")
+    contract = ReviewedContract(
+        scheme_year=file.scheme_year,
+        provider_code=file.provider_code,
+        commissioner_code=file.commissioner_code,
         commissioner_kind=_kind(organisations, file),
         services=tuple(_supplied(section, services, activity)),
+        **read,
     )
-    for fault in faults(contract, scheme):
+    for fault in faults(contract, scheme, unread):
         _note(section, fault)
     file.refuse_faults()
     return FixedReview(
         file.name,
         file.sha256,
-        file.root.text("about"),
+        about,
         notes,
         reviewed(contract, scheme),
         scheme.fixed_element.review_limit_ppm,
@@ -240,27 +233,59 @@ def _review(workspace: Workspace, file: ContractFile, organisations: Organisatio
     )
 
 
-def _contract(file: ContractFile, section: Section) -> ReviewedContract:
-    """What the section says but for the services and the kind of the payer."""
-    section.need("has_acute_services", "contract_value", "agreed_difference")
-    section.need("pricing_changes", "deficit_reduction")
-    return ReviewedContract(
-        scheme_year=file.scheme_year,
-        provider_code=file.provider_code,
-        commissioner_code=file.commissioner_code,
-        commissioner_kind="",
-        has_acute_services=section.flag("has_acute_services") or False,
-        contract_value_pence=section.pounds("contract_value") or 0,
-        services=(),
-        agreed_difference_pence=section.pounds("agreed_difference", may_be_negative=True) or 0,
-        pricing_changes_pence=section.pounds("pricing_changes", may_be_negative=True) or 0,
-        deficit_reduction=_deficit_reduction(section),
-        plan=tuple(_change(one) for one in section.sections("plan")),
-    )
+def _read(file: ContractFile, section: Section) -> tuple[dict[str, Any], set[str]]:
+    """What the section says, by field of the contract, and the fields that could not be read."""
+    read, unread = dict[str, Any](), set[str]()
+    may = {"may_be_negative": True}
+    readers: Mapping[str, Callable[[], Any]] = {
+        "services": lambda: _services(section),
+        "activity_year": lambda: _activity_year(section, read["services"]),
+        "has_acute_services": lambda: _has_acute_services(section),
+        "contract_value_pence": lambda: _needed_pounds(section, "contract_value"),
+        "agreed_difference_pence": lambda: _needed_pounds(section, "agreed_difference", **may),
+        "pricing_changes_pence": lambda: _needed_pounds(section, "pricing_changes", **may),
+        "deficit_reduction": lambda: _deficit_reduction(section),
+        "plan": lambda: tuple(_change(one) for one in section.sections("plan")),
+    }
+    for field, reader in readers.items():
+        before = len(file.faults)
+        read[field] = reader()
+        if len(file.faults) > before:
+            unread.add(field)
+    section.refuse_others()
+    return read, unread
+
+
+def _services(section: Section) -> list[_Said]:
+    services = [_service(one) for one in section.sections("service")]
+    if not services:
+        section.fault("service", "is missing: list each service that the contract funds")
+    _refuse_repeated(services)
+    return services
+
+
+def _activity_year(section: Section, services: Sequence[_Said]) -> str | None:
+    """The year whose activity values services; None where none is valued so."""
+    if any(said.is_from_activity for said in services):
+        section.need("activity_year")
+    elif "activity_year" in section:
+        section.fault("activity_year", f"is for services with {FROM_ACTIVITY}, and there is none")
+    return section.scheme_year("activity_year")
+
+
+def _has_acute_services(section: Section) -> bool:
+    section.need("has_acute_services")
+    return section.flag("has_acute_services") or False
+
+
+def _needed_pounds(section: Section, key: str, *, may_be_negative: bool = False) -> int:
+    section.need(key)
+    return section.pounds(key, may_be_negative=may_be_negative) or 0
 
 
 def _deficit_reduction(section: Section) -> DeficitReduction | None:
     """What the trust is expected to deliver; None where it says that this is nothing."""
+    section.need("deficit_reduction")
     said = section.section("deficit_reduction")
     if said is None or not said.need("whole_trust"):
         return None
@@ -271,9 +296,8 @@ def _deficit_reduction(section: Section) -> DeficitReduction | None:
     income, own = (said.pounds(key) for key in beside)
     for key, amount in zip(beside, (income, own), strict=True):
         if trust == 0 and amount:
-            said.fault(
-                key, f"is {pounds(amount)} where whole_trust is 0: leave it out, or say both"
-            )
+            says = f"is {pounds(amount)} where whole_trust is 0: leave it out, or say both"
+            said.fault(key, says)
     said.refuse_others()
     return DeficitReduction(trust, income or 0, own or 0) if trust else None
 
@@ -327,17 +351,6 @@ def _refuse_repeated(services: list[_Said]) -> None:
             if points.setdefault(point, number) != number:
                 key = FROM_ACTIVITY if said.is_from_activity else _COVERS
                 said.section.fault(key, f"has {point}, which service {points[point]} has too")
-
-
-def _activity_year(section: Section, services: list[_Said]) -> str | None:
-    """The year whose activity values services; None where none is valued so."""
-    year = section.scheme_year("activity_year")
-    if any(said.is_from_activity for said in services):
-        section.need("activity_year")
-        return year
-    if "activity_year" in section:
-        section.fault("activity_year", f"is for services with {FROM_ACTIVITY}, and there is none")
-    return None
 
 
 def _supplied(

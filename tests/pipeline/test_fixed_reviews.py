@@ -274,6 +274,47 @@ FAULTS: dict[str, tuple[tuple[tuple[str, str], ...], list[str]]] = {
             "leave it out, or say both",
         ],
     ),
+    "what cannot be read, together with what does not fit": (
+        (
+            ('scheme_year = "2028-29"', 'scheme_year = "2028/29"'),
+            ("50_000_000", "50_000_001"),
+            ('"-7,000,000"', '"-7,000,001"'),
+            ('"4,000,000"', '"11,000,000"'),
+        ),
+        [
+            "[review.plan] 3 scheme_year is '2028/29': write a scheme year, such as 2024-25",
+            "[review] contract_value is £200,000,000.00, and the funding of the services adds up "
+            "to £200,000,001.00",
+            "[review] agreed_difference is -£7,000,001.00, and must be between £0.00 and the "
+            "identified difference of -£7,000,000.00",
+            "[review] deficit_reduction this_contract is £11,000,000.00, more than the whole "
+            "trust's £10,000,000.00",
+        ],
+    ),
+    "what rests on what cannot be read is not told": (
+        (("50_000_000", '"fifty"'), ("-2_000_000.00", "-1_999_999.99")),
+        [
+            "[review.service] 3 funding is 'fifty': write pounds, such as 175,000,000 or "
+            '"1,234.50"',
+            "[review] agreed_difference is -£7,000,000.00, and the years of the plan add up to "
+            "-£6,999,999.99",
+        ],
+    ),
+    "one service that is no list": (
+        (
+            ("[[review.service]]", "[review.service]"),
+            (
+                GIVEN[
+                    GIVEN.index('[[review.service]]\nservice = "Men') : GIVEN.index("[[review.plan")
+                ],
+                "",
+            ),
+        ),
+        [
+            "[review] service is a table or list: it must be a list of tables",
+            "[review] service is missing: list each service that the contract funds",
+        ],
+    ),
     "an unknown payer": (
         (("QMJ", "QXX"),),
         ["commissioner_code is 'QXX', which is no payer of the lists of organisations"],
@@ -291,8 +332,10 @@ def test_every_fault_is_told_by_its_key(
 def test_a_file_without_a_review_or_without_services_says_so(workspace: Workspace) -> None:
     assert refused(workspace, HEADER) == ["review is missing: nothing is assumed for it"]
     without = GIVEN[: GIVEN.index("[[review.service]]")]
-    says = "[review] service is missing: list each service that the contract funds"
-    assert refused(workspace, without) == [says]
+    assert refused(workspace, without) == [
+        "[review] service is missing: list each service that the contract funds",
+        "[review] plan is missing: say in which years the agreed -£7,000,000.00 is actioned",
+    ]
 
 
 def test_a_point_of_delivery_has_one_service(workspace: Workspace) -> None:
@@ -305,9 +348,9 @@ def test_a_point_of_delivery_has_one_service(workspace: Workspace) -> None:
     )
     assert refused(workspace, text) == [
         "[review.service] 1 covers is for a service without from_activity: name them there",
-        "[review] activity_year is missing: nothing is assumed for it",
         "[review.service] 2 from_activity has DC, which service 1 has too",
         "[review.service] 3 covers has NEL, which service 2 has too",
+        "[review] activity_year is missing: nothing is assumed for it",
     ]
 
 

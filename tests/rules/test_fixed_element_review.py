@@ -173,7 +173,7 @@ def contracts(draw: st.DrawFn) -> ReviewedContract:
         | st.integers(-near - 2, -max(near - 2, 0))
         | st.integers(max(near - 2, 0), near + 2)
     )
-    assume(min(identified, 0) <= agreed <= max(identified, 0))
+    agreed = max(min(identified, 0), min(agreed, max(identified, 0)))
     income = draw(st.integers(max(value, 1), 4 * 10**12))
     edge = income * 25 // 1000
     trust = draw(st.integers(0, income) | st.integers(edge, min(edge + 1, income)))
