@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from support import CASES, pence_of, scheme
 
@@ -42,6 +42,7 @@ from tests.oracle import fixed_element_review as oracle
 
 YEAR = "2026-27"
 RULES = scheme(YEAR)
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @cache
@@ -208,6 +209,7 @@ def planned(contract: ReviewedContract, *amounts: int, why: str | None = None) -
     )
 
 
+@UNHURRIED
 @given(contracts())
 def test_the_most_is_what_the_oracle_finds_by_trying(contract: ReviewedContract) -> None:
     asked = as_the_oracle_has_it(contract)
@@ -216,6 +218,7 @@ def test_the_most_is_what_the_oracle_finds_by_trying(contract: ReviewedContract)
     assert contract.identified_difference_pence == oracle.identified(services)
 
 
+@UNHURRIED
 @given(contracts(), st.integers(-2, 2), st.booleans())
 def test_an_adjustment_is_refused_where_it_breaks_a_sentence(
     contract: ReviewedContract, pennies: int, is_exceptional: bool
@@ -232,6 +235,7 @@ def test_an_adjustment_is_refused_where_it_breaks_a_sentence(
     assert bool(said) == bool(oracle.broken(asked, amount))
 
 
+@UNHURRIED
 @given(contracts(), st.integers(0, 10**12))
 def test_more_deficit_reduction_never_asks_for_more(contract: ReviewedContract, more: int) -> None:
     of_deficit = contract.deficit_reduction
@@ -252,6 +256,7 @@ def test_more_deficit_reduction_never_asks_for_more(contract: ReviewedContract, 
         assert most(contract) in (0, most(without))
 
 
+@UNHURRIED
 @given(contracts(), st.lists(st.integers(0, 4), max_size=3))
 def test_what_is_phased_sums_to_what_is_agreed(
     contract: ReviewedContract, shares: list[int]
@@ -275,6 +280,7 @@ def test_what_is_phased_sums_to_what_is_agreed(
         assert year.is_exceptional == is_above
 
 
+@UNHURRIED
 @given(contracts(), st.integers(-2, 2), st.booleans())
 def test_what_is_beside_pricing_changes_breaks_no_sentence(
     contract: ReviewedContract, pennies: int, is_near: bool
