@@ -551,6 +551,27 @@ def test_a_merged_pair_of_whose_parts_one_is_not_on_the_schedule_has_no_value(
     assert ["2019-20", "of pairs without a value: acute", None, 9, 0, 900_000_00] in accounting
 
 
+def test_without_a_published_schedule_only_pairs_with_a_value_are_listed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RGT and QMJ had £700,000 a year, and the schedule of 2024/25 was for less than £500,000."""
+    by_pair = {(("RGT", "QMJ"), "acute"): Activity(7, 700_000_00)}
+    without_reference_years(monkeypatch, by_pair=by_pair)
+    manifest = workspace.data / "price_books" / "cases-2026" / "manifest.toml"
+    text = manifest.read_text("utf-8")
+    table = 'lva_payments_schedule = "lva_payments_schedule.csv"\n'
+    manifest.write_text(text.replace(table, ""), "utf-8")
+    made = build(workspace, "2026-27")
+    assert made.published is None
+    assert {one.pair for one in made.listed} == {("RTD", "QMJ"), ("RRV", "QHM"), ("RYC", "QHM")}
+    told = "1 pairs, with £2,100,000.00 of activity in the reference years, have no value"
+    assert any(one.startswith(told) for one in made.notices)
+    says = "every pair that has a value, and one below the threshold, is listed"
+    assert any(says in one for one in made.notices)
+    in_values, without = made.counted(made.years[0])
+    assert (in_values.value_pence, without.value_pence) == (0, 700_000_00)
+
+
 def test_who_merged_before_the_day_of_the_rules_was_one_then(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
