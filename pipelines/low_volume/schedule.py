@@ -523,9 +523,10 @@ def _held_by_last(
     of_user: pl.DataFrame,
     scheme: Scheme,
 ) -> Held:
-    """What the last schedule holds, as it names pairs; what the list says stands in its place.
+    """What the last schedule holds, as it names pairs, and what the list says that it does not.
 
-    `of_user` is what is `given` by the pairs of the new year.
+    `of_user` is what is `given` by the pairs of the new year. Raises `UserError` for a row of what
+    the schedule does hold.
     """
     rows = last.rows if last else {}
     now = _in_own_year(last, resolve).made_of if last else {}
@@ -533,10 +534,20 @@ def _held_by_last(
     takes = {part.part: str(part.takes) for part in scheme.low_volume.schedule}
     as_named = given.filter(schedule_input=LAST_VALUE).select("file", "line", *PAIR)
     said = of_user.join(as_named, on=["file", "line"], suffix="_named")
+    published = []
     for row in said.iter_rows(named=True):
         pair, named = (row[PAIR[0]], row[PAIR[1]]), tuple(row[f"{name}_named"] for name in PAIR)
-        of_pair = held.setdefault(pair, {})
-        of_pair.setdefault(named, {})[takes[row["part"]]] = row["amount_pence"]
+        of_named = held.setdefault(pair, {}).setdefault(named, {})
+        there = rows.get(named, {}).get(part := takes[row["part"]])
+        if there is not None:
+            place = f"{row['file']}, line {row['line']}"
+            published.append(f"{place}: it has {pounds(there)} for {' and '.join(named)}")
+        of_named[part] = row["amount_pence"]
+    if last and published:
+        raise UserError(
+            f"An entry of {LAST_VALUE} is for what the schedule of {last.scheme_year} does not "
+            f"hold. Leave these out:\n{listed(published)}"
+        )
     return held
 
 

@@ -460,6 +460,18 @@ def without_reference_years(monkeypatch: pytest.MonkeyPatch, **done: Any) -> Non
     )
 
 
+def test_a_part_that_the_last_schedule_tells_is_not_given_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_reference_years(monkeypatch)
+    more = "2026-27,last_schedule,RTD,QMJ,mental_health_and_community,,35001,\n"
+    land(workspace, "schedule_inputs.csv", INPUTS + more)
+    assert refused(workspace) == (
+        "An entry of last_schedule is for what the schedule of 2024-25 does not hold. Leave these "
+        "out:\n  schedule_inputs.csv, line 7: it has £35,000.00 for RTD and QMJ"
+    )
+
+
 def test_a_part_that_the_last_schedule_does_not_tell_is_named_by_pair(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
