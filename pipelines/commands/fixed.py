@@ -18,7 +18,7 @@ from rich.table import Table
 
 from pipelines.commands import fixed_review
 from pipelines.commands.console import out, pounds
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, refuse_as_file
 
 if TYPE_CHECKING:
     from pipelines.fixed_element.worksheets import FixedWorksheet
@@ -52,6 +52,8 @@ def build(
     """
     from pipelines.fixed_element.statements import built
 
+    if workbook:
+        refuse_as_file(workbook)
     found = built(Workspace.at(), file)
     made = found.worked_out()
     if workbook:

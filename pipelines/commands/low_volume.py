@@ -16,7 +16,7 @@ from rich.table import Table
 from pipelines.commands import console
 from pipelines.commands.console import err, out, pounds, progress
 from pipelines.commands.jobs import take_in_month
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, refuse_as_file
 
 if TYPE_CHECKING:
     from pipelines.low_volume.schedule import Schedule
@@ -58,9 +58,11 @@ def build(
         recipe,
         reference_years,
     )
-    from pipelines.low_volume.schedule_files import to_json, write
+    from pipelines.low_volume.schedule_files import refuse_other_folder, to_json, write
 
     year = console.scheme_year(scheme)
+    if out_folder:
+        refuse_other_folder(out_folder)
     known = console.day(as_of) if as_of else None
     workspace = Workspace.at()
     rules = recipe(workspace, year, known).scheme
@@ -99,6 +101,8 @@ def reexpress(
     from pricing.scheme_tables import WHOLE
 
     year, day = console.scheme_year(scheme), console.day(on)
+    if out_file:
+        refuse_as_file(out_file)
     known = console.day(as_of) if as_of else None
     published, made = express(Workspace.at(), year, day, known)
     merged = {pair: of for pair, of in made.made_of.items() if of != (pair,)}

@@ -17,7 +17,14 @@ from typing import Any
 
 from pipelines.accounting import versions
 from pipelines.low_volume.schedule import PublishedSchedule, Schedule
-from pipelines.workspace import UserError, Workspace, replacing
+from pipelines.workspace import (
+    UserError,
+    Workspace,
+    refuse_as_folder,
+    replacing,
+    replacing_named,
+    said_of,
+)
 from pricing.contracts import PAIR
 from pricing.low_volume_schedule import CAUSES, BlockValue, Pair, Reexpressed, Row
 from pricing.money import PPM, rounded
@@ -32,6 +39,8 @@ from pricing.scheme_tables import (
 )
 
 MANIFEST = "manifest.json"
+_TABLES = ("schedule", "working", "near_threshold", "accounting", "comparison")
+_OWN_FILES = {MANIFEST, *(f"{name}.csv" for name in _TABLES)}
 ILLUSTRATIVE = "ILLUSTRATIVE: prices or organisations are made up. Do not pay on it."
 PARTIAL = "PARTIAL: {} lack months, and are in no average. Do not pay on it."
 HEADERS = {
@@ -112,15 +121,31 @@ def write(schedule: Schedule, folder: Path) -> None:
 
     Raises `UserError` where the folder holds anything else.
     """
-    others = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    if folder.exists() and others and MANIFEST not in others:
-        raise UserError(f"{folder} holds other files. Name a folder that is not there yet.")
-    with replacing(folder) as writing:
+    refuse_other_folder(folder)
+    with said_of(folder), replacing(folder) as writing:
         writing.mkdir()
         for name, content in _contents(schedule).items():
             (writing / name).write_bytes(content)
         text = json.dumps(manifest(schedule), indent=1, ensure_ascii=False)
         (writing / MANIFEST).write_text(text + "\n", "utf-8")
+
+
+def refuse_other_folder(folder: Path) -> None:
+    """Raises `UserError` where a folder that the user named is there and no schedule's."""
+    refuse_as_folder(folder)
+    with said_of(folder):
+        held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if held and not (held <= _OWN_FILES and _is_manifest(folder / MANIFEST)):
+        raise UserError(f"{folder} holds other files. Name a folder that is not there yet.")
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file is the manifest of a schedule."""
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and {"scheme_year", "parts", "content_hash"} <= said.keys()
 
 
 def to_json(schedule: Schedule) -> dict[str, Any]:
@@ -137,7 +162,7 @@ def to_json(schedule: Schedule) -> dict[str, Any]:
 def write_reexpressed(published: PublishedSchedule, made: Reexpressed, path: Path) -> None:
     """Writes a re-expressed schedule, in the columns that `prices import` reads."""
     is_made_up = published.book.publication.is_illustrative
-    with replacing(path) as writing:
+    with replacing_named(path) as writing:
         marks = [ILLUSTRATIVE] if is_made_up else []
         writing.write_bytes(_as_csv(_schedule_table(made.rows), marks))
 
