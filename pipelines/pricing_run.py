@@ -420,6 +420,7 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         as_of=workspace.basis.as_of,
         needs_lva_schedule=pack.scheme.low_volume.has_payments_schedule,
     )
+    in_use = book.stored.get(LVA)
     rulebook = Rulebook(
         pack=pack,
         book=book,
@@ -434,7 +435,7 @@ def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
         terms=terms,
         counts=counts,
         bridge=no_hrg_bridge(),
-        schedules=tuple(schedules_of(workspace, pack.scheme.scheme_year, workspace.basis.as_of)),
+        schedules=tuple(schedules_of(workspace, in_use, workspace.basis.as_of) if in_use else ()),
         worksheets=landed_worksheets(workspace, organisations, pack.scheme.scheme_year),
         reviews={
             file.name: file.sha256

@@ -33,7 +33,7 @@ from pipelines.basis import (
 from pipelines.pricing_run import CONTRACT_LINES, priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
-from pipelines.workspace import UserError, Workspace, discard, replacing
+from pipelines.workspace import UserError, Workspace, discard, replacing, rows_of
 from pipelines.year_to_date import of_statement, out_of_step
 from schemas.contract_statements import (
     BLENDED,
@@ -401,7 +401,7 @@ def _replace_month(
     _delete_month(connection, name, place)
     connection.execute(
         f"INSERT INTO {place.table(name)} SELECT {', '.join(columns)}, '{place.basis}' "
-        f"FROM read_parquet({[str(path) for path in sources]}) ORDER BY {order}"
+        f"FROM {rows_of(*sources)} ORDER BY {order}"
     )
 
 

@@ -109,6 +109,16 @@ def keep_private() -> None:
     os.umask(0o077)
 
 
+def rows_of(*paths: Path) -> str:
+    """The rows of Parquet files in SQL, whatever is in their names.
+
+    >>> rows_of(Path("St Mary's"), Path("b"))
+    "read_parquet(['St Mary''s', 'b'])"
+    """
+    names = ", ".join("'{}'".format(str(path).replace("'", "''")) for path in paths)
+    return f"read_parquet([{names}])"
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` by one rename when all is written.

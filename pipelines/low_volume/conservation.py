@@ -30,7 +30,7 @@ from pipelines.pricing_run import (
 )
 from pipelines.user_lists import exception_days
 from pipelines.validation import valid_path
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, rows_of
 from pricing.contracts import AGREED_API, PAIR
 from pricing.low_volume import EXCEPTION_FLAGS, LVA_BLOCK, is_block_pair
 from pricing.low_volume_monitor import BILLED_APART, LINE, NOT_PAYERS
@@ -95,7 +95,7 @@ class Conservation:
 
 def conservation(workspace: Workspace, month: str) -> Conservation:
     """The conservation statement of a month, from what is in the lake."""
-    lines = f"read_parquet({[str(path) for path in priced_paths(workspace, month).values()]})"
+    lines = rows_of(*priced_paths(workspace, month).values())
     with duckdb.connect() as connection:
         return conservation_of(workspace, month, rulebook_for(workspace, month), lines, connection)
 
@@ -111,13 +111,12 @@ def conservation_of(
     scheme, pairs = rulebook.pack.scheme, listed_pairs(rulebook, month)
     connection.register("listed_pairs", pairs.to_arrow())
     items, monitor = (
-        f"read_parquet('{workspace.statement(name, month)}')"
-        for name in ("excluded_items", "low_volume")
+        rows_of(workspace.statement(name, month)) for name in ("excluded_items", "low_volume")
     )
     of = Relations(lines_sql, items, monitor, "(FROM listed_pairs)", "(FROM excepted_lines)")
     beside = _to_be_explained(of, scheme, connection)
     connection.register("excepted_lines", _excepted(workspace, month, rulebook, beside).to_arrow())
-    contract_lines = f"read_parquet('{workspace.statement(CONTRACT_LINES, month)}')"
+    contract_lines = rows_of(workspace.statement(CONTRACT_LINES, month))
     made = conserved(of, scheme, connection)
     more = _of_the_lake(of, contract_lines, connection)
     return replace(made, equalities=[*made.equalities, *more])
