@@ -55,7 +55,7 @@ from pipelines.local_prices import (
     local_hrg_price_days,
     read_local_prices,
 )
-from pipelines.low_volume.payments import published_blocks
+from pipelines.low_volume.payments import additions, payments_of, published_blocks
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
 from pipelines.price_books import (
     PriceBook,
@@ -118,6 +118,7 @@ from schemas.priced_line import (
     EXCLUDED_DRUGS_BASELINE,
     EXCLUDED_ITEMS,
     LOW_VOLUME,
+    LOW_VOLUME_ADDITIONS,
     Field,
 )
 
@@ -784,19 +785,26 @@ def _contract_lines(workspace: Workspace, months: Sequence[str]) -> dict[str, Pa
 
 
 def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:
-    """Writes and gives what each LVA block covered in the month, and what was paid beside it."""
+    """Writes and gives what each LVA block covered in the month, and what was paid beside it.
+
+    With it, what each update of the schedule adds.
+    """
     rulebook = rulebook_for(workspace, month)
     scheme = rulebook.pack.scheme
+    due = payments_of(rulebook.schedules, scheme)
     made = low_volume_monitor.statement(
         _lines(workspace, month),
         nw.from_native(_priced_without_blocks(workspace, month, rulebook)),
         nw.from_native(pl.scan_parquet(workspace.statement("excluded_items", month))),
-        nw.from_native(published_blocks(rulebook.book, rulebook.schedules, scheme).lazy()),
+        nw.from_native(published_blocks(rulebook.book, due).lazy()),
         rulebook.reference(month, None),
         month,
         scheme,
     )
-    return write_statement(workspace, "low_volume", month, made, LOW_VOLUME)
+    monitor = write_statement(workspace, "low_volume", month, made, LOW_VOLUME)
+    added = nw.from_native(additions(due, monitor).lazy())
+    write_statement(workspace, "low_volume_additions", month, added, LOW_VOLUME_ADDITIONS)
+    return monitor
 
 
 def _priced_without_blocks(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.LazyFrame:

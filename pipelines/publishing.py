@@ -48,6 +48,7 @@ from schemas.priced_line import (
     EXCLUDED_DRUGS_BASELINE,
     EXCLUDED_ITEMS,
     LOW_VOLUME,
+    LOW_VOLUME_ADDITIONS,
     PRICED_LINE,
     REASONS,
     RECONCILIATION,
@@ -166,6 +167,11 @@ _MONTHLY = (
         LOW_VOLUME,
     ),
     Table(
+        "low_volume_additions",
+        "What each update of the LVA payments schedule adds to a block, and by which day it is due",
+        LOW_VOLUME_ADDITIONS,
+    ),
+    Table(
         "ebi_challenges",
         "Category 1 evidence-based interventions without prior approval",
         EBI_CHALLENGES,
@@ -212,6 +218,7 @@ _FROM_PARQUET = (
     "fixed_element_review",
     "contract_statement",
     "low_volume",
+    "low_volume_additions",
     "ebi_challenges",
     "excluded_items",
     "excluded_drugs_baseline",

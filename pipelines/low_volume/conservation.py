@@ -116,9 +116,10 @@ def conservation_of(
     of = Relations(lines_sql, items, monitor, "(FROM listed_pairs)", "(FROM excepted_lines)")
     beside = _to_be_explained(of, scheme, connection)
     connection.register("excepted_lines", _excepted(workspace, month, rulebook, beside).to_arrow())
-    contract_lines = rows_of(workspace.statement(CONTRACT_LINES, month))
+    others = (CONTRACT_LINES, "low_volume_additions")
+    contract_lines, additions = (rows_of(workspace.statement(name, month)) for name in others)
     made = conserved(of, scheme, connection)
-    more = _of_the_lake(of, contract_lines, connection)
+    more = _of_the_lake(of, contract_lines, additions, connection)
     return replace(made, equalities=[*made.equalities, *more])
 
 
@@ -239,9 +240,9 @@ def _is_held(scheme: Scheme) -> str:
 
 
 def _of_the_lake(
-    of: Relations, contract_lines: str, connection: duckdb.DuckDBPyConnection
+    of: Relations, contract_lines: str, additions: str, connection: duckdb.DuckDBPyConnection
 ) -> list[Equality]:
-    """What is not published: that each listed pair has its row, and what contract lines hold."""
+    """That each listed pair has its row, what contract lines hold, and what updates add on top."""
     of_contracts = _quoted((API_VARIABLE, API_BLENDED))
     row = connection.execute(
         f"""
@@ -260,18 +261,22 @@ def _of_the_lake(
         )
         SELECT sum(stated_activity), sum(activity), sum(stated_pence), sum(value_pence),
             count(*) FILTER (stated_activity <> activity OR stated_pence <> value_pence),
-            (SELECT count(*) FROM {of.monitor}), count(*)
+            (SELECT count(*) FROM {of.monitor}), count(*),
+            (SELECT sum(additional_payment_pence) FROM {of.monitor}),
+            (SELECT sum(additional_payment_pence) FROM {additions} WHERE NOT is_in_payment_due)
         FROM both_of
         """
     ).fetchone()
     assert row is not None
-    activity, made, value, worth, differing, rows, pairs = (int(number or 0) for number in row)
+    activity, made, value, worth, differing, *more = (int(number or 0) for number in row)
+    rows, pairs, on_top, added = more
     of_pairs = "conservation: contract lines of listed pairs"
     return [
         Equality("conservation: rows of the monitor = pairs of the schedule", rows, pairs),
         Equality(f"{of_pairs}: activity = their lines outside blocks", activity, made),
         Equality(f"{of_pairs}: value_pence = that of their lines outside blocks", value, worth),
         Equality(f"{of_pairs}: pairs whose contract lines hold others = none", differing, 0),
+        Equality("conservation: additional_payment_pence = additions on top", on_top, added),
     ]
 
 

@@ -19,9 +19,9 @@ from pipelines.workspace import UserError, Workspace
 from pricing.contracts import PAIR
 from pricing.low_volume import EXCEPTION_FLAGS
 from pricing.low_volume_monitor import LINE
-from schemas.priced_line import LOW_VOLUME
+from schemas.priced_line import LOW_VOLUME, LOW_VOLUME_ADDITIONS, Field
 
-_TABLES = ("low_volume", "priced_lines", "excluded_items")
+_TABLES = ("low_volume", "low_volume_additions", "priced_lines", "excluded_items")
 _OF_YEAR = ("block_value_pence", "payment_due_pence", "additional_payment_pence")
 _SUMMED = tuple(
     field.name
@@ -36,9 +36,10 @@ _SUMMED = tuple(
 class BlockMonitor:
     """The published monitor of a month and of the scheme year up to it.
 
-    `blocks` are the month's rows in the columns of `schemas.priced_line.LOW_VOLUME`, `to_date` the
-    sums of the published months by pair, null where any month of them is. `not_published` are the
-    months up to it that the mart does not hold, or not as they are now.
+    `blocks` are the month's rows in the columns of `schemas.priced_line.LOW_VOLUME`, `additions`
+    what each update adds to them, and `to_date` the sums of the published months by pair, null
+    where any month of them is. `not_published` are the months up to it that the mart does not hold,
+    or not as they are now.
     """
 
     activity_month: str
@@ -47,6 +48,7 @@ class BlockMonitor:
     scheme_year: str
     is_illustrative: bool
     blocks: pl.DataFrame
+    additions: pl.DataFrame
     to_date: pl.DataFrame
     conservation: Conservation
     conservation_to_date: Conservation
@@ -69,7 +71,8 @@ def read_monitor(
             raise UserError(f"{month} is not published, or is out of date. {how}")
         months = [one for one in year if one in runs]
         scheme_year, is_illustrative = runs[month]
-        rows = _rows(workspace, mart, months, pair)
+        rows = _rows(workspace, mart, "low_volume", LOW_VOLUME, months, pair)
+        added = _rows(workspace, mart, "low_volume_additions", LOW_VOLUME_ADDITIONS, [month], pair)
         of_month = rows.filter(activity_month=month).sort(PAIR)
         if of_month.is_empty():
             raise UserError(_no_such_pair(month, pair))
@@ -80,6 +83,7 @@ def read_monitor(
             scheme_year,
             is_illustrative,
             of_month,
+            added.sort(*PAIR, "schedule_published_on"),
             _to_date(rows),
             _conserved(workspace, mart, [month], month, pair),
             _conserved(workspace, mart, months, month, pair),
@@ -101,14 +105,14 @@ def _runs(
 def _rows(
     workspace: Workspace,
     mart: duckdb.DuckDBPyConnection,
+    table: str,
+    fields: Sequence[Field],
     months: Sequence[str],
     pair: dict[str, str],
 ) -> pl.DataFrame:
-    columns = ", ".join(field.name for field in LOW_VOLUME)
+    columns = ", ".join(field.name for field in fields)
     try:
-        found = mart.sql(
-            f"SELECT {columns} FROM {_published(workspace, 'low_volume', months, pair)}"
-        )
+        found = mart.sql(f"SELECT {columns} FROM {_published(workspace, table, months, pair)}")
     except duckdb.BinderException as error:
         raise UserError(
             f"{workspace.shown(workspace.mart)} was made by an earlier version of sus-pricing. "

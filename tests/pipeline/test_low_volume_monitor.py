@@ -46,6 +46,7 @@ from pipelines.low_volume.monitor import read_monitor
 from pipelines.pricing_run import CONTRACT_LINES, make_low_volume, priced_path
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace
+from schemas.priced_line import LOW_VOLUME_ADDITIONS
 
 JUNE, JULY = "2024-06", "2024-07"
 OWN, OTHER = "2024-25", "2026-27"
@@ -332,6 +333,12 @@ ONE_MORE = pl.col("covered_activity") + 1
             )
         ),
         (OWN, "low_volume", without(OF_RTD), "rows of the monitor = pairs of the schedule"),
+        (
+            OWN,
+            "low_volume",
+            where(OF_RTD, additional_payment_pence=pl.lit(1)),
+            "additional_payment_pence = additions on top",
+        ),
     ],
 )
 def test_what_is_changed_is_noticed(
@@ -394,7 +401,14 @@ def test_an_update_that_takes_effect_later_is_due_but_not_yet_the_block(
     )
     assert (row["payment_due_pence"], row["payment_due_by"]) == (21_200_000, date(2026, 9, 30))
     assert row["additional_payment_pence"] == 800_000
-    assert row["additional_payment_due_by"] == date(2026, 11, 30)
+    added = pl.read_parquet(on(workspace, OTHER).statement("low_volume_additions", JULY))
+    assert added.columns == [field.name for field in LOW_VOLUME_ADDITIONS]
+    assert added.rows() == [
+        (
+            *(JULY, OTHER, "RRV", "QHM", date(2026, 10, 1)),
+            *(21_200_000, 22_000_000, 800_000, date(2026, 11, 30), False),
+        )
+    ]
     assert row["payment_reason_code"] == "BLOCK_UPDATED_AFTER_DUE"
 
 
