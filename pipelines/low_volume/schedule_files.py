@@ -42,6 +42,7 @@ MANIFEST = "manifest.json"
 _TABLES = ("schedule", "working", "near_threshold", "accounting", "comparison")
 _OWN_FILES = {MANIFEST, *(f"{name}.csv" for name in _TABLES)}
 ILLUSTRATIVE = "ILLUSTRATIVE: prices or organisations are made up. Do not pay on it."
+UNDECIDED = "UNDECIDED: the parties say what pays. Add to the schedule what they agree is a block."
 PARTIAL = "PARTIAL: {} lack months, and are in no average. Do not pay on it."
 HEADERS = {
     CORE: "Acute, mental health and community",
@@ -160,11 +161,30 @@ def to_json(schedule: Schedule) -> dict[str, Any]:
 
 
 def write_reexpressed(published: PublishedSchedule, made: Reexpressed, path: Path) -> None:
-    """Writes a re-expressed schedule, in the columns that `prices import` reads."""
-    is_made_up = published.book.publication.is_illustrative
+    """Writes a re-expressed schedule, in the columns that `prices import` reads.
+
+    What is undecided goes into a file of its own beside it, which is left without rows where an
+    earlier one is there and nothing is.
+    """
+    beside = undecided_beside(path)
+    marks = [ILLUSTRATIVE] if published.book.publication.is_illustrative else []
+    if made.undecided or beside.exists():
+        _write_rows(made.undecided, beside, [*marks, UNDECIDED])
+    _write_rows(made.decided, path, marks)
+
+
+def undecided_beside(path: Path) -> Path:
+    """The file of undecided pairs beside that of a re-expressed schedule.
+
+    >>> undecided_beside(Path("made/schedule.csv")).as_posix()
+    'made/schedule-undecided.csv'
+    """
+    return path.with_name(f"{path.stem}-undecided{path.suffix}")
+
+
+def _write_rows(rows: Mapping[Pair, Row], path: Path, marks: Sequence[str]) -> None:
     with replacing_named(path) as writing:
-        marks = [ILLUSTRATIVE] if is_made_up else []
-        writing.write_bytes(_as_csv(_schedule_table(made.rows), marks))
+        writing.write_bytes(_as_csv(_schedule_table(rows), marks))
 
 
 def folder_of(workspace: Workspace, scheme_year: str) -> Path:
