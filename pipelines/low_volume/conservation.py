@@ -181,8 +181,8 @@ def _equalities(
     """That what blocks hold pays nothing, and that the monitor is what lines and items give."""
 
     def number(sql: str) -> int:
-        row = connection.execute(f"SELECT {sql}").fetchone()
-        return int(row[0] or 0) if row else 0
+        ((found,),) = connection.execute(f"SELECT {sql}").fetchall()
+        return int(found or 0)
 
     def none(says: str, sql: str) -> Equality:
         return Equality(f"conservation: {says} = none", number(f"count(*) FROM {sql}"), 0)
@@ -377,7 +377,8 @@ def _to_be_explained(
     """The lines of pairs with a block that only an exception can have taken out of it."""
     nobody = f"(SELECT {', '.join(('activity_month', *LINE))} FROM {of.lines} WHERE false)"
     without = Relations(of.lines, of.items, of.monitor, of.pairs, nobody)
-    columns = (*PAIR, *LINE, "treatment_function_code", "point_of_delivery_code", "mechanism_rule")
+    kinds = ("treatment_function_code", "point_of_delivery_code", "mechanism_rule")
+    columns = (*PAIR, "activity_month", *LINE, *kinds)
     found = connection.sql(
         f"SELECT {', '.join(columns)} FROM {_lines_of_pairs(without, scheme)} "
         f"WHERE became = '{UNEXPLAINED}'"
@@ -399,13 +400,33 @@ def _excepted(
         for dataset in BY_DATASET
     ]
     found = pl.concat(of_records).join(exceptions, on=[*PAIR, "costing_date"])
+    is_emergency = pl.col("admission_method_code").is_in(scheme.spells.emergency_admission_methods)
+    return found.filter(_taken_out(scheme, is_emergency)).select("activity_month", *LINE)
+
+
+def excepted_by_month(
+    of: Relations, scheme: Scheme, connection: duckdb.DuckDBPyConnection
+) -> pl.DataFrame:
+    """The lines of pairs that an exception of the pair in the month may take out of its block.
+
+    By what the monitor has of each pair and the kind of each line. Of its day and admission a line
+    does not tell.
+    """
+    flags = ", ".join(EXCEPTION_FLAGS.values())
+    pairs = connection.sql(f"SELECT {_KEY}, {flags} FROM {of.monitor}").to_arrow_table()
+    lines = _to_be_explained(of, scheme, connection)
+    found = lines.join(pl.DataFrame(pairs), on=[*PAIR, "activity_month"])
+    return found.filter(_taken_out(scheme, pl.lit(value=False))).select("activity_month", *LINE)
+
+
+def _taken_out(scheme: Scheme, is_emergency: pl.Expr) -> pl.Expr:
+    """Whether a line is outside its block by an exception (2023/25 ¶79, 2026/27 ¶108)."""
     rules = scheme.low_volume
     if not rules.has_payments_schedule:
-        return found.clear().select("activity_month", *LINE)
+        return pl.lit(value=False)
     is_mental_health = pl.col("treatment_function_code").is_in(
         rules.mental_health_treatment_function_codes
     )
-    is_emergency = pl.col("admission_method_code").is_in(scheme.spells.emergency_admission_methods)
     elective = [
         row.line
         for row in scheme.contract_lines.table
@@ -417,10 +438,10 @@ def _excepted(
         "out_of_area_mental_health": is_mental_health & ~is_emergency,
         "mental_health_lead_provider_collaborative": is_mental_health,
     }
-    is_excepted = [
-        pl.col(EXCEPTION_FLAGS[kind]) & takes_out[kind] for kind in rules.exception_kinds
-    ]
-    return found.filter(pl.any_horizontal(is_excepted)).select("activity_month", *LINE)
+    return pl.any_horizontal(
+        pl.lit(value=False),
+        *(pl.col(EXCEPTION_FLAGS[kind]) & takes_out[kind] for kind in rules.exception_kinds),
+    )
 
 
 def _of_records(

@@ -12,13 +12,16 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import months_of_year_to, schema_of
-from pipelines.low_volume.conservation import Conservation, Relations, conserved
+from pipelines.low_volume.conservation import (
+    Conservation,
+    Relations,
+    conserved,
+    excepted_by_month,
+)
 from pipelines.publishing import opened_mart
 from pipelines.scheme_packs import scheme_for
 from pipelines.workspace import UserError, Workspace
 from pricing.contracts import PAIR
-from pricing.low_volume import EXCEPTION_FLAGS
-from pricing.low_volume_monitor import LINE
 from schemas.priced_line import LOW_VOLUME, LOW_VOLUME_ADDITIONS, Field
 
 _TABLES = ("low_volume", "low_volume_additions", "priced_lines", "excluded_items")
@@ -154,24 +157,21 @@ def _conserved(
 ) -> Conservation:
     """The conservation statement of what is published.
 
-    Exceptions are those that the monitor has for the pair in the month; by the day they were held
-    to the records before the month was published.
+    Exceptions are those that the monitor has for the pair in the month, and take out what they may
+    by kind; by the day and the admission they were held to the records before the month was
+    published, which the mart does not have.
     """
     lines, items, monitor = (
         _published(workspace, table, months, pair)
         for table in ("priced_lines", "excluded_items", "low_volume")
     )
-    has_exception = " OR ".join(EXCEPTION_FLAGS.values())
-    excepted = f"""(
-        SELECT activity_month, {", ".join(LINE)} FROM {lines} AS lines
-        JOIN {monitor} AS monitor USING (provider_code, commissioner_code, activity_month)
-        WHERE {has_exception}
-    )"""
     columns = ", ".join((*PAIR, "activity_month", "is_block_pair", "is_moved_to_api"))
     pairs = f"(SELECT {columns} FROM {monitor})"
     on, as_of = workspace.basis.rules_day(month), workspace.basis.as_of
     scheme = scheme_for(workspace, on, as_of).scheme
-    return conserved(Relations(lines, items, monitor, pairs, excepted), scheme, mart)
+    of = Relations(lines, items, monitor, pairs, "(FROM excepted_lines)")
+    mart.register("excepted_lines", excepted_by_month(of, scheme, mart).to_arrow())
+    return conserved(of, scheme, mart)
 
 
 def _no_such_pair(month: str, pair: dict[str, str]) -> str:

@@ -584,6 +584,22 @@ def test_what_is_published_and_paid_twice_is_shown(workspace: Workspace) -> None
     assert "DOES NOT HOLD: lines in a block that are paid = none (4 against 0)" in done.output
 
 
+def test_what_is_published_beside_a_block_must_be_of_the_kind_that_its_exception_takes_out(
+    workspace: Workspace,
+) -> None:
+    """RTD has the exception of elective care by choice (2023/25 ¶79), which no emergency is."""
+    with duckdb.connect(str(workspace.mart)) as mart:
+        mart.execute(
+            "UPDATE priced_lines SET point_of_delivery_code = 'NEL' WHERE provider_code = 'RTD' "
+            "AND payment_mechanism = 'api_variable' AND activity_month = '2024-07'"
+        )
+    done = command(workspace, "--month", JULY)
+    assert (
+        "DOES NOT HOLD: lines paid beside the block without a reason = none (1 against 0)"
+        in done.output
+    )
+
+
 def test_a_pair_that_is_not_listed_is_named(made: Workspace) -> None:
     with pytest.raises(UserError, match=r"schedule of 2024-07 lists no pair of RGT with QMJ\."):
         read_monitor(made, JULY, "RGT", "QMJ")
