@@ -109,14 +109,14 @@ def landed_worksheets(
     files = [
         file
         for file in landed_contract_files(workspace, organisations, scheme_year)
-        if _has_items(file)
+        if has_items(file)
     ]
     made = tuple(_worksheet(workspace, file, organisations) for file in files)
     refuse_two_of_a_contract(files)
     return made
 
 
-def _has_items(file: ContractFile) -> bool:
+def has_items(file: ContractFile) -> bool:
     """Whether a file has a section beside its review, or cannot even say whose it is."""
     return bool(file.faults) or any(
         file.root.is_table(key) for key in file.root.others() if key != REVIEW
