@@ -22,7 +22,7 @@ from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.equalities import Equality, contract_equalities
 from pipelines.excluded_items import categories_not_checked, items_changed_since
 from pipelines.low_volume.conservation import conservation_of
-from pipelines.organisations import COMMISSIONERS
+from pipelines.organisations import COMMISSIONERS, PROVIDERS
 from pipelines.price_books import lacking
 from pipelines.pricing_run import (
     CONTRACT_LINES,
@@ -42,7 +42,7 @@ from pipelines.validation import (
     supplements_read,
     valid_path,
 )
-from pipelines.workspace import Workspace, replacing
+from pipelines.workspace import Workspace, replacing, rows_of
 from pricing.contracts import PAIR
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_BLENDED, API_VARIABLE
@@ -60,6 +60,7 @@ ITEMS = "items"
 
 _PAID_ON_THEIR_OWN = [ItemReason.ITEM_LOWEST_PRICE, ItemReason.ITEM_HOMECARE]
 _RECORDS = {"apc": "spell", "op": "attendance"}
+_IN_WORDS = {PROVIDERS: ("provider", "providers"), COMMISSIONERS: ("ICB", "ICBs")}
 _NAMED_ORGANISATIONS = {
     "PROVIDER_UNKNOWN": "organisation_code_of_provider",
     "PROVIDER_NOT_IN_PRICE_YEAR": "organisation_code_of_provider",
@@ -160,7 +161,7 @@ def account(workspace: Workspace, month: str) -> Account:
     with duckdb.connect() as connection:
         lines_sql = _lines_sql(workspace, month)
         mechanisms, content_hash = totals(lines_sql, connection)
-        items = item_totals(f"read_parquet('{_items_path(workspace, month)}')", connection)
+        items = item_totals(rows_of(_items_path(workspace, month)), connection)
         distinct = _distinct_lines(lines_sql, connection)
         of_contracts = contract_equalities(workspace, month, rulebook, lines_sql, connection)
         of_blocks = conservation_of(workspace, month, rulebook, lines_sql, connection).equalities
@@ -257,7 +258,7 @@ def versions() -> dict[str, str]:
 
 
 def _lines_sql(workspace: Workspace, month: str) -> str:
-    return f"read_parquet({[str(path) for path in priced_paths(workspace, month).values()]})"
+    return rows_of(*priced_paths(workspace, month).values())
 
 
 def _dataset(workspace: Workspace, extract: Extract, month: str) -> DatasetAccount:
@@ -345,7 +346,8 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
             "on these figures: import the real lists, sus-pricing organisations import."
         )
     notices += _of_the_rules(rulebook.pack.scheme)
-    notices += _blocks_of_closed_payers(rulebook, month)
+    for name, column in zip((PROVIDERS, COMMISSIONERS), PAIR, strict=True):
+        notices += _blocks_of_the_closed(rulebook, month, name, column)
     notices += _unknown_contracts(workspace, rulebook.pack.scheme, month)
     notices += _unknown_records(workspace, rulebook.approvals.rows, "approvals", ["apc"])
     for dataset in _RECORDS:
@@ -380,24 +382,26 @@ def _of_the_rules(scheme: Scheme) -> list[str]:
     return notices
 
 
-def _blocks_of_closed_payers(rulebook: Rulebook, month: str) -> list[str]:
-    """Blocks of the published schedule whose ICB is none in the month: listed for nobody.
+def _blocks_of_the_closed(rulebook: Rulebook, month: str, name: str, column: str) -> list[str]:
+    """Blocks of the published schedule whose provider or ICB is none in the month.
 
-    The schedule is matched as published, not through successions (2026/27 ¶107).
+    They are listed for nobody: the schedule is matched as published, not through successions
+    (2026/27 ¶107).
     """
-    parties = rulebook.parties(month)[COMMISSIONERS]
-    now = dict(zip(*parties.get_columns()[:2], strict=True))
+    now = dict(zip(*rulebook.parties(month)[name].get_columns()[:2], strict=True))
     standing = {code for code in now.values() if code}
-    closed = rulebook.book.lva_schedule.filter(~pl.col("commissioner_code").is_in(list(standing)))
+    closed = rulebook.book.lva_schedule.filter(~pl.col(column).is_in(list(standing)))
     if closed.is_empty():
         return []
-    codes = closed["commissioner_code"].unique().sort().to_list()
+    codes = closed[column].unique().sort().to_list()
     named = ", ".join(f"{code} (now {now[code]})" if now.get(code) else code for code in codes)
     pence = _sum(closed, "block_value_pence")
+    kind, kinds = _IN_WORDS[name]
+    counted = f"{closed.height:,} pair{'s' * (closed.height > 1)}"
     return [
-        f"The LVA payments schedule lists {closed.height:,} pairs of {named}, which is no ICB in "
-        f"{month}: £{pence // 100:,}.{pence % 100:02} of blocks is listed for nobody, and no block "
-        "pays for their activity. Where ICBs merged, re-express the schedule: sus-pricing lva "
+        f"The LVA payments schedule lists {counted} of {named}, no {kind} in {month}: "
+        f"£{pence // 100:,}.{pence % 100:02} of blocks is listed for nobody, and no block "
+        f"pays for their activity. Where {kinds} merged, re-express the schedule: sus-pricing lva "
         "reexpress."
     ]
 

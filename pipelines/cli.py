@@ -32,7 +32,14 @@ from pipelines.commands.console import month as valid_month
 from pipelines.commands.console import months as valid_months
 from pipelines.commands.console import scheme_year as valid_scheme_year
 from pipelines.commands.jobs import run_month
-from pipelines.workspace import UserError, Workspace, keep_private, replacing
+from pipelines.workspace import (
+    UserError,
+    Workspace,
+    keep_private,
+    refuse_as_file,
+    refuse_as_folder,
+    replacing_named,
+)
 from pricing.scheme_tables import SchemePackError
 
 app = typer.Typer(
@@ -159,6 +166,8 @@ def reissue(
     before, after = _basis(None, first), _basis(None, second)
     if not first < second:
         raise typer.BadParameter(f"--to {second} is not after --from {first}.")
+    if out_file:
+        refuse_as_file(out_file)
     workspace = Workspace.at()
     months = months_in_lake(workspace, year)
     for basis in (before, after):
@@ -170,7 +179,7 @@ def reissue(
     if made.is_illustrative:
         out.print("[bold yellow]ILLUSTRATIVE: the prices are made up. Do not pay on them.[/]")
     if out_file:
-        with replacing(out_file) as writing:
+        with replacing_named(out_file) as writing:
             made.differences.write_csv(writing)
         out.print(f"All {made.differences.height:,} rows in [bold]{escape(str(out_file))}[/]")
 
@@ -202,6 +211,7 @@ def synth(
     from pipelines.synth import Reference, write_extracts
 
     wanted = valid_months(months)
+    refuse_as_folder(out_dir)
     workspace = Workspace.at()
     on = _basis(scheme, None).rules_day(wanted[0])
     year = scheme_for(workspace, on).scheme.scheme_year

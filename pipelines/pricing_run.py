@@ -56,7 +56,7 @@ from pipelines.local_prices import (
     local_hrg_price_days,
     read_local_prices,
 )
-from pipelines.low_volume.payments import published_blocks
+from pipelines.low_volume.payments import additions, payments_of, published_blocks
 from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
 from pipelines.price_books import (
     PriceBook,
@@ -120,6 +120,7 @@ from schemas.priced_line import (
     EXCLUDED_DRUGS_BASELINE,
     EXCLUDED_ITEMS,
     LOW_VOLUME,
+    LOW_VOLUME_ADDITIONS,
     Field,
 )
 
@@ -438,6 +439,7 @@ def _rulebook_for(workspace: Workspace, month: str, _: Hashable) -> Rulebook:
         as_of=workspace.basis.as_of,
         needs_lva_schedule=pack.scheme.low_volume.has_payments_schedule,
     )
+    in_use = book.stored.get(LVA)
     rulebook = Rulebook(
         pack=pack,
         book=book,
@@ -452,7 +454,7 @@ def _rulebook_for(workspace: Workspace, month: str, _: Hashable) -> Rulebook:
         terms=terms,
         counts=counts,
         bridge=no_hrg_bridge(),
-        schedules=tuple(schedules_of(workspace, pack.scheme.scheme_year, workspace.basis.as_of)),
+        schedules=tuple(schedules_of(workspace, in_use, workspace.basis.as_of) if in_use else ()),
         worksheets=landed_worksheets(workspace, organisations, pack.scheme.scheme_year),
         reviews={
             file.name: file.sha256
@@ -822,19 +824,26 @@ def _contract_lines(workspace: Workspace, months: Sequence[str]) -> dict[str, Pa
 
 
 def make_low_volume(workspace: Workspace, month: str) -> pl.DataFrame:
-    """Writes and gives what each LVA block covered in the month, and what was paid beside it."""
+    """Writes and gives what each LVA block covered in the month, and what was paid beside it.
+
+    With it, what each update of the schedule adds.
+    """
     rulebook = rulebook_for(workspace, month)
     scheme = rulebook.pack.scheme
+    due = payments_of(rulebook.schedules, scheme)
     made = low_volume_monitor.statement(
         _lines(workspace, month),
         nw.from_native(_priced_without_blocks(workspace, month, rulebook)),
         nw.from_native(pl.scan_parquet(workspace.statement("excluded_items", month))),
-        nw.from_native(published_blocks(rulebook.book, rulebook.schedules, scheme).lazy()),
+        nw.from_native(published_blocks(rulebook.book, due).lazy()),
         rulebook.reference(month, None),
         month,
         scheme,
     )
-    return write_statement(workspace, "low_volume", month, made, LOW_VOLUME)
+    monitor = write_statement(workspace, "low_volume", month, made, LOW_VOLUME)
+    added = nw.from_native(additions(due, monitor).lazy())
+    write_statement(workspace, "low_volume_additions", month, added, LOW_VOLUME_ADDITIONS)
+    return monitor
 
 
 def _priced_without_blocks(workspace: Workspace, month: str, rulebook: Rulebook) -> pl.LazyFrame:

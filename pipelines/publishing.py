@@ -33,7 +33,7 @@ from pipelines.basis import (
 from pipelines.pricing_run import CONTRACT_LINES, priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
-from pipelines.workspace import UserError, Workspace, discard, replacing
+from pipelines.workspace import UserError, Workspace, discard, replacing, rows_of
 from pipelines.year_to_date import of_statement, out_of_step
 from schemas.contract_statements import (
     BLENDED,
@@ -48,6 +48,7 @@ from schemas.priced_line import (
     EXCLUDED_DRUGS_BASELINE,
     EXCLUDED_ITEMS,
     LOW_VOLUME,
+    LOW_VOLUME_ADDITIONS,
     PRICED_LINE,
     REASONS,
     RECONCILIATION,
@@ -166,6 +167,11 @@ _MONTHLY = (
         LOW_VOLUME,
     ),
     Table(
+        "low_volume_additions",
+        "What each update of the LVA payments schedule adds to a block, and by which day it is due",
+        LOW_VOLUME_ADDITIONS,
+    ),
+    Table(
         "ebi_challenges",
         "Category 1 evidence-based interventions without prior approval",
         EBI_CHALLENGES,
@@ -212,6 +218,7 @@ _FROM_PARQUET = (
     "fixed_element_review",
     "contract_statement",
     "low_volume",
+    "low_volume_additions",
     "ebi_challenges",
     "excluded_items",
     "excluded_drugs_baseline",
@@ -408,7 +415,7 @@ def _replace_month(
     _delete_month(connection, name, place)
     connection.execute(
         f"INSERT INTO {place.table(name)} SELECT {', '.join(columns)}, '{place.basis}' "
-        f"FROM read_parquet({[str(path) for path in sources]}) ORDER BY {order}"
+        f"FROM {rows_of(*sources)} ORDER BY {order}"
     )
 
 

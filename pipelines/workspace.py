@@ -119,23 +119,76 @@ def keep_private() -> None:
     os.umask(0o077)
 
 
+def rows_of(*paths: Path) -> str:
+    """The rows of Parquet files in SQL, whatever is in their names.
+
+    >>> rows_of(Path("St Mary's"), Path("b"))
+    "read_parquet(['St Mary''s', 'b'])"
+    """
+    names = ", ".join("'{}'".format(str(path).replace("'", "''")) for path in paths)
+    return f"read_parquet([{names}])"
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` by one rename when all is written.
 
     Nothing is left behind and `path` is untouched when the block fails; what a killed
-    process leaves is removed by the next one.
+    process leaves is removed by the next one. A file never takes the place of a folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     writing = path.with_name(f".{path.name}.writing")
     discard(writing)
     try:
         yield writing
-        if path.is_dir():
+        if writing.is_dir() and path.is_dir():
             discard(path)
         writing.replace(path)
     finally:
         discard(writing)
+
+
+@contextmanager
+def replacing_named(path: Path) -> Iterator[Path]:
+    """The same for a file that the user named.
+
+    Raises `UserError` where no file can be put there.
+    """
+    refuse_as_file(path)
+    with said_of(path), replacing(path) as writing:
+        writing.touch()
+        yield writing
+
+
+def refuse_as_file(path: Path) -> None:
+    """Raises `UserError` where a path that the user named can hold no file."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder. Name a file, such as {path / 'NAME'}.")
+    _refuse_below_a_file(path)
+
+
+def refuse_as_folder(path: Path) -> None:
+    """Raises `UserError` where a path that the user named can be no folder."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file. Name a folder.")
+    _refuse_below_a_file(path)
+
+
+def _refuse_below_a_file(path: Path) -> None:
+    above = next((one for one in path.parents if one.exists()), None)
+    if above and not above.is_dir():
+        raise UserError(f"{above} is a file, and {path} would be in it. Name a path in a folder.")
+
+
+@contextmanager
+def said_of(path: Path) -> Iterator[None]:
+    """What the system refuses of a path that the user named, as `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}. Name a path that you may write."
+        ) from error
 
 
 def discard(path: Path) -> None:

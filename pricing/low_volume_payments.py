@@ -4,9 +4,9 @@ Belongs here: what the schedules that were published for a year make due (2023/2
 ¶109, ¶115), and why a day or an amount is not known. Does not belong here: the schedules (price
 books), what a block covers (`pricing.low_volume`) or whether anything was paid: no record says so.
 
-A schedule of other values that is published in the year is taken to be an update for a pay award;
-one published before the year takes the place of those before it, and one of the same values is no
-update. Where no schedule of a year lists a pair there is nothing to say of it.
+An update of a block is a schedule of the year that lists the pair with another value than before;
+that it is for a pay award is an assumption of the year's pack. Schedules published before the year
+take each other's place. Where no schedule of a year lists a pair there is nothing to say of it.
 """
 
 from calendar import monthrange
@@ -29,28 +29,49 @@ class Schedule(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Addition:
+    """What one update adds to a block, in pence, and the last day to pay it, where that is known.
+
+    `before_pence` is the value before it, None where the pair was not listed. Where
+    `is_in_payment_due`, it is within what is due, and due by itself where the block was paid
+    before the update; else it is due on top.
+    """
+
+    schedule_published_on: date
+    before_pence: int | None
+    block_value_pence: int
+    additional_payment_due_by: date | None
+    is_in_payment_due: bool
+
+    @property
+    def additional_payment_pence(self) -> int:
+        """What it adds; below zero where it takes away."""
+        return self.block_value_pence - (self.before_pence or 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """What is due of a block: in pence, and the last day; None where that is not known."""
 
     payment_due_pence: int | None
     payment_due_by: date | None
-    additional_payment_pence: int | None
-    additional_payment_due_by: date | None
+    additions: tuple[Addition, ...]
     reason: BlockReason
 
+    @property
+    def additional_payment_pence(self) -> int | None:
+        """What updates add on top of what is due, together; None where there is none."""
+        on_top = [
+            one.additional_payment_pence for one in self.additions if not one.is_in_payment_due
+        ]
+        return sum(on_top) if on_top else None
 
-@dataclass(frozen=True, slots=True)
-class _Timetable:
-    """The schedules of a year by the day on which its blocks are due.
 
-    `before` was current when `due` was published, where that is the update that makes it due;
-    `last` is published after the day, None where none is.
-    """
+class _Listed(NamedTuple):
+    """What a schedule says of one pair; no value where it does not list it."""
 
-    due_by: date
-    before: Schedule | None
-    due: Schedule
-    last: Schedule | None
+    published_on: date
+    pence: int | None
 
 
 def payments(schedules: Sequence[Schedule], scheme: Scheme) -> dict[Pair, Payment]:
@@ -58,76 +79,92 @@ def payments(schedules: Sequence[Schedule], scheme: Scheme) -> dict[Pair, Paymen
 
     `schedules` are those published for the year as known, in the order of publication. By the end
     of the quarter that the year gives (2023/25 ¶86, 2026/27 ¶115); where the year has it so, once
-    the schedule is updated if that is sooner, and then what the update adds to a block that was
-    paid before, in the month after (2026/27 ¶115). An addition below zero is shown as it is.
+    the block is updated if that is sooner. What each update adds to the value before it is paid in
+    the month after it was published, where the block was paid before (2026/27 ¶115).
     """
-    in_year = _base_and_updates(schedules, scheme.effective_from)
+    in_year = _of_the_year(schedules, scheme.effective_from)
     pairs = dict.fromkeys(pair for schedule in in_year for pair in schedule.blocks)
+    return {
+        pair: _of_pair([_Listed(day, blocks.get(pair)) for day, blocks in in_year], scheme)
+        for pair in pairs
+    }
+
+
+def _of_the_year(schedules: Sequence[Schedule], year_starts: date) -> list[Schedule]:
+    """The schedule that the year begins with, and those published in the year."""
+    before = [one for one in schedules if one.published_on < year_starts]
+    return [*before[-1:], *schedules[len(before) :]]
+
+
+def _of_pair(listed: Sequence[_Listed], scheme: Scheme) -> Payment:
+    """What is due of one block, by what each schedule says of it."""
     if not scheme.gives("low_volume.payment_due_by"):
-        return {
-            pair: Payment(
-                in_year[-1].blocks.get(pair), None, None, None, BlockReason.BLOCK_DUE_DAY_NOT_GIVEN
-            )
-            for pair in pairs
-        }
-    timetable = _timetable(in_year, scheme)
-    return {pair: _of_pair(pair, timetable, scheme) for pair in pairs}
-
-
-def _base_and_updates(schedules: Sequence[Schedule], year_starts: date) -> list[Schedule]:
-    """The schedule that the year begins with, then each update of it."""
-    published: list[Schedule] = []
-    for schedule in schedules:
-        if published and schedule.published_on < year_starts:
-            published = []
-        if not published or schedule.blocks != published[-1].blocks:
-            published.append(schedule)
-    return published
-
-
-def _timetable(in_year: Sequence[Schedule], scheme: Scheme) -> _Timetable:
-    base, *updates = in_year
+        return Payment(listed[-1].pence, None, (), BlockReason.BLOCK_DUE_DAY_NOT_GIVEN)
     due_by = scheme.low_volume.payment_due_by
-    if scheme.low_volume.payment_is_due_on_update and updates:
-        first = updates[0]
-        if first.published_on <= due_by:
-            last = updates[-1] if len(updates) > 1 else None
-            return _Timetable(first.published_on, base, first, last)
-    by_then = [base, *(one for one in updates if one.published_on <= due_by)]
-    later = updates[len(by_then) - 1 :]
-    return _Timetable(due_by, None, by_then[-1], later[-1] if later else None)
-
-
-def _of_pair(pair: Pair, timetable: _Timetable, scheme: Scheme) -> Payment:
-    """What is due of one block, by the schedules on either side of the day it is due."""
-    due_by, due = timetable.due_by, timetable.due.blocks.get(pair)
-    of_day = due, due_by if due is not None else None
-    if timetable.last is not None:
-        now = timetable.last.blocks.get(pair)
-        if now is None:
-            return Payment(*of_day, None, None, BlockReason.BLOCK_TAKEN_OFF_BY_UPDATE)
-        by = _month_after(timetable.last, scheme)
+    in_time = sum(one.published_on <= due_by for one in listed[1:])
+    update = _first_update(listed[: in_time + 1]) if _is_due_on_update(scheme) else None
+    within: list[Addition] = []
+    if update is not None:
+        due_by, in_time = listed[update].published_on, update
+        before = _last_value(listed[:update])
+        within = [] if before is None else [_addition(listed[update], before, scheme, within=True)]
+    due = listed[in_time].pence
+    on_top = _on_top(due, listed[in_time + 1 :], scheme)
+    if listed[-1].pence is None:
+        reason = BlockReason.BLOCK_TAKEN_OFF_BY_UPDATE
+    elif not on_top:
+        is_by_day = update is None
+        reason = BlockReason.BLOCK_DUE_BY_DAY if is_by_day else BlockReason.BLOCK_DUE_ON_UPDATE
+    elif on_top[0].additional_payment_due_by is None:
+        reason = BlockReason.BLOCK_ADDITION_DAY_NOT_GIVEN
+    elif due is None:
+        reason = BlockReason.BLOCK_LISTED_BY_UPDATE
+    else:
         reason = BlockReason.BLOCK_UPDATED_AFTER_DUE
-        if due is None:
-            reason = BlockReason.BLOCK_LISTED_BY_UPDATE
-        if by is None:
-            reason = BlockReason.BLOCK_ADDITION_DAY_NOT_GIVEN
-        return Payment(*of_day, now - (due or 0), by, reason)
-    if due is None:
-        return Payment(None, None, None, None, BlockReason.BLOCK_TAKEN_OFF_BY_UPDATE)
-    if timetable.before is None:
-        return Payment(*of_day, None, None, BlockReason.BLOCK_DUE_BY_DAY)
-    paid_before = timetable.before.blocks.get(pair)
-    if paid_before is None:
-        return Payment(*of_day, None, None, BlockReason.BLOCK_DUE_ON_UPDATE)
-    by = _month_after(timetable.due, scheme)
-    return Payment(*of_day, due - paid_before, by, BlockReason.BLOCK_DUE_ON_UPDATE)
+    return Payment(due, None if due is None else due_by, (*within, *on_top), reason)
 
 
-def _month_after(update: Schedule, scheme: Scheme) -> date | None:
+def _is_due_on_update(scheme: Scheme) -> bool:
+    """Whether the year makes a block due by a new value, which it takes to be for a pay award."""
+    rules = scheme.low_volume
+    return rules.payment_is_due_on_update and rules.new_value_is_for_pay_award
+
+
+def _first_update(listed: Sequence[_Listed]) -> int | None:
+    """The place of the first schedule that gives the pair another value than before."""
+    for place, one in enumerate(listed[1:], 1):
+        if one.pence is not None and one.pence != _last_value(listed[:place]):
+            return place
+    return None
+
+
+def _last_value(listed: Sequence[_Listed]) -> int | None:
+    values = [one.pence for one in listed if one.pence is not None]
+    return values[-1] if values else None
+
+
+def _on_top(due: int | None, later: Sequence[_Listed], scheme: Scheme) -> list[Addition]:
+    """What each update after the block was due adds to the value before it."""
+    found, before = [], due
+    for one in later:
+        if one.pence is not None and one.pence != before:
+            found.append(_addition(one, before, scheme, within=False))
+            before = one.pence
+    return found
+
+
+def _addition(update: _Listed, before: int | None, scheme: Scheme, *, within: bool) -> Addition:
+    assert update.pence is not None
+    by = _month_after(update.published_on, scheme)
+    return Addition(update.published_on, before, update.pence, by, within)
+
+
+def _month_after(published_on: date, scheme: Scheme) -> date | None:
     """The last day to pay what an update adds; None where the year gives none (2026/27 ¶115)."""
-    if not scheme.gives("low_volume.additional_payment_within_months"):
+    rules = scheme.low_volume
+    is_given = scheme.gives("low_volume.additional_payment_within_months")
+    if not (is_given and rules.new_value_is_for_pay_award):
         return None
-    months = update.published_on.month - 1 + scheme.low_volume.additional_payment_within_months
-    year, month = update.published_on.year + months // 12, months % 12 + 1
+    months = published_on.month - 1 + rules.additional_payment_within_months
+    year, month = published_on.year + months // 12, months % 12 + 1
     return date(year, month, monthrange(year, month)[1])

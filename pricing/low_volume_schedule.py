@@ -13,11 +13,11 @@ its payer, since no document says more. So what NHS England commissioned before 
 same, so that nothing drops out unseen.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from itertools import takewhile
+from itertools import product, takewhile
 from math import ceil, floor, isqrt
 from typing import Any
 
@@ -673,11 +673,46 @@ class NobodyStandsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnYear:
+    """Who stood for themselves in a schedule's own year, and who each of them has come down to.
+
+    `listed` are the pairs of the schedule as that year knew them.
+    """
+
+    providers: Mapping[str, str]
+    commissioners: Mapping[str, str]
+    listed: Collection[Pair]
+
+    def not_listed(self, now: Pair) -> tuple[Pair, ...]:
+        """The pairs of that year that came down to one, and are not on the schedule."""
+        providers, payers = (
+            sorted(code for code, successor in codes.items() if successor == own)
+            for codes, own in zip((self.providers, self.commissioners), now, strict=True)
+        )
+        return tuple(pair for pair in product(providers, payers) if pair not in self.listed)
+
+
+@dataclass(frozen=True, slots=True)
 class Reexpressed:
-    """A schedule for the organisations of another day, and the pairs that each is made of."""
+    """A schedule for the organisations of another day, and the pairs that each is made of.
+
+    `not_listed` has the pairs that it cannot decide: a pair that the schedule does not list came
+    down to the same, so that its activity, which API pays for, would fall in the block.
+    """
 
     rows: Mapping[Pair, Row]
     made_of: Mapping[Pair, tuple[Pair, ...]]
+    not_listed: Mapping[Pair, tuple[Pair, ...]]
+
+    @property
+    def decided(self) -> dict[Pair, Row]:
+        """The pairs that the schedule lists all of."""
+        return {pair: row for pair, row in self.rows.items() if pair not in self.not_listed}
+
+    @property
+    def undecided(self) -> dict[Pair, Row]:
+        """The pairs whose parties must say what pays, with what the schedule lists of them."""
+        return {pair: row for pair, row in self.rows.items() if pair in self.not_listed}
 
 
 def reexpressed(
@@ -687,9 +722,10 @@ def reexpressed(
 ) -> Reexpressed:
     """A schedule by the organisations that its own come down to (2026/27 ¶107).
 
-    What several pairs come down to is their sum, so that the total is conserved; a part that is
-    not known of one of them is not known of the sum. Raises `NobodyStandsError` for codes that
-    come down to nobody: what their block would be nobody can say.
+    Of each code of the schedule it is told who it comes down to. What several pairs come down to is
+    their sum, so that the total is conserved; a part that is not known of one of them is not known
+    of the sum. Which pairs are undecided `kept_apart` says. Raises `NobodyStandsError` for codes of
+    the schedule that come down to nobody: what their block would be nobody can say.
     """
     lost = {provider for provider, _ in schedule if providers.get(provider) is None}
     lost |= {payer for _, payer in schedule if commissioners.get(payer) is None}
@@ -700,7 +736,32 @@ def reexpressed(
         now = (str(providers[provider]), str(commissioners[payer]))
         made_of.setdefault(now, []).append((provider, payer))
     rows = {now: _added_up([schedule[pair] for pair in pairs]) for now, pairs in made_of.items()}
-    return Reexpressed(rows, {now: tuple(pairs) for now, pairs in made_of.items()})
+    return Reexpressed(rows, {now: tuple(pairs) for now, pairs in made_of.items()}, {})
+
+
+def kept_apart(made: Reexpressed, own_year: OwnYear) -> Reexpressed:
+    """The same, with what its own year decides: which pairs a block can pay for all of.
+
+    A pair that is not on the schedule has a contract (2023/25 ¶81, 2026/27 ¶110), and no block
+    takes its place unless the parties say so.
+    """
+    not_listed = {now: own_year.not_listed(now) for now in made.rows}
+    return replace(made, not_listed={now: pairs for now, pairs in not_listed.items() if pairs})
+
+
+def at_threshold(made: Reexpressed, rules: LowVolume) -> dict[Pair, int]:
+    """What pairs come to that are made of several, and that are not below the threshold any more.
+
+    With delegated services or without, as the year weighs it (2023/25 ¶83, ¶85, 2026/27 ¶106); with
+    them where the schedule does not tell them apart.
+    """
+    weighed = {}
+    for pair, pairs in made.made_of.items():
+        parts = breakdown(made.rows[pair])
+        with_delegated = rules.threshold_includes_delegated_services or CORE not in parts
+        if len(pairs) > 1:
+            weighed[pair] = parts[WHOLE if with_delegated else CORE]
+    return {pair: pence for pair, pence in weighed.items() if pence >= rules.threshold_pence}
 
 
 def _added_up(rows: list[Row]) -> Row:

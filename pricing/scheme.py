@@ -175,6 +175,7 @@ class LowVolume(Section):
     integrated_care_boards: int
     payment_due_by: date
     payment_is_due_on_update: bool
+    new_value_is_for_pay_award: bool
     additional_payment_within_months: int
 
 

@@ -141,7 +141,8 @@ LOW_VOLUME_PAYMENT = (
     Field(
         "payment_due_pence",
         "integer",
-        "What of the block is due by the day; null where that is not known or no block is due",
+        "What of the block is due by the day where nothing was paid before; null where that is not "
+        "known or no block is due",
     ),
     Field(
         "payment_due_by",
@@ -151,13 +152,8 @@ LOW_VOLUME_PAYMENT = (
     Field(
         "additional_payment_pence",
         "integer",
-        "What an updated schedule adds: due where the block was paid, or was to be paid, before "
-        "the update. Below zero where it takes away; null without an update",
-    ),
-    Field(
-        "additional_payment_due_by",
-        "date",
-        "Last day to pay that; null where the documents of the year do not give it",
+        "What later updates add on top of that, all together: each with its day is in "
+        "low_volume_additions. Below zero where they take away; null without one",
     ),
     Field("payment_reason_code", "text", "Why that is due, or not known: see the reasons table"),
 )
@@ -246,6 +242,33 @@ LOW_VOLUME = (
     Field("items_held", "integer", "Excluded items of the pair that the block pays for"),
     Field("items_held_amount_pence", "integer", "What they come to; nothing is paid for them"),
     *LOW_VOLUME_PAYMENT,
+)
+
+LOW_VOLUME_ADDITIONS = (
+    Field("activity_month", "text", "Month of discharge or appointment, CCYY-MM"),
+    Field("scheme_year", "text", "Scheme year of the LVA payments schedule"),
+    Field("provider_code", "text", "Organisation, not site"),
+    Field("commissioner_code", "text", "Payer"),
+    Field("schedule_published_on", "date", "Day the updated schedule was published"),
+    Field("before_pence", "integer", "Block before the update; null where the pair had none"),
+    Field("block_value_pence", "integer", "Block by the update"),
+    Field(
+        "additional_payment_pence",
+        "integer",
+        "What it adds to a block that was paid, or was to be paid, before; below zero where it "
+        "takes away",
+    ),
+    Field(
+        "additional_payment_due_by",
+        "date",
+        "Last day to pay that; null where the documents of the year do not give it",
+    ),
+    Field(
+        "is_in_payment_due",
+        "flag",
+        "payment_due_pence of low_volume has it already: due by itself where the block was paid "
+        "before the update. False: due on top",
+    ),
 )
 
 EBI_CHALLENGES = (

@@ -19,11 +19,18 @@ from support import CASES, case_tables, pence_of, price_on, records_frame, schem
 from pricing.low_volume_monitor import statement
 from pricing.low_volume_payments import Payment, Schedule, payments
 from pricing.reference import Reference
-from schemas.priced_line import EXCLUDED_ITEMS, LOW_VOLUME, LOW_VOLUME_PARTS, Field
+from schemas.priced_line import (
+    EXCLUDED_ITEMS,
+    LOW_VOLUME,
+    LOW_VOLUME_ADDITIONS,
+    LOW_VOLUME_PARTS,
+    Field,
+)
 
 BLOCK_CASES = CASES / "blocks"
 PAIR = ("RRV", "QHM")
 ANOTHER = ("RRK", "QHL")
+ADDITION_COLUMNS = [field.name for field in LOW_VOLUME_ADDITIONS[4:]]
 KINDS = {"text": pl.String, "integer": pl.Int64, "date": pl.Date, "flag": pl.Boolean}
 SPELL = {
     "organisation_code_of_provider": "RRV",
@@ -84,8 +91,9 @@ def payment_cases() -> list[PaymentCase]:
         schedules = []
         for one in entry["schedules"]:
             own = {PAIR: pence_of(one["block"])} if "block" in one else {}
+            another = pence_of(one.get("another", "10.00"))
             schedules.append(
-                Schedule(date.fromisoformat(one["published_on"]), {**own, ANOTHER: 1_000})
+                Schedule(date.fromisoformat(one["published_on"]), {**own, ANOTHER: another})
             )
         year = entry.get("scheme_year", document["scheme_year"])
         found.append(PaymentCase(entry["case"], year, schedules, expected_row(entry["expect"])))
@@ -115,12 +123,25 @@ def expected_row(row: Row) -> Row:
     columns = {field.name: field.type for field in LOW_VOLUME}
     found = {}
     for name, said in row.items():
-        if f"{name}_pence" in columns:
+        if name == "additions":
+            found[name] = [_expected_addition(one) for one in said]
+        elif f"{name}_pence" in columns:
             found[f"{name}_pence"] = pence_of(said)
         else:
             is_day = said is not None and columns[name] == "date"
             found[name] = date.fromisoformat(said) if is_day else said
     return found
+
+
+def _expected_addition(said: Row) -> Row:
+    return {
+        "schedule_published_on": date.fromisoformat(said["published_on"]),
+        "before_pence": pence_of(said["before"]),
+        "block_value_pence": pence_of(said["block"]),
+        "additional_payment_pence": pence_of(said["adds"]),
+        "additional_payment_due_by": said["by"] and date.fromisoformat(said["by"]),
+        "is_in_payment_due": said["is"] == "in due",
+    }
 
 
 def paid(case: PaymentCase) -> Row:
@@ -129,13 +150,15 @@ def paid(case: PaymentCase) -> Row:
 
 
 def as_row(of: Payment) -> Row:
-    """A payment by the columns of the monitor."""
+    """A payment by the columns of the monitor, and its additions by those of their table."""
     return {
         "payment_due_pence": of.payment_due_pence,
         "payment_due_by": of.payment_due_by,
         "additional_payment_pence": of.additional_payment_pence,
-        "additional_payment_due_by": of.additional_payment_due_by,
         "payment_reason_code": str(of.reason),
+        "additions": [
+            {name: getattr(one, name) for name in ADDITION_COLUMNS} for one in of.additions
+        ],
     }
 
 
@@ -169,7 +192,6 @@ def published(month: str, year: str, **due: Any) -> pl.DataFrame:
         "payment_due_pence": 100,
         "payment_due_by": date(2024, 6, 30),
         "additional_payment_pence": None,
-        "additional_payment_due_by": None,
         "payment_reason_code": "BLOCK_DUE_BY_DAY",
         **due,
     }

@@ -32,6 +32,7 @@ _USED = {
     "fixed_element_review": "A contract against price × activity, and what may be adjusted when.",
     "contract_statement": "All that a contract pays in the month, and what of it is open.",
     "low_volume": "Statement of each LVA block, and of what was paid outside it.",
+    "low_volume_additions": "What is due of LVA blocks beside the block, and when.",
     "ebi_challenges": "List for commissioners to raise with providers.",
     "excluded_items": "List of what is paid for each item of the user's list, and why.",
     "excluded_drugs_baseline": "Statement of NHS England's drugs above what the fixed element has.",

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from pipelines.commands import fixed_review
 from pipelines.commands.console import out, pounds
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, refuse_as_file
 
 if TYPE_CHECKING:
     from pipelines.fixed_element.worksheets import FixedWorksheet
@@ -53,6 +53,8 @@ def build(
     """
     from pipelines.fixed_element.reviews import worksheet_of
 
+    if workbook:
+        refuse_as_file(workbook)
     found = worksheet_of(Workspace.at(), file)
     made = found.worked_out()
     if workbook:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.commands.console import out, pounds
-from pipelines.workspace import Workspace, replacing
+from pipelines.workspace import Workspace, refuse_as_folder, replacing_named
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,6 +62,8 @@ def review(
     """
     from pipelines.fixed_element.reviews import review_of, review_rows
 
+    if out_folder:
+        refuse_as_folder(out_folder)
     found = review_of(Workspace.at(), file)
     rows = review_rows([found], "").drop("activity_month")
     if out_folder:
@@ -201,7 +203,7 @@ def _write(folder: Path, found: "FixedReview", rows: "pl.DataFrame") -> None:
         "chart.csv": data.write_csv(),
         "chart.svg": chart(found),
     }.items():
-        with replacing(folder / name) as writing:
+        with replacing_named(folder / name) as writing:
             writing.write_text(text, "utf-8", newline="\n")
 
 

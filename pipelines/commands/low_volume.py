@@ -16,10 +16,13 @@ from rich.table import Table
 from pipelines.commands import console
 from pipelines.commands.console import err, out, pounds, progress
 from pipelines.commands.jobs import take_in_month
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, refuse_as_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pipelines.low_volume.schedule import Schedule
+    from pricing.low_volume_schedule import Pair, Reexpressed, Row
 
 app = typer.Typer(
     help="Makes the LVA payments schedule of a year, and holds it against the published one.",
@@ -27,6 +30,11 @@ app = typer.Typer(
 )
 _SHOWN_ROWS = 20
 _SHOWN_WORKING = 2
+_WHAT_TO_DO = (
+    "What is not on the schedule has a contract, and its activity would fall in the block. If the "
+    "parties agree on a block for all of it, add the row to the schedule; else leave the pair "
+    "under API, to which they may move it (2023/25 ¶81, ¶85, 2026/27 ¶107, ¶110)."
+)
 
 SchemeYear = Annotated[str, typer.Option("--scheme", help="Scheme year of the schedule: 2026-27.")]
 
@@ -58,9 +66,11 @@ def build(
         recipe,
         reference_years,
     )
-    from pipelines.low_volume.schedule_files import to_json, write
+    from pipelines.low_volume.schedule_files import refuse_other_folder, to_json, write
 
     year = console.scheme_year(scheme)
+    if out_folder:
+        refuse_other_folder(out_folder)
     known = console.day(as_of) if as_of else None
     workspace = Workspace.at()
     rules = recipe(workspace, year, known).scheme
@@ -93,38 +103,88 @@ def reexpress(
         Path | None, typer.Option("--out", help="CSV to write the schedule to.")
     ] = None,
 ) -> None:
-    """Adds up a published schedule by the providers and ICBs of a day; its total is conserved."""
+    """Adds up a published schedule by the providers and ICBs of a day; its total is conserved.
+
+    A pair is undecided where another that is not on the schedule, and so has a contract, came down
+    to the same parties. With --out SCHEDULE.csv those are in SCHEDULE-undecided.csv.
+    """
     from pipelines.low_volume.schedule import reexpress as express
-    from pipelines.low_volume.schedule_files import ILLUSTRATIVE, write_reexpressed
-    from pricing.scheme_tables import WHOLE
+    from pipelines.low_volume.schedule_files import (
+        ILLUSTRATIVE,
+        undecided_beside,
+        write_reexpressed,
+    )
 
     year, day = console.scheme_year(scheme), console.day(on)
+    for path in [out_file, undecided_beside(out_file)] if out_file else []:
+        refuse_as_file(path)
     known = console.day(as_of) if as_of else None
-    published, made = express(Workspace.at(), year, day, known)
-    merged = {pair: of for pair, of in made.made_of.items() if of != (pair,)}
-    total = pounds(sum(row[WHOLE] or 0 for row in made.rows.values()))
+    published, made, notices = express(Workspace.at(), year, day, known)
     before, after = published.rows, made.rows
     out.print(
-        f"The schedule of {year} ({escape(published.book.id)}): {len(before):,} pairs of "
-        f"{len({payer for _, payer in before}):,} ICBs are on {day} {len(after):,} pairs of "
-        f"{len({payer for _, payer in after}):,}. Total {total}, as before.",
+        f"The schedule of {year} ({escape(published.book.id)}): {_counted(before)} are on {day} "
+        f"{_counted(after)}. Total {_total(after)}, as before{_split(made)}.",
         soft_wrap=True,
     )
+    merged = {pair: _pairs(of) for pair, of in made.made_of.items() if of != (pair,)}
     if merged:
-        table = Table(title="What came together or took another code", title_justify="left")
-        for column in ("provider", "ICB", "made of"):
-            table.add_column(column)
-        table.add_column("block value", justify="right", no_wrap=True)
-        for pair, of in list(merged.items())[:_SHOWN_ROWS]:
-            names = ", ".join(" ".join(one) for one in of)
-            table.add_row(*pair, names, pounds(after[pair][WHOLE]))
-        out.print(table)
+        title, column = "What came together or took another code", "made of"
+        out.print(_pairs_table(title, {column: merged}, after))
         _say_more(len(merged))
+    if made.not_listed:
+        listed = {pair: _pairs(made.made_of[pair]) for pair in made.not_listed}
+        lacking = {pair: _pairs(of) for pair, of in made.not_listed.items()}
+        columns = {"made of": listed, "not on the schedule": lacking}
+        out.print(_pairs_table("Undecided", columns, after))
+        _say_more(len(listed))
+        out.print(_WHAT_TO_DO, soft_wrap=True)
+    for notice in notices:
+        out.print(f"[bold yellow]{escape(notice)}[/]", soft_wrap=True)
     if published.book.publication.is_illustrative:
         out.print(f"[bold yellow]{ILLUSTRATIVE}[/]")
     if out_file:
         write_reexpressed(published, made, out_file)
-        out.print(f"Written to [bold]{escape(str(out_file))}[/]", soft_wrap=True)
+        paths = [out_file, *([undecided_beside(out_file)] if made.not_listed else [])]
+        written = " and ".join(f"[bold]{escape(str(path))}[/]" for path in paths)
+        out.print(f"Written to {written}", soft_wrap=True)
+
+
+def _counted(rows: "Mapping[Pair, Row]") -> str:
+    return f"{len(rows):,} pairs of {len({payer for _, payer in rows}):,} ICBs"
+
+
+def _total(rows: "Mapping[Pair, Row]") -> str:
+    from pricing.scheme_tables import WHOLE
+
+    return pounds(sum(row[WHOLE] or 0 for row in rows.values()))
+
+
+def _split(made: "Reexpressed") -> str:
+    """What of a total is in the schedule and what undecided, where any is."""
+    if not made.undecided:
+        return ""
+    count = len(made.undecided)
+    return (
+        f": {_total(made.decided)} in the schedule, {_total(made.undecided)} of "
+        f"{count:,} pair{'s' * (count > 1)} undecided"
+    )
+
+
+def _pairs(of: "Sequence[Pair]") -> str:
+    return ", ".join(" ".join(one) for one in of)
+
+
+def _pairs_table(
+    title: str, columns: "Mapping[str, Mapping[Pair, str]]", rows: "Mapping[Pair, Row]"
+) -> Table:
+    """Pairs with what is said of each in some columns, and its block value."""
+    from pricing.scheme_tables import WHOLE
+
+    table = _table(title, ["provider", "ICB", *columns], ["block value"])
+    pairs = list(next(iter(columns.values())))
+    for pair in pairs[:_SHOWN_ROWS]:
+        table.add_row(*pair, *(of[pair] for of in columns.values()), pounds(rows[pair][WHOLE]))
+    return table
 
 
 def _months_of_datasets(years: list[str]) -> int:

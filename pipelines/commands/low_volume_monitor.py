@@ -60,6 +60,10 @@ _UNDER_API = (
     "that have none), and the blend, the fixed element and other mechanisms would pay for what "
     "comes to the worth shown."
 )
+_OF_UPDATES = (
+    "In due: what is due has it already; where the block was paid before the update, it alone is "
+    "due. On top: due besides."
+)
 _BESIDE_BLOCKS = (
     "Beside blocks: lines that the block does not pay for, and what is payable for them; excluded "
     "items and what is billed for them; and items that the block pays for, with their amount."
@@ -83,7 +87,8 @@ def monitor(
     month must have been run.
 
     The JSON document has the keys activity_month, months, not_published, scheme_year,
-    is_illustrative, blocks and to_date (rows by pair, in the columns of low_volume), and
+    is_illustrative, blocks and to_date (rows by pair, in the columns of low_volume), additions (in
+    those of low_volume_additions), and
     conservation and conservation_to_date (each with shares and equalities). Amounts are whole
     pence; null is not known.
     """
@@ -108,6 +113,9 @@ def _show(of: "BlockMonitor") -> None:
         _print(_amounts(f"Beside blocks, {period}", rows, _BESIDE))
     out.print(f"{_UNDER_API}\n{_BESIDE_BLOCKS}\n", soft_wrap=True)
     _print(_payments(of))
+    if of.additions.height:
+        _print(_additions(of))
+        out.print(f"{_OF_UPDATES}\n", soft_wrap=True)
     _print_reasons(of)
     for period, made in zip(periods, (of.conservation, of.conservation_to_date), strict=False):
         _print(_shares(f"Conservation statement, {period}: lines of listed pairs", made))
@@ -177,13 +185,13 @@ def _blocks(of: "BlockMonitor") -> Table:
 
 def _payments(of: "BlockMonitor") -> Table:
     """What is due of each block, by which day and why, and what takes lines out of the block."""
-    amounts = ("block", "due", "by", "addition", "by")
+    amounts = ("block", "due", "by", "on top")
     table = _table(f"Payments of {of.scheme_year}, as known", _PAIR, amounts)
     table.add_column("why", overflow="fold")
     table.add_column("exceptions", overflow="fold")
     names = (
         *("block_value_pence", "payment_due_pence", "payment_due_by"),
-        *("additional_payment_pence", "additional_payment_due_by"),
+        "additional_payment_pence",
     )
     for row in of.blocks.iter_rows(named=True):
         table.add_row(
@@ -200,7 +208,25 @@ def _payments(of: "BlockMonitor") -> Table:
         if name.endswith("_pence")
     )
     block, due, addition = known
-    table.add_row("all known", "", block, due, "", addition, "", "", "")
+    table.add_row("all known", "", block, due, "", addition, "", "")
+    return table
+
+
+def _additions(of: "BlockMonitor") -> Table:
+    """What each update adds to a block, by which day, and whether that is in what is due."""
+    table = _table(
+        f"Added by updates of {of.scheme_year}, as known",
+        (*_PAIR, "published"),
+        ("before", "after", "adds", "by"),
+    )
+    table.add_column("is")
+    names = (
+        *("provider_code", "commissioner_code", "schedule_published_on", "before_pence"),
+        *("block_value_pence", "additional_payment_pence", "additional_payment_due_by"),
+    )
+    for row in of.additions.iter_rows(named=True):
+        of_due = "in due" if row["is_in_payment_due"] else "on top"
+        table.add_row(*(_shown(name, row[name]) for name in names), of_due)
     return table
 
 
@@ -274,6 +300,7 @@ def _document(of: "BlockMonitor") -> dict[str, Any]:
         "scheme_year": of.scheme_year,
         "is_illustrative": of.is_illustrative,
         "blocks": of.blocks.to_dicts(),
+        "additions": of.additions.to_dicts(),
         "to_date": of.to_date.to_dicts(),
         "conservation": _as_json(of.conservation),
         "conservation_to_date": _as_json(of.conservation_to_date),

@@ -18,7 +18,7 @@ from pipelines.basis import PricingBasis, months_of_year_to
 from pipelines.commands.console import month as valid_month
 from pipelines.commands.console import out, pounds
 from pipelines.commands.console import scheme_year as valid_scheme_year
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, refuse_as_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,6 +79,8 @@ def statement(
     year to date that no run has published, or whose run is out of date.
     """
     valid_month(month)
+    if workbook:
+        refuse_as_file(workbook)
     other_basis = PricingBasis(valid_scheme_year(scheme)).for_month(month) if scheme else None
     if other_basis and other_basis.is_own_year:
         raise typer.BadParameter(f"{scheme} is {month}'s own year: there is nothing to compare.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import xlsxwriter
 
 from pipelines.commands.statement import not_in_it
-from pipelines.workspace import replacing
+from pipelines.workspace import replacing_named
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +32,7 @@ def write_statement(
 ) -> None:
     """Writes a statement, a sheet to each table, and first what it is of."""
     with (
-        replacing(path) as writing,
+        replacing_named(path) as writing,
         xlsxwriter.Workbook(writing, {"strings_to_formulas": False}) as book,
     ):
         _write_about(book, own, estimate)
@@ -48,7 +48,7 @@ def write_statement(
 def write_fixed_element(path: Path, about: "list[tuple[str, str]]", lines: "pl.DataFrame") -> None:
     """Writes a worksheet of the fixed element, and first what it is of."""
     with (
-        replacing(path) as writing,
+        replacing_named(path) as writing,
         xlsxwriter.Workbook(writing, {"strings_to_formulas": False}) as book,
     ):
         _write_rows(book.add_worksheet("about"), about, book.add_format({"bold": True}))

@@ -30,7 +30,7 @@ from pipelines.pricing_run import (
 )
 from pipelines.user_lists import exception_days
 from pipelines.validation import valid_path
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, rows_of
 from pricing.contracts import AGREED_API, PAIR
 from pricing.low_volume import EXCEPTION_FLAGS, LVA_BLOCK, is_block_pair
 from pricing.low_volume_monitor import BILLED_APART, LINE, NOT_PAYERS
@@ -95,7 +95,7 @@ class Conservation:
 
 def conservation(workspace: Workspace, month: str) -> Conservation:
     """The conservation statement of a month, from what is in the lake."""
-    lines = f"read_parquet({[str(path) for path in priced_paths(workspace, month).values()]})"
+    lines = rows_of(*priced_paths(workspace, month).values())
     with duckdb.connect() as connection:
         return conservation_of(workspace, month, rulebook_for(workspace, month), lines, connection)
 
@@ -111,15 +111,15 @@ def conservation_of(
     scheme, pairs = rulebook.pack.scheme, listed_pairs(rulebook, month)
     connection.register("listed_pairs", pairs.to_arrow())
     items, monitor = (
-        f"read_parquet('{workspace.statement(name, month)}')"
-        for name in ("excluded_items", "low_volume")
+        rows_of(workspace.statement(name, month)) for name in ("excluded_items", "low_volume")
     )
     of = Relations(lines_sql, items, monitor, "(FROM listed_pairs)", "(FROM excepted_lines)")
     beside = _to_be_explained(of, scheme, connection)
     connection.register("excepted_lines", _excepted(workspace, month, rulebook, beside).to_arrow())
-    contract_lines = f"read_parquet('{workspace.statement(CONTRACT_LINES, month)}')"
+    others = (CONTRACT_LINES, "low_volume_additions")
+    contract_lines, additions = (rows_of(workspace.statement(name, month)) for name in others)
     made = conserved(of, scheme, connection)
-    more = _of_the_lake(of, contract_lines, connection)
+    more = _of_the_lake(of, contract_lines, additions, connection)
     return replace(made, equalities=[*made.equalities, *more])
 
 
@@ -181,8 +181,8 @@ def _equalities(
     """That what blocks hold pays nothing, and that the monitor is what lines and items give."""
 
     def number(sql: str) -> int:
-        row = connection.execute(f"SELECT {sql}").fetchone()
-        return int(row[0] or 0) if row else 0
+        ((found,),) = connection.execute(f"SELECT {sql}").fetchall()
+        return int(found or 0)
 
     def none(says: str, sql: str) -> Equality:
         return Equality(f"conservation: {says} = none", number(f"count(*) FROM {sql}"), 0)
@@ -240,9 +240,9 @@ def _is_held(scheme: Scheme) -> str:
 
 
 def _of_the_lake(
-    of: Relations, contract_lines: str, connection: duckdb.DuckDBPyConnection
+    of: Relations, contract_lines: str, additions: str, connection: duckdb.DuckDBPyConnection
 ) -> list[Equality]:
-    """What is not published: that each listed pair has its row, and what contract lines hold."""
+    """That each listed pair has its row, what contract lines hold, and what updates add on top."""
     of_contracts = _quoted((API_VARIABLE, API_BLENDED))
     row = connection.execute(
         f"""
@@ -261,18 +261,22 @@ def _of_the_lake(
         )
         SELECT sum(stated_activity), sum(activity), sum(stated_pence), sum(value_pence),
             count(*) FILTER (stated_activity <> activity OR stated_pence <> value_pence),
-            (SELECT count(*) FROM {of.monitor}), count(*)
+            (SELECT count(*) FROM {of.monitor}), count(*),
+            (SELECT sum(additional_payment_pence) FROM {of.monitor}),
+            (SELECT sum(additional_payment_pence) FROM {additions} WHERE NOT is_in_payment_due)
         FROM both_of
         """
     ).fetchone()
     assert row is not None
-    activity, made, value, worth, differing, rows, pairs = (int(number or 0) for number in row)
+    activity, made, value, worth, differing, *more = (int(number or 0) for number in row)
+    rows, pairs, on_top, added = more
     of_pairs = "conservation: contract lines of listed pairs"
     return [
         Equality("conservation: rows of the monitor = pairs of the schedule", rows, pairs),
         Equality(f"{of_pairs}: activity = their lines outside blocks", activity, made),
         Equality(f"{of_pairs}: value_pence = that of their lines outside blocks", value, worth),
         Equality(f"{of_pairs}: pairs whose contract lines hold others = none", differing, 0),
+        Equality("conservation: additional_payment_pence = additions on top", on_top, added),
     ]
 
 
@@ -373,7 +377,8 @@ def _to_be_explained(
     """The lines of pairs with a block that only an exception can have taken out of it."""
     nobody = f"(SELECT {', '.join(('activity_month', *LINE))} FROM {of.lines} WHERE false)"
     without = Relations(of.lines, of.items, of.monitor, of.pairs, nobody)
-    columns = (*PAIR, *LINE, "treatment_function_code", "point_of_delivery_code", "mechanism_rule")
+    kinds = ("treatment_function_code", "point_of_delivery_code", "mechanism_rule")
+    columns = (*PAIR, "activity_month", *LINE, *kinds)
     found = connection.sql(
         f"SELECT {', '.join(columns)} FROM {_lines_of_pairs(without, scheme)} "
         f"WHERE became = '{UNEXPLAINED}'"
@@ -395,13 +400,33 @@ def _excepted(
         for dataset in BY_DATASET
     ]
     found = pl.concat(of_records).join(exceptions, on=[*PAIR, "costing_date"])
+    is_emergency = pl.col("admission_method_code").is_in(scheme.spells.emergency_admission_methods)
+    return found.filter(_taken_out(scheme, is_emergency)).select("activity_month", *LINE)
+
+
+def excepted_by_month(
+    of: Relations, scheme: Scheme, connection: duckdb.DuckDBPyConnection
+) -> pl.DataFrame:
+    """The lines of pairs that an exception of the pair in the month may take out of its block.
+
+    By what the monitor has of each pair and the kind of each line. Of its day and admission a line
+    does not tell.
+    """
+    flags = ", ".join(EXCEPTION_FLAGS.values())
+    pairs = connection.sql(f"SELECT {_KEY}, {flags} FROM {of.monitor}").to_arrow_table()
+    lines = _to_be_explained(of, scheme, connection)
+    found = lines.join(pl.DataFrame(pairs), on=[*PAIR, "activity_month"])
+    return found.filter(_taken_out(scheme, pl.lit(value=False))).select("activity_month", *LINE)
+
+
+def _taken_out(scheme: Scheme, is_emergency: pl.Expr) -> pl.Expr:
+    """Whether a line is outside its block by an exception (2023/25 ¶79, 2026/27 ¶108)."""
     rules = scheme.low_volume
     if not rules.has_payments_schedule:
-        return found.clear().select("activity_month", *LINE)
+        return pl.lit(value=False)
     is_mental_health = pl.col("treatment_function_code").is_in(
         rules.mental_health_treatment_function_codes
     )
-    is_emergency = pl.col("admission_method_code").is_in(scheme.spells.emergency_admission_methods)
     elective = [
         row.line
         for row in scheme.contract_lines.table
@@ -413,10 +438,10 @@ def _excepted(
         "out_of_area_mental_health": is_mental_health & ~is_emergency,
         "mental_health_lead_provider_collaborative": is_mental_health,
     }
-    is_excepted = [
-        pl.col(EXCEPTION_FLAGS[kind]) & takes_out[kind] for kind in rules.exception_kinds
-    ]
-    return found.filter(pl.any_horizontal(is_excepted)).select("activity_month", *LINE)
+    return pl.any_horizontal(
+        pl.lit(value=False),
+        *(pl.col(EXCEPTION_FLAGS[kind]) & takes_out[kind] for kind in rules.exception_kinds),
+    )
 
 
 def _of_records(

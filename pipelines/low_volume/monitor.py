@@ -12,16 +12,19 @@ import duckdb
 import polars as pl
 
 from pipelines.basis import months_of_year_to, schema_of
-from pipelines.low_volume.conservation import Conservation, Relations, conserved
+from pipelines.low_volume.conservation import (
+    Conservation,
+    Relations,
+    conserved,
+    excepted_by_month,
+)
 from pipelines.publishing import opened_mart
 from pipelines.scheme_packs import scheme_for
 from pipelines.workspace import UserError, Workspace
 from pricing.contracts import PAIR
-from pricing.low_volume import EXCEPTION_FLAGS
-from pricing.low_volume_monitor import LINE
-from schemas.priced_line import LOW_VOLUME
+from schemas.priced_line import LOW_VOLUME, LOW_VOLUME_ADDITIONS, Field
 
-_TABLES = ("low_volume", "priced_lines", "excluded_items")
+_TABLES = ("low_volume", "low_volume_additions", "priced_lines", "excluded_items")
 _OF_YEAR = ("block_value_pence", "payment_due_pence", "additional_payment_pence")
 _SUMMED = tuple(
     field.name
@@ -36,9 +39,10 @@ _SUMMED = tuple(
 class BlockMonitor:
     """The published monitor of a month and of the scheme year up to it.
 
-    `blocks` are the month's rows in the columns of `schemas.priced_line.LOW_VOLUME`, `to_date` the
-    sums of the published months by pair, null where any month of them is. `not_published` are the
-    months up to it that the mart does not hold, or not as they are now.
+    `blocks` are the month's rows in the columns of `schemas.priced_line.LOW_VOLUME`, `additions`
+    what each update adds to them, and `to_date` the sums of the published months by pair, null
+    where any month of them is. `not_published` are the months up to it that the mart does not hold,
+    or not as they are now.
     """
 
     activity_month: str
@@ -47,6 +51,7 @@ class BlockMonitor:
     scheme_year: str
     is_illustrative: bool
     blocks: pl.DataFrame
+    additions: pl.DataFrame
     to_date: pl.DataFrame
     conservation: Conservation
     conservation_to_date: Conservation
@@ -69,7 +74,8 @@ def read_monitor(
             raise UserError(f"{month} is not published, or is out of date. {how}")
         months = [one for one in year if one in runs]
         scheme_year, is_illustrative = runs[month]
-        rows = _rows(workspace, mart, months, pair)
+        rows = _rows(workspace, mart, "low_volume", LOW_VOLUME, months, pair)
+        added = _rows(workspace, mart, "low_volume_additions", LOW_VOLUME_ADDITIONS, [month], pair)
         of_month = rows.filter(activity_month=month).sort(PAIR)
         if of_month.is_empty():
             raise UserError(_no_such_pair(month, pair))
@@ -80,6 +86,7 @@ def read_monitor(
             scheme_year,
             is_illustrative,
             of_month,
+            added.sort(*PAIR, "schedule_published_on"),
             _to_date(rows),
             _conserved(workspace, mart, [month], month, pair),
             _conserved(workspace, mart, months, month, pair),
@@ -101,14 +108,14 @@ def _runs(
 def _rows(
     workspace: Workspace,
     mart: duckdb.DuckDBPyConnection,
+    table: str,
+    fields: Sequence[Field],
     months: Sequence[str],
     pair: dict[str, str],
 ) -> pl.DataFrame:
-    columns = ", ".join(field.name for field in LOW_VOLUME)
+    columns = ", ".join(field.name for field in fields)
     try:
-        found = mart.sql(
-            f"SELECT {columns} FROM {_published(workspace, 'low_volume', months, pair)}"
-        )
+        found = mart.sql(f"SELECT {columns} FROM {_published(workspace, table, months, pair)}")
     except duckdb.BinderException as error:
         raise UserError(
             f"{workspace.shown(workspace.mart)} was made by an earlier version of sus-pricing. "
@@ -150,24 +157,21 @@ def _conserved(
 ) -> Conservation:
     """The conservation statement of what is published.
 
-    Exceptions are those that the monitor has for the pair in the month; by the day they were held
-    to the records before the month was published.
+    Exceptions are those that the monitor has for the pair in the month, and take out what they may
+    by kind; by the day and the admission they were held to the records before the month was
+    published, which the mart does not have.
     """
     lines, items, monitor = (
         _published(workspace, table, months, pair)
         for table in ("priced_lines", "excluded_items", "low_volume")
     )
-    has_exception = " OR ".join(EXCEPTION_FLAGS.values())
-    excepted = f"""(
-        SELECT activity_month, {", ".join(LINE)} FROM {lines} AS lines
-        JOIN {monitor} AS monitor USING (provider_code, commissioner_code, activity_month)
-        WHERE {has_exception}
-    )"""
     columns = ", ".join((*PAIR, "activity_month", "is_block_pair", "is_moved_to_api"))
     pairs = f"(SELECT {columns} FROM {monitor})"
     on, as_of = workspace.basis.rules_day(month), workspace.basis.as_of
     scheme = scheme_for(workspace, on, as_of).scheme
-    return conserved(Relations(lines, items, monitor, pairs, excepted), scheme, mart)
+    of = Relations(lines, items, monitor, pairs, "(FROM excepted_lines)")
+    mart.register("excepted_lines", excepted_by_month(of, scheme, mart).to_arrow())
+    return conserved(of, scheme, mart)
 
 
 def _no_such_pair(month: str, pair: dict[str, str]) -> str:

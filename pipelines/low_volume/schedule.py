@@ -60,19 +60,23 @@ from pricing.low_volume_schedule import (
     Difference,
     Inputs,
     NobodyStandsError,
+    OwnYear,
     Pair,
     Reexpressed,
     Row,
     Weighed,
     against_published,
+    at_threshold,
     block_values,
     boards_expected,
+    kept_apart,
     near_or_across,
     outside,
     reexpressed,
     with_other_tests,
 )
 from pricing.money import PPM
+from pricing.organisations import Party
 from pricing.scheme import Parameter, Scheme
 from pricing.scheme_tables import (
     ACTIVITY,
@@ -355,21 +359,38 @@ def build(
 
 def reexpress(
     workspace: Workspace, scheme_year: str, on: date, as_of: date | None = None
-) -> tuple[PublishedSchedule, Reexpressed]:
+) -> tuple[PublishedSchedule, Reexpressed, list[str]]:
     """The published schedule of a year for the organisations of a day, its total conserved.
 
-    Raises `UserError` where nothing is published, or naming the cells of codes for which nobody
-    stands on the day.
+    And a notice of each merged pair that is not below the year's threshold. Raises `UserError`
+    where nothing is published, or naming the cells of codes for which nobody stands on the day.
     """
     known = workspace.on(PricingBasis(None, as_of))
     published = _published(known, scheme_year)
     if not published:
         raise UserError(f"There is nothing to re-express: {_nothing_published(scheme_year)}.")
-    made = _in_own_year(published, partial(_codes_on, read_organisations(known), on), on)
+    pack = pack_of(known, scheme_year)
+    scheme = pack.scheme(pack.effective_to, as_of)
+    organisations = read_organisations(known)
+    made = _in_own_year(published, partial(_codes_on, organisations, on), on)
+    made = kept_apart(made, _own_year(organisations, published, scheme, on))
     totals = [sum(row[WHOLE] or 0 for row in of.values()) for of in (published.rows, made.rows)]
     if totals[0] != totals[1]:
         raise AssertionError(f"{totals[0]} pence became {totals[1]}")
-    return published, made
+    return published, made, _at_threshold(made, scheme)
+
+
+def _at_threshold(made: Reexpressed, scheme: Scheme) -> list[str]:
+    """A notice of each merged pair that is not below the threshold, where the year has one."""
+    if not scheme.gives("low_volume.threshold_pence"):
+        return []
+    rules = scheme.low_volume
+    return [
+        f"{' '.join(pair)} comes to {pounds(pence)}, which is not below the threshold of "
+        f"{pounds(rules.threshold_pence)} ({scheme.citation('low_volume.threshold_pence')}): the "
+        "parties may agree on API."
+        for pair, pence in at_threshold(made, rules).items()
+    ]
 
 
 Codes = Mapping[str, Mapping[str, str | None]]
@@ -388,6 +409,45 @@ def _codes_on(
         parties = organisations.parties(name, sorted({code for code in codes if code}), on)
         found[name] = {code: party.code if party else None for code, party in parties.items()}
     return found
+
+
+def _own_year(
+    organisations: Organisations, published: PublishedSchedule, scheme: Scheme, on: date
+) -> OwnYear:
+    """Who stood for themselves beside a schedule, by who they come down to on a day.
+
+    Those are whoever did when it took effect, or in a later month of its year; but a party of the
+    day itself only if it did at first, since else it came of the others.
+    """
+    begins = published.book.publication.effective_from
+    months = [begins, *(day for day in _firsts(begins, scheme.effective_to) if day < on)]
+    found: dict[str, dict[str, str]] = {}
+    for name in (PROVIDERS, COMMISSIONERS):
+        codes = sorted(organisations.known(name))
+        standing = [_standing(organisations.parties(name, codes, day)) for day in months]
+        later = set[str]().union(*standing)
+        now = organisations.parties(name, sorted(later), on)
+        found[name] = {
+            code: party.code
+            for code, party in now.items()
+            if party and (party.code != code or code in standing[0])
+        }
+    listed = _codes_on(organisations, begins, *zip(*published.rows, strict=True))
+    pairs = {
+        (listed[PROVIDERS][provider] or provider, listed[COMMISSIONERS][payer] or payer)
+        for provider, payer in published.rows
+    }
+    return OwnYear(found[PROVIDERS], found[COMMISSIONERS], pairs | published.rows.keys())
+
+
+def _standing(parties: Mapping[str, Party | None]) -> set[str]:
+    return {code for code, party in parties.items() if party and party.code == code}
+
+
+def _firsts(after: date, until: date) -> Iterator[date]:
+    """The firsts of the months after a day, until another."""
+    months = range(after.year * 12 + after.month, until.year * 12 + until.month)
+    return (date(month // 12, month % 12 + 1, 1) for month in months)
 
 
 def _last_schedule(workspace: Workspace, scheme: Scheme) -> PublishedSchedule | None:

@@ -17,7 +17,14 @@ from typing import Any
 
 from pipelines.accounting import versions
 from pipelines.low_volume.schedule import PublishedSchedule, Schedule
-from pipelines.workspace import UserError, Workspace, replacing
+from pipelines.workspace import (
+    UserError,
+    Workspace,
+    refuse_as_folder,
+    replacing,
+    replacing_named,
+    said_of,
+)
 from pricing.contracts import PAIR
 from pricing.low_volume_schedule import CAUSES, BlockValue, Pair, Reexpressed, Row
 from pricing.money import PPM, rounded
@@ -32,7 +39,10 @@ from pricing.scheme_tables import (
 )
 
 MANIFEST = "manifest.json"
+_TABLES = ("schedule", "working", "near_threshold", "accounting", "comparison")
+_OWN_FILES = {MANIFEST, *(f"{name}.csv" for name in _TABLES)}
 ILLUSTRATIVE = "ILLUSTRATIVE: prices or organisations are made up. Do not pay on it."
+UNDECIDED = "UNDECIDED: the parties say what pays. Add to the schedule what they agree is a block."
 PARTIAL = "PARTIAL: {} lack months, and are in no average. Do not pay on it."
 HEADERS = {
     CORE: "Acute, mental health and community",
@@ -127,15 +137,31 @@ def write(schedule: Schedule, folder: Path) -> None:
 
     Raises `UserError` where the folder holds anything else.
     """
-    others = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    if folder.exists() and others and MANIFEST not in others:
-        raise UserError(f"{folder} holds other files. Name a folder that is not there yet.")
-    with replacing(folder) as writing:
+    refuse_other_folder(folder)
+    with said_of(folder), replacing(folder) as writing:
         writing.mkdir()
         for name, content in _contents(schedule).items():
             (writing / name).write_bytes(content)
         text = json.dumps(manifest(schedule), indent=1, ensure_ascii=False)
         (writing / MANIFEST).write_text(text + "\n", "utf-8")
+
+
+def refuse_other_folder(folder: Path) -> None:
+    """Raises `UserError` where a folder that the user named is there and no schedule's."""
+    refuse_as_folder(folder)
+    with said_of(folder):
+        held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if held and not (held <= _OWN_FILES and _is_manifest(folder / MANIFEST)):
+        raise UserError(f"{folder} holds other files. Name a folder that is not there yet.")
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file is the manifest of a schedule."""
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and {"scheme_year", "parts", "content_hash"} <= said.keys()
 
 
 def to_json(schedule: Schedule) -> dict[str, Any]:
@@ -150,11 +176,30 @@ def to_json(schedule: Schedule) -> dict[str, Any]:
 
 
 def write_reexpressed(published: PublishedSchedule, made: Reexpressed, path: Path) -> None:
-    """Writes a re-expressed schedule, in the columns that `prices import` reads."""
-    is_made_up = published.book.publication.is_illustrative
-    with replacing(path) as writing:
-        marks = [ILLUSTRATIVE] if is_made_up else []
-        writing.write_bytes(_as_csv(_schedule_table(made.rows), marks))
+    """Writes a re-expressed schedule, in the columns that `prices import` reads.
+
+    What is undecided goes into a file of its own beside it, which is left without rows where an
+    earlier one is there and nothing is.
+    """
+    beside = undecided_beside(path)
+    marks = [ILLUSTRATIVE] if published.book.publication.is_illustrative else []
+    if made.undecided or beside.exists():
+        _write_rows(made.undecided, beside, [*marks, UNDECIDED])
+    _write_rows(made.decided, path, marks)
+
+
+def undecided_beside(path: Path) -> Path:
+    """The file of undecided pairs beside that of a re-expressed schedule.
+
+    >>> undecided_beside(Path("made/schedule.csv")).as_posix()
+    'made/schedule-undecided.csv'
+    """
+    return path.with_name(f"{path.stem}-undecided{path.suffix}")
+
+
+def _write_rows(rows: Mapping[Pair, Row], path: Path, marks: Sequence[str]) -> None:
+    with replacing_named(path) as writing:
+        writing.write_bytes(_as_csv(_schedule_table(rows), marks))
 
 
 def folder_of(workspace: Workspace, scheme_year: str) -> Path:

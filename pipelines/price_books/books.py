@@ -217,14 +217,22 @@ def published_table(
 
 
 def schedules_of(
-    workspace: Workspace, scheme_year: str, as_of: date | None = None
+    workspace: Workspace, in_use: StoredBook, as_of: date | None = None
 ) -> list[StoredBook]:
-    """The books with an LVA payments schedule published for a year by a day, in that order.
+    """The books with an LVA payments schedule published by a day for the year of one in use.
 
-    Whenever they take effect; official ones are never filled up from illustrative ones.
+    In the order of publication, whenever they take effect; official ones, or illustrative ones, as
+    the one in use is.
     """
-    of_year = [b for b in stored_books(workspace) if b.publication.scheme_year == scheme_year]
-    known = [book for book in known_by(of_year, as_of) if LVA in book.tables]
+    used = in_use.publication
+    known = [
+        book
+        for book in stored_books(workspace)
+        if LVA in book.tables
+        and book.publication.scheme_year == used.scheme_year
+        and book.publication.is_illustrative == used.is_illustrative
+        and (as_of is None or book.publication.published_on <= as_of)
+    ]
     return sorted(
         known, key=lambda book: (book.publication.published_on, book.publication.effective_from)
     )

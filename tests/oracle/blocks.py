@@ -6,7 +6,7 @@ for a line (`pricing.py`).
 """
 
 import calendar
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -92,50 +92,87 @@ def payments(
 ) -> dict[Pair, dict[str, Any]]:
     """What is due of each pair: 2023/25 ¶86, and 2026/27 ¶115; other years do not say."""
     begins = date(int(year[:4]), 4, 1)
-    kept: list[tuple[date, Mapping[Pair, int]]] = []
-    for day, blocks in schedules:
-        if kept and day < begins:
-            kept = [(day, blocks)]
-        elif not kept or kept[-1][1] != blocks:
-            kept.append((day, blocks))
-    every = {pair for _, blocks in kept for pair in blocks}
-    return {pair: _due(pair, kept, year) for pair in every}
+    earlier = [schedule for schedule in schedules if schedule[0] < begins]
+    known = earlier[-1:] + [schedule for schedule in schedules if schedule[0] >= begins]
+    every = {pair for _, blocks in known for pair in blocks}
+    return {
+        pair: RULES.get(year, _no_day)([(day, blocks.get(pair)) for day, blocks in known], begins)
+        for pair in every
+    }
 
 
-def _due(pair: Pair, kept: Sequence[tuple[date, Mapping[Pair, int]]], year: str) -> dict[str, Any]:
-    values = [blocks.get(pair) for _, blocks in kept]
-    days = [day for day, _ in kept]
-    starts = int(year[:4])
-    if year == "2024-25":
-        # "in quarter one": of an update's own day nothing is said.
-        last_day, on_update = date(starts, *QUARTER_ONE), False
-    elif year == "2026-27":
-        last_day, on_update = date(starts, *QUARTER_TWO), True
-    else:
-        return _row(values[-1], None, None, None, "BLOCK_DUE_DAY_NOT_GIVEN")
-    if on_update and len(days) > 1 and days[1] <= last_day:
-        place, due_by, is_on_update = 1, days[1], True
-    else:
-        in_time = [number for number in range(1, len(days)) if days[number] <= last_day]
-        place, due_by, is_on_update = max([0, *in_time]), last_day, False
-    due, now = values[place], values[-1]
-    by = due_by if due is not None else None
-    if place < len(days) - 1:
-        if now is None:
-            return _row(due, by, None, None, "BLOCK_TAKEN_OFF_BY_UPDATE")
-        added = now - (due or 0)
-        if not on_update:
-            return _row(due, by, added, None, "BLOCK_ADDITION_DAY_NOT_GIVEN")
-        why = "BLOCK_UPDATED_AFTER_DUE" if due is not None else "BLOCK_LISTED_BY_UPDATE"
-        return _row(due, by, added, _end_of_next_month(days[-1]), why)
-    if due is None:
-        return _row(None, None, None, None, "BLOCK_TAKEN_OFF_BY_UPDATE")
-    if not is_on_update:
-        return _row(due, by, None, None, "BLOCK_DUE_BY_DAY")
-    before = values[0]
-    if before is None:
-        return _row(due, by, None, None, "BLOCK_DUE_ON_UPDATE")
-    return _row(due, by, due - before, _end_of_next_month(days[1]), "BLOCK_DUE_ON_UPDATE")
+def _no_day(history: list[tuple[date, int | None]], _: date) -> dict[str, Any]:
+    return _row(history[-1][1], None, [], "BLOCK_DUE_DAY_NOT_GIVEN")
+
+
+def _in_quarter_one(history: list[tuple[date, int | None]], begins: date) -> dict[str, Any]:
+    """2023/25 ¶86: "the amount included on the LVA payments schedule ... in quarter one"."""
+    last_day = date(begins.year, *QUARTER_ONE)
+    on_schedule, later = history[0][1], []
+    for day, block in history[1:]:
+        if day <= last_day:
+            on_schedule = block
+        else:
+            later.append((day, block))
+    added = _walk(on_schedule, later, None)
+    by = last_day if on_schedule is not None else None
+    return _row(on_schedule, by, added, _why(history, on_schedule, added, "BLOCK_DUE_BY_DAY"))
+
+
+def _on_update(history: list[tuple[date, int | None]], begins: date) -> dict[str, Any]:
+    """2026/27 ¶115, sentence by sentence, day after day.
+
+    "Once any in-year updates have been made ... or by the end of quarter two, whichever is sooner."
+    "Where LVA payments are made prior to the impact of any pay award, any required additional
+    payments should be made in the month after the updated LVA schedule is published."
+    """
+    last_day = date(begins.year, *QUARTER_TWO)
+    on_schedule = history[0][1]
+    value = on_schedule
+    for place, (day, block) in enumerate(history[1:], 1):
+        if day > last_day:
+            break
+        on_schedule = block
+        if block is None or block == value:
+            continue
+        # The update is sooner: all of it now, or by the month after what it adds to what was paid.
+        within = [] if value is None else [_added(day, value, block, True, _end_of_next_month)]
+        on_top = _walk(block, history[place + 1 :], _end_of_next_month)
+        why = _why(history, block, on_top, "BLOCK_DUE_ON_UPDATE")
+        return _row(block, day, within + on_top, why)
+    later = [one for place, one in enumerate(history) if place and one[0] > last_day]
+    on_top = _walk(on_schedule, later, _end_of_next_month)
+    by = last_day if on_schedule is not None else None
+    return _row(on_schedule, by, on_top, _why(history, on_schedule, on_top, "BLOCK_DUE_BY_DAY"))
+
+
+RULES = {"2024-25": _in_quarter_one, "2026-27": _on_update}
+
+
+def _walk(
+    value: int | None, later: Sequence[tuple[date, int | None]], by: Callable[[date], date] | None
+) -> list[dict[str, Any]]:
+    added = []
+    for day, block in later:
+        if block is not None and block != value:
+            added.append(_added(day, value, block, False, by))
+            value = block
+    return added
+
+
+def _why(
+    history: Sequence[tuple[date, int | None]],
+    due: int | None,
+    on_top: Sequence[Mapping[str, Any]],
+    plain: str,
+) -> str:
+    if history[-1][1] is None:
+        return "BLOCK_TAKEN_OFF_BY_UPDATE"
+    if not on_top:
+        return plain
+    if on_top[0]["additional_payment_due_by"] is None:
+        return "BLOCK_ADDITION_DAY_NOT_GIVEN"
+    return "BLOCK_LISTED_BY_UPDATE" if due is None else "BLOCK_UPDATED_AFTER_DUE"
 
 
 def _end_of_next_month(day: date) -> date:
@@ -144,13 +181,27 @@ def _end_of_next_month(day: date) -> date:
     return date(year, month, calendar.monthrange(year, month)[1])
 
 
-def _row(
-    due: int | None, due_by: date | None, added: int | None, added_by: date | None, why: str
+def _added(
+    day: date, before: int | None, block: int, is_in_due: bool, by: Callable[[date], date] | None
 ) -> dict[str, Any]:
+    return {
+        "schedule_published_on": day,
+        "before_pence": before,
+        "block_value_pence": block,
+        "additional_payment_pence": block if before is None else block - before,
+        "additional_payment_due_by": by(day) if by else None,
+        "is_in_payment_due": is_in_due,
+    }
+
+
+def _row(
+    due: int | None, due_by: date | None, added: Sequence[Mapping[str, Any]], why: str
+) -> dict[str, Any]:
+    on_top = [one["additional_payment_pence"] for one in added if not one["is_in_payment_due"]]
     return {
         "payment_due_pence": due,
         "payment_due_by": due_by,
-        "additional_payment_pence": added,
-        "additional_payment_due_by": added_by,
+        "additional_payment_pence": sum(on_top) if on_top else None,
         "payment_reason_code": why,
+        "additions": list(added),
     }

@@ -46,6 +46,7 @@ from pipelines.low_volume.monitor import read_monitor
 from pipelines.pricing_run import CONTRACT_LINES, make_low_volume, priced_path
 from pipelines.validation import valid_path
 from pipelines.workspace import UserError, Workspace
+from schemas.priced_line import LOW_VOLUME_ADDITIONS
 
 JUNE, JULY = "2024-06", "2024-07"
 OWN, OTHER = "2024-25", "2026-27"
@@ -92,8 +93,8 @@ def land_month(workspace: Workspace, month: str) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """June and July 2024, July under 2026/27 too."""
-    workspace = new_workspace(tmp_path_factory.mktemp("blocks"))
+    """June and July 2024, July under 2026/27 too, in a folder whose name has an apostrophe."""
+    workspace = new_workspace(tmp_path_factory.mktemp("St Mary's blocks"))
     add_book_of_2026_27(workspace)
     header = ",".join(cell.header for cell in ITEM_CELLS)
     land(workspace, "excluded_items.csv", f"{header}\n{ITEMS.lstrip()}")
@@ -108,7 +109,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def workspace(made: Workspace, tmp_path: Path) -> Workspace:
     """A copy of it, to tamper with."""
-    return Workspace.at(shutil.copytree(made.root, tmp_path / "workspace"))
+    return Workspace.at(shutil.copytree(made.root, tmp_path / "St Mary's"))
 
 
 def on(workspace: Workspace, year: str) -> Workspace:
@@ -332,6 +333,12 @@ ONE_MORE = pl.col("covered_activity") + 1
             )
         ),
         (OWN, "low_volume", without(OF_RTD), "rows of the monitor = pairs of the schedule"),
+        (
+            OWN,
+            "low_volume",
+            where(OF_RTD, additional_payment_pence=pl.lit(1)),
+            "additional_payment_pence = additions on top",
+        ),
     ],
 )
 def test_what_is_changed_is_noticed(
@@ -394,7 +401,14 @@ def test_an_update_that_takes_effect_later_is_due_but_not_yet_the_block(
     )
     assert (row["payment_due_pence"], row["payment_due_by"]) == (21_200_000, date(2026, 9, 30))
     assert row["additional_payment_pence"] == 800_000
-    assert row["additional_payment_due_by"] == date(2026, 11, 30)
+    added = pl.read_parquet(on(workspace, OTHER).statement("low_volume_additions", JULY))
+    assert added.columns == [field.name for field in LOW_VOLUME_ADDITIONS]
+    assert added.rows() == [
+        (
+            *(JULY, OTHER, "RRV", "QHM", date(2026, 10, 1)),
+            *(21_200_000, 22_000_000, 800_000, date(2026, 11, 30), False),
+        )
+    ]
     assert row["payment_reason_code"] == "BLOCK_UPDATED_AFTER_DUE"
 
 
@@ -422,6 +436,21 @@ def test_a_schedule_that_comes_later_in_the_year_is_among_what_made_the_month(
         accounting.account(workspace, JULY)
     account = making.publish(workspace, JULY)
     assert "LVA payments schedule reissue" in account.pricing_inputs
+
+
+def test_an_official_schedule_to_come_is_no_update_of_the_illustrative_one_in_use(
+    workspace: Workspace,
+) -> None:
+    """An official table that takes effect on 1 October: in July the illustrative one is in use."""
+    books = workspace.data / "price_books"
+    reissue(workspace, "cases", "2024-06-20", "2024-10-01")
+    manifest = books / "reissue" / "manifest.toml"
+    text = manifest.read_text("utf-8")
+    assert "illustrative = true" in text
+    manifest.write_text(text.replace("illustrative = true", "illustrative = false"), "utf-8")
+    row = remade(workspace)
+    assert (row["block_value_pence"], row["payment_due_pence"]) == (21_200_000, 21_200_000)
+    assert row["payment_reason_code"] == "BLOCK_DUE_BY_DAY"
 
 
 def test_the_parts_of_a_block_are_shown_as_published(workspace: Workspace) -> None:
@@ -460,28 +489,38 @@ def test_parts_that_do_not_make_the_block_are_refused(workspace: Workspace) -> N
         ("2024-10", True),
     ],
 )
-def test_blocks_of_a_closed_icb_are_told_to_be_listed_for_nobody(
+def test_blocks_of_closed_organisations_are_told_to_be_listed_for_nobody(
     tmp_path: Path, month: str, told: bool
 ) -> None:
-    """QZA is part of QMJ from 1 October 2024; QZX closed in March 2021."""
+    """From 1 October 2024 QZA is part of QMJ, and RZA is RZB; RYB is RYC since April 2020."""
     workspace = new_workspace(tmp_path / "workspace")
     with (workspace.data / "price_books" / "cases" / "lva_payments_schedule.csv").open("a") as file:
-        file.write('RRV,QZA,"40,000"\nRTD,QZA,"1,000.50"\n')
+        file.write('RRV,QZA,"40,000"\nRTD,QZA,"1,000.50"\nRZA,QHM,"5,000"\n')
     land_month(workspace, month)
     account = making.publish(workspace, month)
     notices = [notice for notice in account.notices if "LVA payments schedule" in notice]
-    row = rows(workspace, month)["RRV", "QZA"]
-    assert row["is_block_pair"] is not told
-    if not told:
-        assert notices == []
-        return
-    (notice,) = notices
-    assert notice == (
-        "The LVA payments schedule lists 2 pairs of QZA (now QMJ), which is no ICB in 2024-10: "
-        "£41,000.50 of blocks is listed for nobody, and no block pays for their activity. Where "
-        "ICBs merged, re-express the schedule: sus-pricing lva reexpress."
+    listed_for = "of blocks is listed for nobody, and no block pays for their activity. Where"
+    express = "merged, re-express the schedule: sus-pricing lva reexpress."
+    of_provider = (
+        "The LVA payments schedule lists 1 pair of RYB (now RYC), no provider in "
+        f"2024-09: £40,000.00 {listed_for} providers {express}"
     )
-    assert (row["payment_due_pence"], row["payment_reason_code"]) == (None, "BLOCK_NOT_OF_PARTIES")
+    if told:
+        of_provider = (
+            "The LVA payments schedule lists 2 pairs of RYB (now RYC), RZA (now RZB), no "
+            f"provider in 2024-10: £45,000.00 {listed_for} providers {express}"
+        )
+    of_payer = (
+        "The LVA payments schedule lists 2 pairs of QZA (now QMJ), no ICB in 2024-10: "
+        f"£41,000.50 {listed_for} ICBs {express}"
+    )
+    assert notices == [of_provider, *([of_payer] if told else [])]
+    for pair in (("RRV", "QZA"), ("RZA", "QHM")):
+        row = rows(workspace, month)[pair]
+        assert row["is_block_pair"] is not told
+        if told:
+            due = row["payment_due_pence"], row["payment_reason_code"]
+            assert due == (None, "BLOCK_NOT_OF_PARTIES")
 
 
 # --- As published --------------------------------------------------------------------------
@@ -543,6 +582,22 @@ def test_what_is_published_and_paid_twice_is_shown(workspace: Workspace) -> None
         )
     done = command(workspace, "--month", JULY)
     assert "DOES NOT HOLD: lines in a block that are paid = none (4 against 0)" in done.output
+
+
+def test_what_is_published_beside_a_block_must_be_of_the_kind_that_its_exception_takes_out(
+    workspace: Workspace,
+) -> None:
+    """RTD has the exception of elective care by choice (2023/25 ¶79), which no emergency is."""
+    with duckdb.connect(str(workspace.mart)) as mart:
+        mart.execute(
+            "UPDATE priced_lines SET point_of_delivery_code = 'NEL' WHERE provider_code = 'RTD' "
+            "AND payment_mechanism = 'api_variable' AND activity_month = '2024-07'"
+        )
+    done = command(workspace, "--month", JULY)
+    assert (
+        "DOES NOT HOLD: lines paid beside the block without a reason = none (1 against 0)"
+        in done.output
+    )
 
 
 def test_a_pair_that_is_not_listed_is_named(made: Workspace) -> None:

@@ -855,10 +855,95 @@ def test_years_out_of_order_are_refused_in_the_pack(workspace: Workspace) -> Non
 
 
 def test_a_schedule_is_re_expressed_and_its_total_conserved(workspace: Workspace) -> None:
-    published, made = reexpress(workspace, "2024-25", date(2026, 4, 1))
+    published, made, notices = reexpress(workspace, "2024-25", date(2026, 4, 1))
+    assert notices == []
+    # QZA, with which RTD has no block, is QMJ since October 2024.
+    assert made.not_listed == {("RTD", "QMJ"): (("RTD", "QZA"),)}
     assert sum(row[WHOLE] or 0 for row in published.rows.values()) == 347_000_00
     assert sum(row[WHOLE] or 0 for row in made.rows.values()) == 347_000_00
     assert made.made_of["RYC", "QHM"] == (("RYB", "QHM"),)
+
+
+MERGED = """provider_code,commissioner_code,block_value
+RTD,QMJ,470000
+RTD,QZA,30000
+RRV,QZA,40000
+RYB,QHM,5000
+RRV,QHM,6000.50
+"""
+
+
+def re_expressed(workspace: Workspace, rows: str, *arguments: str) -> str:
+    """What the command prints of a schedule of 2024/25 for 1 October 2024, when QZA is QMJ."""
+    path = workspace.data / "price_books" / "cases" / "lva_payments_schedule.csv"
+    path.write_text(rows, "utf-8")
+    done = CliRunner().invoke(
+        app,
+        ["lva", "reexpress", "--scheme", "2024-25", "--on", "2024-10-01", *arguments],
+        env={"SUS_PRICING_HOME": str(workspace.root), "COLUMNS": "120"},
+    )
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_command_keeps_apart_what_a_contract_pays_for(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """RRV has no block with QMJ. RYB is RYC since 2020, so that RYC has the block it is listed for.
+
+    RTD: 470,000 + 30,000. In all 470,000 + 30,000 + 40,000 + 5,000 + 6,000.50 = 551,000.50.
+    """
+    out = tmp_path / "made" / "schedule.csv"
+    said = re_expressed(workspace, MERGED, "--out", str(out))
+    assert (
+        "5 pairs of 3 ICBs are on 2024-10-01 4 pairs of 2 ICBs. Total £551,000.50, as before: "
+        "£511,000.50 in the schedule, £40,000.00 of 1 pair undecided.\n"
+    ) in said
+    table = [" ".join(line.split()) for line in said[said.index("Undecided") :].splitlines()]
+    assert "│ RRV │ QMJ │ RRV QZA │ RRV QMJ │ £40,000.00 │" in table
+    assert "If the parties agree on a block for all of it, add the row to the schedule" in said
+    assert (
+        "RTD QMJ comes to £500,000.00, which is not below the threshold of £500,000.00 (2023/25 "
+        "¶11, ¶83, ¶85, Table 1): the parties may agree on API.\n"
+    ) in said
+    assert f"Written to {out} and {tmp_path}/made/schedule-undecided.csv\n" in said
+    header = "provider_code,commissioner_code,block_value"
+    made_up, *rows = out.read_text("utf-8").splitlines()
+    assert made_up.startswith("ILLUSTRATIVE")
+    assert rows == [header, "RRV,QHM,6000.50", "RTD,QMJ,500000.00", "RYC,QHM,5000.00"]
+    made_up, undecided, *rows = (
+        (tmp_path / "made" / "schedule-undecided.csv").read_text("utf-8").splitlines()
+    )
+    assert made_up.startswith("ILLUSTRATIVE")
+    assert undecided.startswith("UNDECIDED: ")
+    assert rows == [header, "RRV,QMJ,40000.00"]
+    publication = Publication("2024-25", date(2024, 10, 1), date(2024, 10, 1), is_illustrative=True)
+    import_csv(workspace, out, "lva_payments_schedule", publication)
+
+
+def test_a_schedule_with_nothing_undecided_leaves_no_earlier_pair_beside_it(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    rows = MERGED + "RRV,QMJ,1000\n"
+    out, beside = tmp_path / "schedule.csv", tmp_path / "schedule-undecided.csv"
+    said = re_expressed(workspace, rows, "--out", str(out))
+    assert "Total £552,000.50, as before.\n" in said
+    assert "ndecided" not in said
+    assert not beside.exists()
+    re_expressed(workspace, MERGED, "--out", str(out))
+    assert "RRV,QMJ" in beside.read_text("utf-8")
+    re_expressed(workspace, rows, "--out", str(out))
+    assert beside.read_text("utf-8").splitlines()[2:] == [MERGED.splitlines()[0]]
+
+
+def test_a_party_that_came_of_the_merger_has_no_contract_from_before_it(
+    workspace: Workspace,
+) -> None:
+    """RZB takes the place of RZA on 1 October 2024, and QZX was closed before the year."""
+    said = re_expressed(workspace, "provider_code,commissioner_code,block_value\nRZA,QHM,1000\n")
+    assert "1 pairs of 1 ICBs are on 2024-10-01 1 pairs of 1 ICBs. Total £1,000.00, as before." in (
+        said
+    )
 
 
 def test_a_schedule_is_not_re_expressed_for_a_day_on_which_nobody_stands(

@@ -235,6 +235,7 @@ def test_the_rows_of_each_table_are_told(workspace: Workspace) -> None:
         "fixed_element_review": 0,
         "contract_statement": 2,
         "low_volume": 8,
+        "low_volume_additions": 0,
         "ebi_challenges": 1,
         "excluded_items": 0,
         "excluded_drugs_baseline": 0,

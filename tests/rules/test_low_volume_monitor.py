@@ -8,6 +8,7 @@ API, and what is due by which day. Does not belong here: which lines a block cov
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -35,6 +36,7 @@ from oracle.years import YEARS
 from support import BOOK, ENGINES, cases, records_frame, scheme
 
 from pricing.low_volume_payments import Schedule, payments
+from pricing.scheme import LowVolume
 from schemas.priced_line import LOW_VOLUME
 
 WAYS = ("api_variable", "api_blended", "api_fixed", "api_other")
@@ -168,19 +170,56 @@ def test_the_oracle_has_the_same_due_of_any_schedules(
 
 
 @settings(max_examples=300, deadline=None)
-@given(drawn=st.lists(st.tuples(DAYS, st.integers(1, 10**9)), min_size=1, max_size=4))
-def test_what_is_due_and_its_addition_make_the_last_block(drawn: list[tuple[date, int]]) -> None:
-    """Where the block was due before the last update, the two are its value now."""
+@given(drawn=st.lists(st.tuples(DAYS, st.integers(1, 5)), min_size=1, max_size=5))
+def test_what_is_due_and_what_comes_on_top_make_the_block(drawn: list[tuple[date, int]]) -> None:
+    """So does what was paid before any update and every addition, in and on top of what is due."""
     drawn = sorted(drawn, key=lambda one: one[0])
-    schedules = [Schedule(day, {PAIR: value}) for day, value in drawn]
-    row = as_row(payments(schedules, scheme("2026-27"))[PAIR])
-    due, added = row["payment_due_pence"], row["additional_payment_pence"]
-    if row["payment_reason_code"] == "BLOCK_UPDATED_AFTER_DUE":
-        assert due + added == schedules[-1].blocks[PAIR]
-        assert row["additional_payment_due_by"] > row["payment_due_by"]
-    else:
-        assert due == schedules[-1].blocks[PAIR]
+    row = as_row(
+        payments([Schedule(day, {PAIR: value}) for day, value in drawn], scheme("2026-27"))[PAIR]
+    )
+    last = drawn[-1][1]
+    assert row["payment_due_pence"] + (row["additional_payment_pence"] or 0) == last
     assert row["payment_due_by"] <= date(2026, 9, 30)
+    added = row["additions"]
+    for one, following in pairwise(added):
+        assert one["block_value_pence"] == following["before_pence"]
+        assert not following["is_in_payment_due"]
+    assert all(one["before_pence"] != one["block_value_pence"] for one in added)
+    assert [one["block_value_pence"] for one in added][-1:] in ([], [last])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    drawn=st.lists(st.tuples(DAYS, st.integers(1, 5)), min_size=1, max_size=4),
+    others=st.lists(st.integers(1, 5), min_size=4, max_size=4),
+)
+def test_what_is_due_of_a_pair_rests_on_its_own_values_alone(
+    drawn: list[tuple[date, int]], others: list[int]
+) -> None:
+    drawn = sorted(drawn, key=lambda one: one[0])
+    alone = [Schedule(day, {PAIR: value}) for day, value in drawn]
+    beside = [
+        Schedule(day, {**blocks, ANOTHER: other})
+        for (day, blocks), other in zip(alone, others, strict=False)
+    ]
+    year = scheme("2026-27")
+    assert payments(alone, year)[PAIR] == payments(beside, year)[PAIR]
+
+
+def test_a_new_value_that_is_not_for_a_pay_award_makes_nothing_due_sooner() -> None:
+    """Then 2026/27 ¶115 gives the end of quarter two, and no day for what the update adds."""
+    year = scheme("2026-27")
+    rules = year.low_volume
+    values = {**rules._values, "new_value_is_for_pay_award": False}
+    other = replace(year, low_volume=LowVolume(values, rules._absent))
+    schedules = [Schedule(date(2026, 3, 31), {PAIR: 1}), Schedule(date(2026, 10, 1), {PAIR: 3})]
+    row = as_row(payments(schedules, other)[PAIR])
+    assert (row["payment_due_pence"], row["payment_due_by"]) == (1, date(2026, 9, 30))
+    assert row["payment_reason_code"] == "BLOCK_ADDITION_DAY_NOT_GIVEN"
+    early = [schedules[0], Schedule(date(2026, 6, 12), {PAIR: 3})]
+    row = as_row(payments(early, other)[PAIR])
+    assert (row["payment_due_pence"], row["payment_due_by"]) == (3, date(2026, 9, 30))
+    assert row["payment_reason_code"] == "BLOCK_DUE_BY_DAY"
 
 
 def conserved(rows: Sequence[Row]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
 from functools import cache, partial
+from itertools import product
 from typing import Any
 
 import duckdb
@@ -30,11 +31,14 @@ from pricing.low_volume_schedule import (
     Inputs,
     Location,
     NobodyStandsError,
+    OwnYear,
     Pair,
     Row,
     Worked,
     against_published,
+    at_threshold,
     block_values,
+    kept_apart,
     near_or_across,
     outside,
     proximity,
@@ -43,7 +47,7 @@ from pricing.low_volume_schedule import (
     with_other_tests,
 )
 from pricing.scheme import Scheme
-from pricing.scheme_tables import GIVEN, WHOLE, SchedulePart
+from pricing.scheme_tables import CORE, GIVEN, WHOLE, SchedulePart
 
 HERE = Workspace.at(PROJECT)
 DOCUMENT = yaml.safe_load((CASES / "schedules" / "low_volume_schedule.yaml").read_text("utf-8"))
@@ -329,6 +333,62 @@ def test_how_far_apart(one: Location | None, other: Location | None, found: str 
 # --- Other organisations ----------------------------------------------------------------------
 
 
+def pair_of(said: str) -> Pair:
+    provider, payer = said.split()
+    return provider, payer
+
+
+def whole_amounts(rows: Mapping[Pair, Row]) -> dict[Pair, int | None]:
+    return {pair: row[WHOLE] for pair, row in rows.items()}
+
+
+@pytest.mark.parametrize("case", DOCUMENT["reexpressed"], ids=lambda case: case["case"])
+def test_what_a_schedule_is_for_others(case: dict[str, Any]) -> None:
+    schedule: dict[Pair, Row] = {
+        pair_of(pair): {WHOLE: pence} for pair, pence in amounts(case["schedule"]).items()
+    }
+    now, own = case["now"], case["own_year"]
+    year = OwnYear(
+        *({code: now.get(code, code) for code in own[name]} for name in ("providers", "payers")),
+        schedule.keys(),
+    )
+    codes = ({code: now.get(code, code) for code in of} for of in zip(*schedule, strict=True))
+    made = kept_apart(reexpressed(schedule, *codes), year)
+    expected = case["expect"]
+    for name, rows in (("decided", made.decided), ("undecided", made.undecided)):
+        found = amounts(expected[name])
+        assert whole_amounts(rows) == {pair_of(pair): pence for pair, pence in found.items()}
+    assert made.not_listed == {
+        pair_of(pair): tuple(map(pair_of, of))
+        for pair, of in expected.get("not_listed", {}).items()
+    }
+    assert at_threshold(made, SCHEME.low_volume) == {
+        pair_of(pair): pence for pair, pence in amounts(expected.get("at_threshold")).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("year", "row", "weighed"),
+    [
+        # Without delegated services in 2024/25: £490,000 of £600,000, where the schedule says it.
+        ("2024-25", {WHOLE: 300_000_00, CORE: 245_000_00, "specialised": 55_000_00}, None),
+        ("2024-25", {WHOLE: 300_000_00, CORE: 250_000_00, "specialised": 50_000_00}, 500_000_00),
+        ("2024-25", {WHOLE: 250_000_00}, 500_000_00),
+        ("2024-25", {WHOLE: 249_999_99}, None),
+        # With them in 2026/27.
+        ("2026-27", {WHOLE: 750_000_00, CORE: 1_00, "specialised": 749_999_00}, 1_500_000_00),
+    ],
+)
+def test_what_a_merged_pair_weighs(year: str, row: Row, weighed: int | None) -> None:
+    schedule = {("P", "A"): row, ("P", "B"): row}
+    made = reexpressed(schedule, {"P": "P"}, {"A": "Q", "B": "Q"})
+    rules = scheme_of(year, date.fromisoformat(YEARS[year])).low_volume
+    assert at_threshold(made, rules) == ({("P", "Q"): weighed} if weighed else {})
+    # A pair that only took another code is as the schedule has it.
+    alone = reexpressed({("P", "A"): {WHOLE: 2_000_000_00}}, {"P": "P"}, {"A": "Q"})
+    assert at_threshold(alone, rules) == {}
+
+
 def test_a_schedule_of_42_icbs_is_added_up_for_36() -> None:
     schedule: dict[Pair, Row] = {
         ("RRV", "QMJ"): {WHOLE: 300_00, "acute": 200_00, "mental_health_and_community": 100_00},
@@ -475,9 +535,17 @@ def test_mergers_conserve_the_total(
     schedule: dict[Pair, int], providers: dict[str, str], payers: dict[str, str]
 ) -> None:
     rows: dict[Pair, Row] = {pair: {WHOLE: pence} for pair, pence in schedule.items()}
-    now = reexpressed(rows, providers, payers)
-    assert sum(row[WHOLE] or 0 for row in now.rows.values()) == sum(schedule.values())
+    now = kept_apart(reexpressed(rows, providers, payers), OwnYear(providers, payers, rows.keys()))
+    decided, undecided = (
+        sum(row[WHOLE] or 0 for row in of.values()) for of in (now.decided, now.undecided)
+    )
+    assert decided + undecided == sum(schedule.values())
     assert sorted(pair for of_pair in now.made_of.values() for pair in of_pair) == sorted(schedule)
+    # What is decided is what the schedule lists all of: nobody's contract is in it.
+    for pair in now.decided:
+        for provider, payer in product(providers, payers):
+            if (providers[provider], payers[payer]) == pair:
+                assert (provider, payer) in schedule
 
 
 @MANY

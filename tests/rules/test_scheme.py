@@ -255,6 +255,7 @@ NOT_READ_BY_A_RULE_YET = {
     "low_volume.integrated_care_boards",
     "low_volume.payment_due_by",
     "low_volume.payment_is_due_on_update",
+    "low_volume.new_value_is_for_pay_award",
     "low_volume.additional_payment_within_months",
     "cquin.full_attainment_ppm",
     "cquin.funding_ppm",
@@ -933,6 +934,17 @@ def test_a_worksheet_of_part_of_a_year_needs_the_rule_for_it() -> None:
     assert set(faults_of(faulty)) == {
         f"{WORKSHEET} has 'part_year', and the year is not said to be pro rata"
     }
+
+
+@pytest.mark.parametrize("months", [0, 13])
+def test_months_to_pay_an_addition_beyond_their_range_are_named(months: int) -> None:
+    """2026/27 ¶115 gives them; the other packs have none."""
+    text = (PROJECT / "data" / "schemes" / "2026-27.toml").read_text("utf-8")
+    faulty = tomllib.loads(text)
+    with_parameter("low_volume", "additional_payment_within_months", months)(faulty)
+    assert faults_of(faulty) == [
+        f"'low_volume.additional_payment_within_months' must be from 1 to 12, not {months}"
+    ]
 
 
 # --- Packs as files ------------------------------------------------------------------------
