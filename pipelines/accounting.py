@@ -21,6 +21,8 @@ from pipelines.basis import first_month_of, scheme_year_of
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.equalities import Equality, contract_equalities
 from pipelines.excluded_items import categories_not_checked, items_changed_since
+from pipelines.fixed_element.reviews import reviews_left_out
+from pipelines.fixed_element.statements import worksheets_paying
 from pipelines.low_volume.conservation import conservation_of
 from pipelines.organisations import COMMISSIONERS
 from pipelines.price_books import lacking
@@ -358,6 +360,8 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
     notices += _idle_plans(workspace, rulebook, month)
     notices += _idle_terms(workspace, rulebook, month)
     notices += _open_contract_lines(workspace, month)
+    notices += worksheets_paying(workspace, rulebook, month)[1]
+    notices += reviews_left_out(workspace, rulebook.pack.scheme.scheme_year, month)
     notices += _idle_local_prices(rulebook, month)
     notices += _unknown_hrgs(workspace, rulebook, month)
     return notices

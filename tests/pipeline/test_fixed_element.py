@@ -298,6 +298,16 @@ def test_a_contract_s_instalment_is_not_another_s(workspace: Workspace) -> None:
     assert "fixed element: amounts that differ in any contract = none" in tampered(workspace)
 
 
+def test_an_instalment_beside_a_block_is_found(workspace: Workspace) -> None:
+    """2023/25 ¶80: a block pays for all that passes between the two."""
+    path = workspace.statement("low_volume", MAY)
+    in_block = {"is_block_pair": True, "is_moved_to_api": False}
+    pair = {"provider_code": "RGT", "commissioner_code": "QMJ", **in_block}
+    changed = (pl.lit(value).alias(name) for name, value in pair.items())
+    pl.read_parquet(path).head(1).with_columns(changed).write_parquet(path)
+    assert "fixed element: pairs with an instalment and an LVA block = none" in tampered(workspace)
+
+
 # --- Reviews -------------------------------------------------------------------------------
 
 
@@ -470,6 +480,26 @@ def test_another_worksheet_puts_earlier_months_out_of_date(workspace: Workspace)
     )
 
 
+def test_what_else_a_file_says_puts_no_month_out_of_date(workspace: Workspace) -> None:
+    land(workspace, "rgt.toml", of_2024_25(about="With another word at the top."))
+    making.publish(workspace, MAY)
+    assert queried(
+        workspace, "SELECT activity_month FROM runs WHERE is_current AND pricing_basis = 'own_year'"
+    ) == [(APRIL,), (MAY,)]
+
+
+def test_another_pack_puts_earlier_months_out_of_date(workspace: Workspace) -> None:
+    """April paid a twelfth; paid in quarters, April and May are a quarter, due in April."""
+    path = workspace.data / "schemes" / "2024-25.toml"
+    head, instalments = path.read_text("utf-8").split("[[fixed_element.instalments]]")
+    quarters = instalments.replace("value = 12", "value = 4", 1)
+    path.write_text(f"{head}[[fixed_element.instalments]]{quarters}", "utf-8")
+    making.publish(workspace, MAY)
+    assert queried(
+        workspace, "SELECT activity_month FROM runs WHERE is_current AND pricing_basis = 'own_year'"
+    ) == [(MAY,)]
+
+
 # --- From activity -------------------------------------------------------------------------
 
 
@@ -523,6 +553,27 @@ def test_what_is_not_planned_whole_is_asked_for_by_name(workspace: Workspace) ->
     parts = [fault.split("] ")[1].split(":")[0] for fault in faults]
     assert "planned_blended" in parts
     assert all("2027-03" in fault for fault in faults)
+
+
+def test_a_month_that_a_file_asks_for_is_made_without_it(workspace: Workspace) -> None:
+    """The twelve months of 2024/25 must be priced under 2026/27 before the file can be."""
+    activity = {"from_activity": ["DC"], "year": "2024-25", "priced_under": "2026-27"}
+    baseline = {
+        **document_of("items_2026_27", {"items": {}})["opening_baseline"],
+        "elective_activity": activity,
+    }
+    land(workspace, "rgt-2026.toml", of_2026_27(opening_baseline=baseline))
+    asking = review().replace("[review]\n", '[review]\nactivity_year = "2024-25"\n')
+    land(workspace, "rgt-review.toml", asking)
+    account = making.publish(workspace.on(OTHER), APRIL)
+    assert queried(workspace, "SELECT count(*) FROM repriced.fixed_element") == [(0,)]
+    assert queried(workspace, "SELECT count(*) FROM repriced.fixed_element_review") == [(0,)]
+    assert account.notices[-2:] == [
+        "rgt-2026.toml: no instalment of its fixed element is in 2024-04 under 2026-27: "
+        "elective_activity in it is asked of the activity of 2024-25, this with it.",
+        "rgt-review.toml: its review is not in 2024-04 under 2026-27: it asks for the activity of "
+        "2024-25, this with it.",
+    ]
 
 
 def test_months_that_are_not_priced_are_named(workspace: Workspace) -> None:

@@ -13,7 +13,9 @@ from contract_documents import HERE, as_toml, document_of, read
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.fixed_element.worksheets import read_worksheet
+from pipelines.contracts import CONTRACT_CELLS
+from pipelines.fixed_element.worksheets import landed_worksheets, read_worksheet
+from pipelines.organisations import read_organisations
 from pipelines.workspace import PROJECT, UserError, Workspace
 
 EXAMPLE = PROJECT / "data" / "worksheets" / "fixed-2026-27.toml"
@@ -353,6 +355,38 @@ def test_the_page_shows_what_a_worksheet_with_faults_is_refused_for() -> None:
     assert f"```text\nRefused: {raised.value}\n```" in page
 
 
+# --- Month by month -------------------------------------------------------------------------
+
+LISTED = {"provider_code": "RRV", "commissioner_code": "QHM"}
+"""A pair of the LVA payments schedule of 2024/25."""
+
+
+def with_contract(folder: Path, *rows: str) -> Workspace:
+    """What ships, and a list of contracts of these rows."""
+    landing = folder / "data" / "landing"
+    landing.mkdir(parents=True)
+    header = ",".join(cell.header for cell in CONTRACT_CELLS)
+    (landing / "contracts.csv").write_text("\n".join([header, *rows, ""]), "utf-8")
+    return Workspace(folder, PROJECT / "data")
+
+
+def test_the_months_that_a_block_pays_for_are_named(tmp_path: Path) -> None:
+    """2023/25 ¶85: the pair is under API for the first half of the year alone."""
+    workspace = with_contract(tmp_path, "RRV,QHM,,,api,VAR1,,,,2024-04-01,2024-09-30")
+    assert faults_of(tmp_path, workspace, **LISTED) == [
+        "RRV and QHM are on the LVA payments schedule in 2024-10, 2024-11, 2024-12, 2025-01, "
+        "2025-02, 2025-03, so that a block pays: to move the relationship to API, say so in the "
+        "list of contracts"
+    ]
+
+
+def test_an_agreement_from_the_month_that_api_begins_is_taken(tmp_path: Path) -> None:
+    workspace = with_contract(tmp_path, "RRV,QHM,,,api,VAR1,,,,2024-10-01,2025-03-31")
+    items = {"items": {**LISTED, "first_month": "2024-10"}}
+    found = read(document_of("items_2024_25", items), tmp_path, workspace)
+    assert found.months == ("2024-10", "2024-11", "2024-12", "2025-01", "2025-02", "2025-03")
+
+
 # --- Against the threshold of 2021/22 -------------------------------------------------------
 
 
@@ -394,6 +428,25 @@ def test_the_threshold_is_pro_rata_to_the_months(
         "RRK and QHL are not known to be under API: say is_same_system, or an expected_value of "
         "at least £10,000,000.00 a year (2021/22 ¶13, ¶28)"
     )
+
+
+def test_in_a_run_only_the_list_of_contracts_says_what_the_threshold_asks(tmp_path: Path) -> None:
+    """2021/22 ¶13: by it the lines of the pair are priced, or said to be of no known contract."""
+    document = of_2021_22(is_same_system=True)
+    workspace = with_contract(tmp_path)
+    (workspace.landing / "contract.toml").write_text(as_toml(document), "utf-8")
+    with pytest.raises(UserError) as raised:
+        landed_worksheets(workspace, read_organisations(workspace), "2021-22")
+    assert str(raised.value).endswith(
+        "RRK and QHL are not known to be under API: the list of contracts, by which their lines "
+        "are priced, must say is_same_system, or an expected_annual_value of at least "
+        "£10,000,000.00 a year (2021/22 ¶13, ¶28)"
+    )
+    of_list = "RRK,QHL,,,,,yes,,,2021-04-01,2022-03-31"
+    workspace = with_contract(tmp_path / "listed", of_list)
+    (workspace.landing / "contract.toml").write_text(as_toml(document), "utf-8")
+    (found,) = landed_worksheets(workspace, read_organisations(workspace), "2021-22")
+    assert found.worked_out().total_pence == 10_000_000_000
 
 
 def test_agreed_levels_of_activity_are_pro_rata_too(tmp_path: Path) -> None:
