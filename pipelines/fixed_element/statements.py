@@ -63,12 +63,18 @@ def supplied(workspace: Workspace, sheet: FixedWorksheet) -> FixedWorksheet:
         before = given[item]
         assert isinstance(before, Parts), "only parts are asked of the lake"
         given[item] = Parts({**before.amounts, **parts})
-    return replace(
+    found = replace(
         sheet,
         given=given,
         asked=(),
         cited={item: "; ".join(says) for item, says in cited.items()},
     )
+    faults = [
+        " ".join((f"{sheet.file.name}:", *where_and_what)) for where_and_what in found.faults()
+    ]
+    if sheet.asked and faults:
+        raise UserError(f"{sheet.file.name} cannot be used:\n{listed(faults)}")
+    return found
 
 
 def _supplied(workspace: Workspace, sheet: FixedWorksheet, asked: Asked) -> tuple[int, Cited]:

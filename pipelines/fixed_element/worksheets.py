@@ -16,6 +16,7 @@ import polars as pl
 from pipelines.basis import OWN_YEAR, PricingBasis, months_of, scheme_year_of
 from pipelines.contracts import (
     contracts_in_force,
+    drug_baselines,
     pairs_without_fixed_element,
     read_contracts,
     whole_contracts,
@@ -28,6 +29,7 @@ from pipelines.fixed_element.contract_files import (
     refuse_two_of_a_contract,
 )
 from pipelines.fixed_element.items import Asked, ItemReader, how_to_give, needs_nothing
+from pipelines.lists import listed
 from pipelines.organisations import (
     COMMISSIONERS,
     PROVIDERS,
@@ -41,18 +43,33 @@ from pipelines.user_lists import in_price_year
 from pipelines.workspace import UserError, Workspace
 from pricing.contracts import PAIR
 from pricing.explaining import pounds
-from pricing.fixed_element import Worksheet, approaches, items_of, of_part_year, worksheet
+from pricing.fixed_element import (
+    Worksheet,
+    approaches,
+    faults,
+    is_cquin_in_prices,
+    items_of,
+    of_part_year,
+    worksheet,
+)
+from pricing.maternity import Network
 from pricing.money import rounded
 from pricing.organisations import Party
 from pricing.scheme import Scheme
 from pricing.scheme_tables import PART_YEAR, SchemePackError, WorksheetItem
-from pricing.worksheet_items import MONTHS_IN_YEAR, Given, NetUplift, Parts, PartYear, Place
+from pricing.worksheet_items import (
+    MONTHS_IN_YEAR,
+    Given,
+    NetUplift,
+    NetworkContributions,
+    Parts,
+    PartYear,
+    Share,
+)
 
 ACTIVITY_LEVELS = "activity_levels"
 _THRESHOLD = "api_scope.minimum_contract_pence"
-_SMALLEST_BASELINE_PENCE = 1_000_000
-_LARGEST_BASELINE_PENCE = 500_000_000_000
-"""A baseline below £10,000 is likelier to be one in millions, one above £5 billion in pence."""
+_DRUGS_BASELINE = "excluded_drugs_baseline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,11 @@ class FixedWorksheet:
     def worked_out(self) -> Worksheet:
         """The worksheet, line by line."""
         return worksheet(self.rows, self.given, self.pack.scheme)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What no fixed element comes to: where, blank of all, and in words."""
+        for item, says in faults(self.worked_out(), self.given):
+            yield (f"[{item}]" if item else ""), says
 
     def inputs_of(self, item: str) -> str:
         """Where the inputs of an item are from."""
@@ -119,13 +141,42 @@ def landed_worksheets(
     ]
     made = tuple(_worksheet(workspace, file, organisations, is_in_run=True) for file in files)
     refuse_two_of_a_contract(files)
+    _refuse_other_networks(made)
     return made
 
 
+def _refuse_other_networks(sheets: Sequence[FixedWorksheet]) -> None:
+    """Raises `UserError` for files of one network that give it another cost, or other births.
+
+    Held alike, what comes off all of its contracts is what the centre's has (2021/22 Appendix 1).
+    """
+    first: dict[tuple[str, str], tuple[str, Network]] = {}
+    faults = []
+    for sheet in sheets:
+        for given in sheet.given.values():
+            if isinstance(given, NetworkContributions):
+                network = given.network
+                centre = (network.centre_provider_code, network.lead_commissioner_code)
+                name, other = first.setdefault(centre, (sheet.file.name, network))
+                if network != other:
+                    what = "cost" if network.cost_pence != other.cost_pence else "births"
+                    faults.append(
+                        f"{name} and {sheet.file.name} have another {what} of the network of "
+                        f"{' and '.join(centre)}"
+                    )
+    if faults:
+        raise UserError(
+            f"A Maternal Medicine Network is the same in every contract:\n{listed(faults)}\n"
+            "Enter what was agreed in all of them."
+        )
+
+
 def _has_items(file: ContractFile) -> bool:
-    """Whether a file has a section beside its review, or cannot even say whose it is."""
-    return bool(file.faults) or any(
-        file.root.is_table(key) for key in file.root.others() if key != REVIEW
+    """Whether a file has more than a review, or cannot even say whose it is."""
+    return (
+        bool(file.faults)
+        or not file.root.is_table(REVIEW)
+        or any(file.root.is_table(key) for key in file.root.others() if key != REVIEW)
     )
 
 
@@ -171,14 +222,14 @@ def _read(
     rows = tuple(items_of(pack.scheme, chosen))
     reader = ItemReader(file, pack.scheme, organisations)
     given = _given(reader, rows, months)
-    if not file.faults and not any(one.item == rows[0].item for one in reader.asked):
-        _refuse_implausible(file, rows[0], given[rows[0].item], pack.scheme)
     levels = _activity_levels(file)
     _refuse_other_payers(file, rows, given, pack.scheme, organisations, first_day)
     pair = ContractPair(workspace, file, organisations, pack.scheme, as_of, is_in_run)
     notes = [*pair.refuse_without_fixed_element(months), *_notes(pack.scheme, as_of, months)]
     _refuse_unknown_sections(file, rows)
-    return FixedWorksheet(
+    pair.refuse_other_drugs_baseline(given, months)
+    _refuse_cquin_twice(file, rows, given, reader.asked, pack.scheme)
+    sheet = FixedWorksheet(
         file=file,
         pack=pack,
         about=about,
@@ -190,6 +241,10 @@ def _read(
         activity_levels=levels,
         notes=tuple(notes),
     )
+    if not file.faults and not reader.asked:
+        for item, says in sheet.faults():
+            root.fault(item, says)
+    return sheet
 
 
 def months_of_agreement(file: ContractFile) -> tuple[str, ...]:
@@ -235,19 +290,26 @@ def _given(
     return given
 
 
-def _refuse_implausible(
-    file: ContractFile, row: WorksheetItem, given: Given, scheme: Scheme
+def _refuse_cquin_twice(
+    file: ContractFile,
+    rows: Sequence[WorksheetItem],
+    given: Mapping[str, Given],
+    asked: Sequence[Asked],
+    scheme: Scheme,
 ) -> None:
-    """Notes a baseline that looks as if it were in millions, or in pence."""
-    assert isinstance(given, Parts), "a worksheet begins with parts"
-    pence = int(given.worked(row, Place(scheme, 0, 0)).pence)
-    meant = "millions" if pence < _SMALLEST_BASELINE_PENCE else "pence"
-    if not _SMALLEST_BASELINE_PENCE <= pence <= _LARGEST_BASELINE_PENCE:
-        file.root.fault(
-            f"[{row.item}]",
-            f"comes to {pounds(pence)} as read, which no contract is: are the amounts in {meant}? "
-            "Write pounds",
-        )
+    """Notes CQUIN that is added to activity at prices of the year which have it (2021/22 ¶51)."""
+    if not is_cquin_in_prices(scheme):
+        return
+    at_prices = [one for one in asked if one.price_year == scheme.scheme_year]
+    for row in rows:
+        share = given.get(row.item)
+        if at_prices and row.unless and isinstance(share, Share) and not share.is_held:
+            file.root.fault(
+                f"[{row.item}]",
+                f"{row.unless} is false, and {at_prices[0].part} of [{at_prices[0].item}] is at "
+                f"the unit prices of {scheme.scheme_year}, which have it in them "
+                f"({scheme.citation('cquin.is_in_unit_prices')}): it would be added twice",
+            )
 
 
 def _activity_levels(file: ContractFile) -> dict[str, int]:
@@ -259,7 +321,9 @@ def _refuse_unknown_sections(file: ContractFile, rows: Sequence[WorksheetItem]) 
     """Notes what is neither in the header nor an item; with the items there are."""
     items = ", ".join(row.item for row in rows if row.shape != PART_YEAR)
     for key in file.root.others():
-        if key != REVIEW:
+        if key == REVIEW:
+            file.root.section(REVIEW)
+        else:
             file.root.fault(f"[{key}]", f"is no item of {file.scheme_year}: there are {items}")
 
 
@@ -316,6 +380,36 @@ class ContractPair:
     def months_without(self, months: Sequence[str], basis: PricingBasis) -> list[str]:
         """Those of some months, priced on a basis, in which the pair can have no fixed element."""
         return list(self._without(months, basis, None))
+
+    def refuse_other_drugs_baseline(
+        self, given: Mapping[str, Given], months: Sequence[str]
+    ) -> None:
+        """Notes a baseline of excluded drugs that the list of contracts does not have.
+
+        What is above the list's is paid apart, what is below the worksheet's is in it (2023/25
+        ¶29): between two that differ nobody pays, or both do.
+        """
+        item = given.get(_DRUGS_BASELINE)
+        if not isinstance(item, Parts):
+            return
+        first, last = (date.fromisoformat(f"{month}-01") for month in (months[0], months[-1]))
+        contracts = read_contracts(self.workspace).rows
+        codes = [
+            {code: party.code if party else None for code, party in of.items()}
+            for of in self._parties(contracts, first)
+        ]
+        in_year = (pl.col("valid_from") <= last) & (pl.col("valid_to") >= first)
+        of_pair = in_price_year(contracts, *codes).filter(in_year, **self._pair)
+        listed = drug_baselines(of_pair)["excluded_drugs_baseline_pence"].unique().to_list()
+        entered = sum(item.amounts.values())
+        if [entered] == listed or not (listed or self.is_in_run):
+            return
+        has = f"has {' and '.join(map(pounds, listed))}" if listed else "has none"
+        self.file.root.fault(
+            f"[{_DRUGS_BASELINE}]",
+            f"comes to {pounds(entered)}, and the list of contracts, by which drugs above it are "
+            f"paid, {has}: enter what was agreed in both",
+        )
 
     def _without(
         self, months: Sequence[str], basis: PricingBasis, own: Mapping[str, object] | None

@@ -539,6 +539,23 @@ def test_what_is_planned_is_taken_from_the_lake_and_cited(workspace: Workspace) 
     )
 
 
+def test_what_the_lake_fills_in_is_held_to_what_contracts_are(workspace: Workspace) -> None:
+    """£2,515,000 less £2,500,000, £6,000 and £12,000."""
+    with_plans(workspace, months_of("2026-27"))
+    plain = document_of("items_2026_27", {"items": {}})["opening_baseline"]
+    low = of_2026_27(
+        opening_baseline={**plain, "fixed_payment": "2,515,000"},
+        variable_and_blended_payment_removed=ASKED,
+    )
+    with pytest.raises(UserError) as raised:
+        built(workspace, land(workspace, "rgt-2026.toml", low))
+    assert str(raised.value) == (
+        "rgt-2026.toml cannot be used:\n  rgt-2026.toml: the fixed element comes to -£3,000.00: "
+        "more is taken off than there is, most by [identified_differences], -£2,500,000.00. It is "
+        "paid to the provider, so that it cannot be below 0"
+    )
+
+
 def test_what_is_not_planned_whole_is_asked_for_by_name(workspace: Workspace) -> None:
     with_plans(workspace, months_of("2026-27")[:-1])
     path = land(
