@@ -7,9 +7,10 @@ what comes out. Does not belong here: any rule.
 
 import json
 from calendar import monthrange
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -399,7 +400,15 @@ class Revalued:
 
 
 def rulebook_for(workspace: Workspace, month: str) -> Rulebook:
-    """The rules, prices and lists that price a month."""
+    """The rules, prices and lists that price a month.
+
+    Every step of a month takes it, so it is read again only where a file of `data` has changed.
+    """
+    return _rulebook_for(workspace, month, workspace.state_of_data())
+
+
+@lru_cache(maxsize=16)
+def _rulebook_for(workspace: Workspace, month: str, _: Hashable) -> Rulebook:
     on = workspace.basis.rules_day(month)
     pack = scheme_for(workspace, on, workspace.basis.as_of)
     organisations = read_organisations(workspace)

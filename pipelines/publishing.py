@@ -356,25 +356,30 @@ def _make_table(
         name = f"{schema}.{table.name}"
         columns = ", ".join(f"{name} {kind}" for name, kind in wanted)
         connection.execute(f"CREATE TABLE {name} ({columns})")
-        _comment(connection, name, table)
+        connection.execute(f"COMMENT ON TABLE {name} IS '{_escaped(table.comment)}'")
+        _comment_columns(connection, name, {f.name: f.comment for f in table.fields})
         _make_view(connection, name, table)
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
-    connection.execute(f"COMMENT ON TABLE {name} IS '{_escaped(table.comment)}'")
-    for column in table.fields:
-        connection.execute(
-            f"COMMENT ON COLUMN {name}.{column.name} IS '{_escaped(column.comment)}'"
-        )
+def _comment_columns(
+    connection: duckdb.DuckDBPyConnection, name: str, comments: Mapping[str, str]
+) -> None:
+    for column, comment in comments.items():
+        connection.execute(f"COMMENT ON COLUMN {name}.{column} IS '{_escaped(comment)}'")
 
 
 def _make_view(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
     """A view with pounds for pence, where a table has any."""
     if not any(f.name.endswith("_pence") for f in table.fields):
         return
-    columns = [
-        f"({f.name} * 0.01::DECIMAL(3, 2))::DECIMAL(18, 2) AS {f.name.removesuffix('_pence')}_gbp"
+    in_pounds = {
+        f.name: f"{f.name.removesuffix('_pence')}_gbp"
+        for f in table.fields
         if f.name.endswith("_pence")
+    }
+    columns = [
+        f"({f.name} * 0.01::DECIMAL(3, 2))::DECIMAL(18, 2) AS {in_pounds[f.name]}"
+        if f.name in in_pounds
         else f.name
         for f in table.fields
     ]
@@ -382,6 +387,8 @@ def _make_view(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -
     connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(columns)} FROM {name}")
     comment = _escaped(f"{table.comment}; amounts in pounds")
     connection.execute(f"COMMENT ON VIEW {view} IS '{comment}'")
+    comments = {in_pounds.get(f.name, f.name): f.comment for f in table.fields}
+    _comment_columns(connection, view, comments)
 
 
 def _source(workspace: Workspace, name: str, month: str) -> list[Path]:

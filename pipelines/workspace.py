@@ -7,7 +7,7 @@ what is in the files.
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,6 +78,16 @@ class Workspace:
         if self.basis.is_own_year:
             return self.lake
         return self.lake / "repriced" / f"basis={self.basis.name}"
+
+    def state_of_data(self) -> frozenset[tuple[str, int, int, int]]:
+        """Every file of `data` by path, inode, size and change: the same while none changes."""
+        found = set()
+        for folder in {self.data, self.root / "data"}:
+            for path in folder.rglob("*"):
+                with suppress(FileNotFoundError):
+                    now = path.stat()
+                    found.add((str(path), now.st_ino, now.st_size, now.st_ctime_ns))
+        return frozenset(found)
 
     def month(self, stage: str, dataset: str, month: str, cut: str) -> Path:
         """The folder of one dataset's month and cut at one stage before pricing."""

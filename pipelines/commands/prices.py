@@ -73,6 +73,8 @@ def import_(
             "none from then on.[/]",
             soft_wrap=True,
         )
+    for note in imported.notes:
+        out.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
     out.print(f"Stored as [bold]{escape(book.id)}[/].", soft_wrap=True)
 
 

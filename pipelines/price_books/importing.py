@@ -10,7 +10,7 @@ of their own.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,9 +20,11 @@ import polars as pl
 from filelock import FileLock
 
 from pipelines.lists import listed, quoted
+from pipelines.organisations import COMMISSIONERS, PROVIDERS, read_organisations
 from pipelines.price_books.annex_a import (
     BY_NAME,
     COVER,
+    LVA,
     TABLES,
     Table,
     plain,
@@ -42,8 +44,13 @@ from pipelines.price_books.frames import put_together
 from pipelines.price_books.reading import TableRead, read_table
 from pipelines.price_books.sheets import Sheet, content_of, read_csv, read_workbook
 from pipelines.workspace import UserError, Workspace, replacing
+from pricing.contracts import PAIR
 
+MADE_UP = "ILLUSTRATIVE:"
+NOT_WHOLE = "PARTIAL:"
+"""How a cell begins that says of a whole file that nobody may pay on it."""
 _SHOWN_OF_TITLE = 60
+_SHOWN_CODES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +59,13 @@ class Imported:
 
     `gone` tells by table how many keys of the edition before it no longer holds: a later
     table takes the place of the whole of the one before.
+    `notes` are what a reader should know of its block values.
     """
 
     book: StoredBook
     was_there: bool
     gone: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def import_workbook(
@@ -94,6 +103,7 @@ def import_workbook(
         ),
         *_not_there_to_leave_out(left_out, sheets, absent),
         *_of_another_year(sheets, read, publication.scheme_year, left_out),
+        *_not_to_be_paid_on(sheets, publication),
     ]
     return _store(
         workspace, path, content, publication, read, faults, unread=unread, left_out=without
@@ -110,7 +120,8 @@ def import_csv(workspace: Workspace, path: Path, table: str, publication: Public
     chosen, content = _table_named(table), content_of(path)
     sheets = [read_csv(path.name, content)]
     read = {chosen.name: read_table(sheets, chosen, publication.scheme_year)}
-    faults = _of_another_year(sheets, read, publication.scheme_year, {})
+    faults = list(_not_to_be_paid_on(sheets, publication))
+    faults = faults or _of_another_year(sheets, read, publication.scheme_year, {})
     return _store(workspace, path, content, publication, read, faults, name_in_id=f"_{chosen.name}")
 
 
@@ -252,6 +263,43 @@ def _of_another_year(
     return faults
 
 
+def _not_to_be_paid_on(sheets: Sequence[Sheet], publication: Publication) -> Iterator[str]:
+    """What a file says of itself that its import does not: it is made up, or lacks months."""
+    for sheet in sheets:
+        for place, row in enumerate(sheet.rows):
+            for column, text in enumerate(row):
+                if text.startswith(MADE_UP) and not publication.is_illustrative:
+                    yield f"{sheet.place(place, column)}: says it is made up: give --illustrative"
+                elif text.startswith(NOT_WHOLE):
+                    says = "says that months are lacking: make it of whole years first"
+                    yield f"{sheet.place(place, column)}: {says}"
+
+
+def _notes_on_blocks(
+    workspace: Workspace, publication: Publication, read: Mapping[str, TableRead]
+) -> Iterator[str]:
+    """Which pairs of a payments schedule a block cannot be paid between, and which have none."""
+    if LVA not in read:
+        return
+    table, organisations = read[LVA], read_organisations(workspace)
+    for name, column in ((PROVIDERS, PAIR[0]), (COMMISSIONERS, PAIR[1])):
+        codes = sorted(set(table.rows[column]))
+        parties = organisations.parties(name, codes, publication.effective_from)
+        others = [code for code in codes if (of := parties[code]) is None or of.code != code]
+        if others:
+            shown, more = others[:_SHOWN_CODES], len(others[_SHOWN_CODES:])
+            named = f"{', '.join(shown)}{f' and {more:,} more' if more else ''}"
+            yield (
+                f"{named}: nobody of the lists of {name} stands under that code on "
+                f"{publication.effective_from}, so no month has a pair of it. Import the lists "
+                "of organisations of that day, or have the schedule corrected."
+            )
+    without = table.rows.filter(block_value_pence=0).select(PAIR).rows()
+    if without:
+        pairs = ", ".join(" and ".join(pair) for pair in without)
+        yield f"A block of £0.00 pays for all that passes between {pairs}."
+
+
 def _store(
     workspace: Workspace,
     path: Path,
@@ -269,6 +317,7 @@ def _store(
         faults += put_together(read)[1]
     if faults:
         raise UserError(f"{path.name} is not imported:\n{listed(faults)}")
+    notes = tuple(_notes_on_blocks(workspace, publication, read))
     sha256 = hashlib.sha256(content).hexdigest()
     made_up = "_illustrative" if publication.is_illustrative else ""
     book_id = (
@@ -306,6 +355,7 @@ def _store(
         read_manifest(folder / MANIFEST),
         was_there=False,
         gone={name: count for name, count in gone.items() if count},
+        notes=notes,
     )
 
 

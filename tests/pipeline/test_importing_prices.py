@@ -1392,6 +1392,45 @@ def test_a_faulty_line_of_csv_is_named(workspace: Workspace) -> None:
     assert not imported_books(workspace).exists()
 
 
+BLOCKS = "provider_code,commissioner_code,block_value\nRTD,QMJ,95000\n"
+
+
+@pytest.mark.parametrize(
+    ("mark", "is_illustrative", "says"),
+    [
+        ("ILLUSTRATIVE: prices are made up.", False, "says it is made up: give --illustrative"),
+        (
+            "PARTIAL: 2019-20 lack months.",
+            True,
+            "says that months are lacking: make it of whole years first",
+        ),
+    ],
+)
+def test_a_file_that_says_not_to_pay_on_it_is_not_imported_as_if_it_did_not(
+    mark: str, is_illustrative: bool, says: str, workspace: Workspace
+) -> None:
+    path = workspace.root / "blocks.csv"
+    path.write_text(f'"{mark}",,\n{BLOCKS}', "utf-8")
+    with pytest.raises(UserError) as error:
+        import_csv(workspace, path, "lva", replace(publication(), is_illustrative=is_illustrative))
+    assert str(error.value) == f"blocks.csv is not imported:\n  blocks.csv, line 1: {says}"
+    assert not imported_books(workspace).exists()
+
+
+def test_a_schedule_tells_at_import_whom_it_cannot_be_paid_between(workspace: Workspace) -> None:
+    """RYB is merged into RYC, and no list has QZZ."""
+    path = workspace.root / "blocks.csv"
+    rows = "RYB,QMJ,1000\nRTD,QZZ,1000\nRTD,QHM,0\n"
+    path.write_text(f"{BLOCKS}{rows}", "utf-8")
+    providers, commissioners, free = import_csv(workspace, path, "lva", publication()).notes
+    assert providers.startswith(
+        "RYB: nobody of the lists of providers stands under that code on 2025-04-01, so no month "
+        "has a pair of it. Import the lists of organisations of that day"
+    )
+    assert commissioners.startswith("QZZ: nobody of the lists of commissioners stands under")
+    assert free == "A block of £0.00 pays for all that passes between RTD and QHM."
+
+
 # --- Against real figures, and in pricing ------------------------------------------------------
 
 

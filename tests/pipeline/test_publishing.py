@@ -121,6 +121,12 @@ def test_every_table_with_pence_has_a_view_in_pounds(mart: duckdb.DuckDBPyConnec
         kinds = {name: kind for name, kind, *_ in described}
         assert list(kinds) == [field.name.replace("_pence", "_gbp") for field in table.fields]
         assert {kind for name, kind in kinds.items() if name.endswith("_gbp")} == {"DECIMAL(18,2)"}
+        commented = mart.execute(
+            "SELECT comment FROM duckdb_columns() WHERE table_name = ? AND schema_name = 'main' "
+            "ORDER BY column_index",
+            [f"{table.name}_gbp"],
+        ).fetchall()
+        assert commented == [(field.comment,) for field in table.fields]
 
 
 @pytest.mark.parametrize(
