@@ -498,7 +498,7 @@ def _items_in_instalments(workspace: Workspace, month: str) -> list[str]:
     both = agreed.join(paid.agg(pl.len(), pl.sum("payable_pence")), on=PAIR).sort(PAIR)
     return [
         f"{provider} with {payer}: {pounds(amount)} of the year's fixed element is for excluded "
-        f"items that were agreed, and {count:,} items of {month} are paid apart, "
+        f"items that were agreed, and items of {month} are paid apart as well: {count:,}, "
         f"{pounds(payable)}. Take those that the amount is for out of the list of items."
         for provider, payer, amount, count, payable in both.rows()
     ]

@@ -308,6 +308,25 @@ def test_an_instalment_beside_a_block_is_found(workspace: Workspace) -> None:
     assert "fixed element: pairs with an instalment and an LVA block = none" in tampered(workspace)
 
 
+def test_items_paid_beside_an_amount_for_them_are_told(workspace: Workspace) -> None:
+    """2023/25 ¶29: funding of excluded items is agreed within the fixed element, or by volume."""
+    fixed, items = (workspace.statement(name, MAY) for name in ("fixed_element", "excluded_items"))
+    is_one = (pl.col("item") == "service_changes") & (pl.col("provider_code") == "RGT")
+    of_item = {"item": pl.lit("agreed_excluded_items"), "amount_pence": pl.lit(200_000_000)}
+    pl.read_parquet(fixed).with_columns(
+        pl.when(is_one).then(new).otherwise(pl.col(name)).alias(name)
+        for name, new in of_item.items()
+    ).write_parquet(fixed)
+    paid = {"provider_code": "RGT", "commissioner_code": "QMJ", "payable_pence": 18_000}
+    listed = pl.read_parquet(items)
+    pl.concat([listed, pl.DataFrame([paid])], how="diagonal_relaxed").write_parquet(items)
+    assert (
+        "RGT with QMJ: £2,000,000.00 of the year's fixed element is for excluded items that were "
+        f"agreed, and items of {MAY} are paid apart as well: 1, £180.00. Take those that the "
+        "amount is for out of the list of items."
+    ) in accounting.account(workspace, MAY).notices
+
+
 # --- Reviews -------------------------------------------------------------------------------
 
 
