@@ -70,7 +70,8 @@ def supplied(workspace: Workspace, sheet: FixedWorksheet) -> FixedWorksheet:
         cited={item: "; ".join(says) for item, says in cited.items()},
     )
     faults = [
-        " ".join((f"{sheet.file.name}:", *where_and_what)) for where_and_what in found.faults()
+        " ".join(part for part in (f"{sheet.file.name}:", place, says) if part)
+        for place, says in found.faults()
     ]
     if sheet.asked and faults:
         raise UserError(f"{sheet.file.name} cannot be used:\n{listed(faults)}")
