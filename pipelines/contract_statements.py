@@ -65,7 +65,8 @@ class ContractStatement:
     """A contract's published statement of a month, and the run that published it.
 
     `tables` are `contract_statement`, `variable_element`, `blended` and `fixed_element`, by name,
-    in the columns of `schemas.contract_statements`.
+    in the columns of `schemas.contract_statements`. `not_published` are the months of the scheme
+    year up to it that have no current run, and so nothing in what is to date.
     """
 
     activity_month: str
@@ -76,6 +77,7 @@ class ContractStatement:
     is_illustrative: bool
     is_current: bool
     priced_with: dict[str, str]
+    not_published: tuple[str, ...]
     tables: dict[str, pl.DataFrame]
 
     @property
@@ -122,6 +124,7 @@ def read_statement(
         tables = {
             name: mart.read(name, "activity_month = $month", own, month=month) for name in _TABLES
         }
+        published = mart.published(basis)
         if tables["contract_statement"].is_empty():
             raise UserError(_no_such_contract(mart, provider, commissioner, month))
     year, is_illustrative, priced_with, is_current = run
@@ -134,6 +137,7 @@ def read_statement(
         is_illustrative,
         is_current,
         json.loads(priced_with),
+        tuple(one for one in months_of_year_to(month) if one not in published),
         {name: table.sort(table.columns[2:5]) for name, table in tables.items()},
     )
 
@@ -213,12 +217,11 @@ def outturn(workspace: Workspace, statement: ContractStatement) -> Outturn:
     """
     month = statement.activity_month
     year, known = months_of(scheme_year_of(month)), months_of_year_to(month)
+    if missing := statement.not_published:
+        return _none(
+            statement, f"Not published, or out of date, in this year: {', '.join(missing)}."
+        )
     with _mart(workspace, "") as mart:
-        missing = [one for one in known if one not in mart.published(workspace.basis)]
-        if missing:
-            return _none(
-                statement, f"Not published, or out of date, in this year: {', '.join(missing)}."
-            )
         try:
             rulebook = rulebook_for(workspace, month)
             if rulebook.inputs() != statement.priced_with:

@@ -13,20 +13,27 @@ Readings, where the paragraph leaves one open:
 
 - An adjustment has the direction of the agreed difference and stays within it: its goal is to
   reduce the difference.
-- The two rules of deficit reduction speak of efficiency that a trust is expected to deliver. They
-  moderate what is taken off. An increase asks for no efficiency and has the limit alone.
-- The combined limit holds the contract's own part of the deficit reduction against the contract
-  value; deficit reduction alone is that of the whole trust against its NHS contract income.
+- A contract is for acute services where it funds any: the whole of it is then held to the limit,
+  which is of the total contract value.
+- The combined limit is of the efficiency that is asked for, so it moderates what is taken off; an
+  increase asks for none. It holds the contract's own part of the deficit reduction against the
+  contract value.
+- Deficit reduction alone is that of the whole trust against its NHS contract income. Above the
+  limit no adjustment is made, neither down nor up: the sentence has no direction.
 - Exceptional circumstances lift the limit. They do not lift the rules of deficit reduction, which
   have no exception.
-- The adjustment holds updated market forces factors and other pricing changes: what is left to
-  agree beside them is the adjustment less them.
+- The adjustment holds updated market forces factors and other pricing changes, so that what is
+  adjusted beside them is the rest of it. With them and without them it is no more than the
+  adjustment: changes that go the other way make no room for more, and changes that go further by
+  themselves leave nothing, and are not undone.
+- That the identified difference should not be applied in full at once is said of an adjustment that
+  does so, and refuses none.
 - "No more than" is met to the penny: the limit in pence is the share rounded down.
 
 Providers within and outside the system are treated alike: nothing here asks which one is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -40,9 +47,12 @@ VALUED_BY = (PRICE, COST, NOT_BY_ACTIVITY)
 """What a service is worth: unit prices or costs times activity, or nothing (2026/27 ¶57, ¶60)."""
 IDENTIFIED, AGREED = "identified_difference", "agreed_difference"
 LIMIT, COMBINED, ABOVE = "limit", "with_deficit_reduction", "deficit_reduction_alone"
-ADJUSTMENT, PRICING_CHANGES = "adjustment", "pricing_changes_within"
-BESIDE, LATER = "beside_pricing_changes", "later_years"
-STEPS = (IDENTIFIED, AGREED, LIMIT, COMBINED, ABOVE, ADJUSTMENT, PRICING_CHANGES, BESIDE, LATER)
+ADJUSTMENT, PRICING_CHANGES, BESIDE = "adjustment", "pricing_changes", "beside_pricing_changes"
+IN_WORKSHEET, LATER = "in_worksheet", "later_years"
+STEPS = (
+    *(IDENTIFIED, AGREED, LIMIT, COMBINED, ABOVE),
+    *(ADJUSTMENT, PRICING_CHANGES, BESIDE, IN_WORKSHEET, LATER),
+)
 """What a review works out, in order."""
 
 
@@ -110,13 +120,15 @@ class ReviewedContract:
 
     `deficit_reduction` is None where the trust's deficit plan limit is not reduced.
     `pricing_changes_pence` is what updated market forces factors and other changes of prices add to
-    the contract; the first year of `plan` is `scheme_year`.
+    the contract; the first year of `plan` is `scheme_year`. `has_acute_services` says whether the
+    contract funds acute services, specialised ones among them.
     """
 
     scheme_year: str
     provider_code: str
     commissioner_code: str
     commissioner_kind: str
+    has_acute_services: bool
     contract_value_pence: int
     services: tuple[Service, ...]
     agreed_difference_pence: int
@@ -180,20 +192,43 @@ class Fault:
 
 def reviewed(contract: ReviewedContract, scheme: Scheme) -> Review:
     """The review of a contract that has no `faults`, under a scheme that gives the limit."""
-    adjustment, agreed = contract.adjustment_pence, contract.agreed_difference_pence
-    years, changes = _actioned(contract, scheme), contract.pricing_changes_pence
+    years = _actioned(contract, scheme)
     of_year = years[0].reason_code if years else ReviewReason.REVIEW_ADJUSTMENT_AGREED
-    identified = contract.identified_difference_pence
+    identified, agreed = contract.identified_difference_pence, contract.agreed_difference_pence
     steps = (
         Step(IDENTIFIED, identified, ReviewReason.REVIEW_DIFFERENCE_IDENTIFIED),
         Step(AGREED, agreed, ReviewReason.REVIEW_DIFFERENCE_AGREED),
         *rules(contract, scheme),
-        Step(ADJUSTMENT, adjustment, of_year),
-        Step(PRICING_CHANGES, changes, ReviewReason.REVIEW_PRICING_CHANGES_WITHIN),
-        Step(BESIDE, adjustment - changes, ReviewReason.REVIEW_BESIDE_PRICING_CHANGES),
-        Step(LATER, agreed - adjustment, ReviewReason.REVIEW_LATER_YEARS),
+        Step(ADJUSTMENT, contract.adjustment_pence, of_year),
+        *_with_pricing_changes(contract),
+        _later(contract, scheme),
     )
     return Review(contract, steps, years)
+
+
+def _with_pricing_changes(contract: ReviewedContract) -> Iterator[Step]:
+    """The adjustment is inclusive of pricing changes: what they leave of it, and all of both."""
+    adjustment, changes = contract.adjustment_pence, contract.pricing_changes_pence
+    within = max(min(adjustment, 0), min(changes, max(adjustment, 0)))
+    beside = adjustment - within
+    if within == changes:
+        reason = ReviewReason.REVIEW_PRICING_CHANGES_WITHIN
+    elif changes * adjustment < 0:
+        reason = ReviewReason.REVIEW_PRICING_CHANGES_OTHER_WAY
+    else:
+        reason = ReviewReason.REVIEW_PRICING_CHANGES_BEYOND
+    yield Step(PRICING_CHANGES, changes, reason)
+    yield Step(BESIDE, beside, ReviewReason.REVIEW_BESIDE_PRICING_CHANGES)
+    yield Step(IN_WORKSHEET, changes + beside, ReviewReason.REVIEW_IN_WORKSHEET)
+
+
+def _later(contract: ReviewedContract, scheme: Scheme) -> Step:
+    """What later years action; the identified difference should not be applied in full at once."""
+    later = contract.agreed_difference_pence - contract.adjustment_pence
+    identified, is_ruled = contract.identified_difference_pence, limit_pence(contract, scheme)
+    if is_ruled is not None and identified and contract.adjustment_pence == identified:
+        return Step(LATER, later, ReviewReason.REVIEW_APPLIED_IN_FULL)
+    return Step(LATER, later, ReviewReason.REVIEW_LATER_YEARS)
 
 
 def rules(contract: ReviewedContract, scheme: Scheme) -> tuple[Step, ...]:
@@ -211,8 +246,9 @@ def rules(contract: ReviewedContract, scheme: Scheme) -> tuple[Step, ...]:
 
 
 def limit_pence(contract: ReviewedContract, scheme: Scheme) -> int | None:
-    """The largest adjustment of a year, up or down; None for a payer of whom none is ruled."""
-    if contract.commissioner_kind not in scheme.fixed_element.review_limit_commissioner_kinds:
+    """The largest adjustment of a year, up or down; None for a contract of which none is ruled."""
+    kinds = scheme.fixed_element.review_limit_commissioner_kinds
+    if not contract.has_acute_services or contract.commissioner_kind not in kinds:
         return None
     return contract.contract_value_pence * scheme.fixed_element.review_limit_ppm // PPM
 
@@ -245,12 +281,10 @@ def _with_deficit_reduction(contract: ReviewedContract, limit: int, amount: int)
 
 
 def _beside_deficit_reduction(contract: ReviewedContract, scheme: Scheme, amount: int) -> Step:
-    """No efficiency is added where deficit reduction is above the limit by itself."""
+    """No adjustment is made where deficit reduction is above the limit by itself."""
     of_deficit = contract.deficit_reduction
     if of_deficit is None:
         return Step(ABOVE, amount, ReviewReason.REVIEW_NO_DEFICIT_REDUCTION)
-    if amount > 0:
-        return Step(ABOVE, amount, ReviewReason.REVIEW_INCREASE_NOT_MODERATED)
     most = of_deficit.nhs_contract_income_pence * scheme.fixed_element.review_limit_ppm
     if of_deficit.trust_pence * PPM <= most:
         return Step(ABOVE, amount, ReviewReason.REVIEW_DEFICIT_WITHIN_LIMIT)
@@ -281,15 +315,23 @@ def _is_above(amount: int, bound: int | None) -> bool:
     return bound is not None and abs(amount) > bound
 
 
-def faults(contract: ReviewedContract, scheme: Scheme) -> list[Fault]:
-    """Everything in which a contract's review is at odds with itself or with the rules."""
-    return [
-        *_of_services(contract),
-        *_of_deficit_reduction(contract),
-        *_of_agreed_difference(contract),
-        *_of_plan(contract),
-        *_of_limits(contract, scheme),
-    ]
+def faults(
+    contract: ReviewedContract, scheme: Scheme, unread: Set[str] = frozenset()
+) -> list[Fault]:
+    """Everything in which a contract's review is at odds with itself or with the rules.
+
+    Nothing is told that rests on a field, of the contract or of its services, named in `unread`:
+    one that could not be read.
+    """
+    value, agreed, deficit = "contract_value_pence", "agreed_difference_pence", "deficit_reduction"
+    rests_on = (
+        ({value, "services"}, _of_services(contract)),
+        ({value, deficit}, _of_deficit_reduction(contract)),
+        ({agreed, "services", "activity_value_pence"}, _of_agreed_difference(contract)),
+        ({agreed, "plan"}, _of_plan(contract)),
+        ({"has_acute_services", value, agreed, deficit, "plan"}, _of_limits(contract, scheme)),
+    )
+    return [fault for fields, told in rests_on if not fields & unread for fault in told]
 
 
 def _of_services(contract: ReviewedContract) -> Iterator[Fault]:
@@ -389,16 +431,15 @@ def _of_deficit_rules(
     contract: ReviewedContract, steps: Sequence[Step], scheme: Scheme
 ) -> Iterator[Fault]:
     amount, share = contract.adjustment_pence, percent(scheme.fixed_element.review_limit_ppm)
-    if amount > 0:
-        return
     for step in steps:
-        if step.step == LIMIT or not _is_above(amount, step.bound_pence):
+        is_ruled = step.step == ABOVE or (step.step == COMBINED and amount < 0)
+        if not is_ruled or not _is_above(amount, step.bound_pence):
             continue
         why = {
             COMBINED: f"with the contract's deficit reduction no more than {share} of the contract "
             f"value may be asked for, so at most {pounds(step.bound_pence or 0)}",
             ABOVE: f"the trust's deficit reduction is above {share} of its NHS contract income, so "
-            "nothing may be taken off",
+            "nothing may be adjusted",
         }
         says = f"is {pounds(amount)}: {why[step.step]}. Exceptional circumstances do not lift this"
         yield Fault("amount", says, "plan", 1)

@@ -44,15 +44,16 @@ def build(
 
     Each line has its formula with the base named, what it adds, the total down to it and the
     paragraph it rests on. What a part says to be from_activity is filled in from the lake. A file
-    with anything wrong in it is refused, with every fault by section and key.
+    with anything wrong in it is refused, with every fault by section and key; and so is one whose
+    section [review] adjusts something else than the items do.
 
     The JSON document has the keys file, sha256, provider_code, commissioner_code, scheme_year,
     about, starts_from, months, lines, total_pence, activity_levels and notes. Amounts are whole
     pence; a rate is an exact fraction as text.
     """
-    from pipelines.fixed_element.statements import built
+    from pipelines.fixed_element.reviews import worksheet_of
 
-    found = built(Workspace.at(), file)
+    found = worksheet_of(Workspace.at(), file)
     made = found.worked_out()
     if workbook:
         _write(workbook, found, made)

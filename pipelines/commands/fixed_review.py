@@ -34,8 +34,9 @@ _STEPS = {
     "with_deficit_reduction": "with deficit reduction",
     "deficit_reduction_alone": "deficit reduction alone",
     "adjustment": "adjusted in the year",
-    "pricing_changes_within": "of it pricing changes",
+    "pricing_changes": "pricing changes",
     "beside_pricing_changes": "beside pricing changes",
+    "in_worksheet": "in the worksheet",
     "later_years": "left to later years",
 }
 

@@ -40,7 +40,8 @@ _RULES = {
 }
 _NOTHING = "-"
 _NOT_IN_IT = (
-    "The API fixed element and the LVA block are agreed for the year, and are not in these amounts."
+    "The API fixed element and the LVA block are agreed for the year, and are not in these "
+    "amounts. With its worksheet in data/landing, the fixed element is."
 )
 _BLOCK_NOT_IN_IT = "An LVA block is agreed for the year, and is not in these amounts."
 _API = {"api_fixed": "fixed", "variable_element": "variable", "blended": "blended"}
@@ -72,9 +73,10 @@ def statement(
     the difference explained by rule; the month must have been run with that --scheme too.
 
     The JSON document has the keys of a statement (activity_month, provider_code, commissioner_code,
-    pricing_basis, scheme_year, is_illustrative, is_current, contract_statement, variable_element,
-    blended, fixed_element), outturn, and, with --scheme, compared_with and differences. Amounts
-    are whole pence; null is not known.
+    pricing_basis, scheme_year, is_illustrative, is_current, not_published, contract_statement,
+    variable_element, blended, fixed_element), outturn, and, with --scheme, compared_with and
+    differences. Amounts are whole pence; null is not known. not_published are the months of the
+    year to date that no run has published, or whose run is out of date.
     """
     valid_month(month)
     other_basis = PricingBasis(valid_scheme_year(scheme)).for_month(month) if scheme else None
@@ -123,6 +125,9 @@ def show(of: "ContractStatement") -> None:
         if len(months) > 1:
             _print(_lines_table(f"{title}, {months[0]} to {months[-1]}", lines, "_to_date"))
         _print(_grounds_table(f"{title}: why", lines))
+    if of.not_published:
+        missing = f"not published, or out of date: {', '.join(of.not_published)}"
+        out.print(f"[bold yellow]Not in what is to date, since {missing}.[/]\n", soft_wrap=True)
     if not of.is_current:
         command = f"sus-pricing run --month {of.activity_month} {of.basis.options}".rstrip()
         out.print(
@@ -182,7 +187,8 @@ def _api_table(of: "ContractStatement") -> Table:
     """Fixed, variable and blended payments as one: of the month, to date, and what is not known."""
     months = months_of_year_to(of.activity_month)
     title = f"API payments, {of.activity_month} and {months[0]} to {months[-1]}"
-    table = _table(title, ("element",), ("of the month", "not known", "to date", "not known"))
+    columns = ("of the month", "lines not known", "to date", "contract lines not known")
+    table = _table(title, ("element",), columns)
     names = ("known_payable_pence", "open_lines")
     sections = {row["section"]: row for row in of.tables["contract_statement"].to_dicts()}
     sums = [0, 0, 0, 0]
@@ -437,5 +443,6 @@ def _as_json(of: "ContractStatement") -> dict[str, Any]:
         "scheme_year": of.scheme_year,
         "is_illustrative": of.is_illustrative,
         "is_current": of.is_current,
+        "not_published": list(of.not_published),
         **{name: table.to_dicts() for name, table in of.tables.items()},
     }

@@ -6,7 +6,7 @@ lake, and the rows of the review for the mart. Does not belong here: reading fil
 (`pipelines.fixed_element.contract_activity`), or any rule (`pricing.fixed_element_review`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -26,8 +26,8 @@ from pipelines.fixed_element.contract_files import (
     read_contract_file,
     refuse_two_of_a_contract,
 )
-from pipelines.fixed_element.statements import supplied, worksheets_paying
-from pipelines.fixed_element.worksheets import ContractPair, FixedWorksheet
+from pipelines.fixed_element.statements import built, supplied, worksheets_paying
+from pipelines.fixed_element.worksheets import ContractPair, FixedWorksheet, has_items
 from pipelines.lists import listed
 from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
 from pipelines.pricing_run import rulebook_for, write_statement
@@ -37,6 +37,7 @@ from pipelines.workspace import UserError, Workspace
 from pricing.explaining import pounds
 from pricing.fixed_element_review import (
     COST,
+    IN_WORKSHEET,
     NOT_BY_ACTIVITY,
     PRICE,
     DeficitReduction,
@@ -83,13 +84,40 @@ class _Said:
 
 
 def review_of(workspace: Workspace, path: Path) -> FixedReview:
-    """The review of the contract that a file is of.
+    """The review of the contract that a file is of, held to the worksheet that the file has.
 
-    Raises `UserError` that names every fault by file and key, where the scheme year has no review,
-    and where the months that a service is valued from are not priced.
+    Raises `UserError` that names faults by file and key, where the scheme year has no review, where
+    the months that a service is valued from are not priced, and where the worksheet has another
+    adjustment.
     """
     organisations = read_organisations(workspace)
-    return _review(workspace, read_contract_file(path, organisations), organisations)
+    file = read_contract_file(path, organisations)
+    found = _review(workspace, file, organisations)
+    if has_items(file):
+        _refuse_other_adjustments([found], [built(workspace, path)])
+    return found
+
+
+def worksheet_of(workspace: Workspace, path: Path) -> FixedWorksheet:
+    """The worksheet of a contract file, held to the review that the file has.
+
+    Without one, a note says so: no limit is known for what the worksheet adjusts.
+    """
+    sheet = built(workspace, path)
+    if REVIEW in sheet.file.root:
+        organisations = read_organisations(workspace)
+        review = _review(workspace, read_contract_file(path, organisations), organisations)
+        _refuse_other_adjustments([review], [sheet])
+        return sheet
+    lines, entered = _reviewed_lines(sheet)
+    if not entered:
+        return sheet
+    limit = sheet.pack.scheme.citation("fixed_element.review_limit_ppm")
+    note = (
+        f"{lines} comes to {pounds(entered)}. The limit ({limit}) was not checked: it is of the "
+        f"contract value, which a section [{REVIEW}] gives."
+    )
+    return replace(sheet, notes=(*sheet.notes, note))
 
 
 def landed_reviews(workspace: Workspace, scheme_year: str, month: str) -> list[FixedReview]:
@@ -159,7 +187,7 @@ def _refuse_other_adjustments(
 ) -> None:
     """Raises `UserError` for each review whose adjustment is not that of the contract's worksheet.
 
-    An adjustment includes updated market forces factors (2026/27 ¶61), which are an item apart.
+    With the adjustment go pricing changes, which may be an item apart (2026/27 ¶61).
     """
     by_pair = {(one.file.provider_code, one.file.commissioner_code): one for one in sheets}
     faults = []
@@ -168,14 +196,12 @@ def _refuse_other_adjustments(
         sheet = by_pair.get((contract.provider_code, contract.commissioner_code))
         if sheet is None:
             continue
-        items = {row.item for row in sheet.rows if row.is_reviewed}
-        lines = [line for line in sheet.worked_out().lines if line.item in items]
-        entered = sum(line.amount_pence for line in lines)
-        if entered != contract.adjustment_pence:
+        lines, entered = _reviewed_lines(sheet)
+        agreed = one.review.amount(IN_WORKSHEET) or 0
+        if entered != agreed:
             faults.append(
-                f"{one.file} adjusts {pounds(contract.adjustment_pence)} in "
-                f"{contract.scheme_year}, and {' and '.join(f'[{line.item}]' for line in lines)} "
-                f"of {sheet.file.name} comes to {pounds(entered)}"
+                f"{one.file} adjusts {pounds(agreed)} in {contract.scheme_year}, and {lines} of "
+                f"{sheet.file.name} comes to {pounds(entered)}"
             )
     if faults:
         raise UserError(
@@ -184,48 +210,49 @@ def _refuse_other_adjustments(
         )
 
 
+def _reviewed_lines(sheet: FixedWorksheet) -> tuple[str, int]:
+    """The items of a worksheet that a review adjusts, by name, and what they come to."""
+    items = {row.item for row in sheet.rows if row.is_reviewed}
+    lines = [line for line in sheet.worked_out().lines if line.item in items]
+    names = " and ".join(f"[{line.item}]" for line in lines)
+    return names, sum(line.amount_pence for line in lines)
+
+
 def _review(workspace: Workspace, file: ContractFile, organisations: Organisations) -> FixedReview:
     section = file.root.section(REVIEW)
     if section is None:
         file.root.need(REVIEW)
         file.refuse_faults()
     assert section is not None, "refused above"
-    services = [_service(one) for one in section.sections("service")]
-    contract = _contract(file, section)
-    activity_year = _activity_year(section, services)
-    if not services:
-        section.fault("service", "is missing: list each service that the contract funds")
-    _refuse_repeated(services)
-    section.refuse_others()
-    file.refuse_faults()
+    is_headed, about = not file.faults, file.root.text("about")
+    read, unread = _read(file, section)
+    if not is_headed:
+        file.refuse_faults()
     first_day = date.fromisoformat(f"{first_month_of(file.scheme_year)}-01")
     scheme = _scheme(workspace, first_day)
     pair = ContractPair(workspace, file, organisations, scheme, workspace.basis.as_of)
     notes = tuple(pair.refuse_without_fixed_element(months_of(file.scheme_year)))
-    file.refuse_faults()
-    activity = (
-        activity_of_year(
-            workspace,
-            file.provider_code,
-            file.commissioner_code,
-            activity_year,
-            file.scheme_year,
-        )
-        if activity_year
-        else None
-    )
-    contract = replace(
-        contract,
+    services, activity_year = read.pop("services"), read.pop("activity_year")
+    parties, activity = (file.provider_code, file.commissioner_code), None
+    if activity_year and not file.faults:
+        activity = activity_of_year(workspace, *parties, activity_year, file.scheme_year)
+    elif any(said.is_from_activity for said in services):
+        unread.add("activity_value_pence")
+    contract = ReviewedContract(
+        scheme_year=file.scheme_year,
+        provider_code=file.provider_code,
+        commissioner_code=file.commissioner_code,
         commissioner_kind=_kind(organisations, file),
         services=tuple(_supplied(section, services, activity)),
+        **read,
     )
-    for fault in faults(contract, scheme):
+    for fault in faults(contract, scheme, unread):
         _note(section, fault)
     file.refuse_faults()
     return FixedReview(
         file.name,
         file.sha256,
-        file.root.text("about"),
+        about,
         notes,
         reviewed(contract, scheme),
         scheme.fixed_element.review_limit_ppm,
@@ -233,32 +260,71 @@ def _review(workspace: Workspace, file: ContractFile, organisations: Organisatio
     )
 
 
-def _contract(file: ContractFile, section: Section) -> ReviewedContract:
-    """What the section says but for the services and the kind of the payer."""
-    section.need("contract_value", "agreed_difference", "pricing_changes", "deficit_reduction")
-    return ReviewedContract(
-        scheme_year=file.scheme_year,
-        provider_code=file.provider_code,
-        commissioner_code=file.commissioner_code,
-        commissioner_kind="",
-        contract_value_pence=section.pounds("contract_value") or 0,
-        services=(),
-        agreed_difference_pence=section.pounds("agreed_difference", may_be_negative=True) or 0,
-        pricing_changes_pence=section.pounds("pricing_changes", may_be_negative=True) or 0,
-        deficit_reduction=_deficit_reduction(section),
-        plan=tuple(_change(one) for one in section.sections("plan")),
-    )
+def _read(file: ContractFile, section: Section) -> tuple[dict[str, Any], set[str]]:
+    """What the section says, by field of the contract, and the fields that could not be read."""
+    read, unread = dict[str, Any](), set[str]()
+    may = {"may_be_negative": True}
+    readers: Mapping[str, Callable[[], Any]] = {
+        "services": lambda: _services(section),
+        "activity_year": lambda: _activity_year(section, read["services"]),
+        "has_acute_services": lambda: _has_acute_services(section),
+        "contract_value_pence": lambda: _needed_pounds(section, "contract_value"),
+        "agreed_difference_pence": lambda: _needed_pounds(section, "agreed_difference", **may),
+        "pricing_changes_pence": lambda: _needed_pounds(section, "pricing_changes", **may),
+        "deficit_reduction": lambda: _deficit_reduction(section),
+        "plan": lambda: tuple(_change(one) for one in section.sections("plan")),
+    }
+    for field, reader in readers.items():
+        before = len(file.faults)
+        read[field] = reader()
+        if len(file.faults) > before:
+            unread.add(field)
+    section.refuse_others()
+    return read, unread
+
+
+def _services(section: Section) -> list[_Said]:
+    services = [_service(one) for one in section.sections("service")]
+    if not services:
+        section.fault("service", "is missing: list each service that the contract funds")
+    _refuse_repeated(services)
+    return services
+
+
+def _activity_year(section: Section, services: Sequence[_Said]) -> str | None:
+    """The year whose activity values services; None where none is valued so."""
+    if any(said.is_from_activity for said in services):
+        section.need("activity_year")
+    elif "activity_year" in section:
+        section.fault("activity_year", f"is for services with {FROM_ACTIVITY}, and there is none")
+    return section.scheme_year("activity_year")
+
+
+def _has_acute_services(section: Section) -> bool:
+    section.need("has_acute_services")
+    return section.flag("has_acute_services") or False
+
+
+def _needed_pounds(section: Section, key: str, *, may_be_negative: bool = False) -> int:
+    section.need(key)
+    return section.pounds(key, may_be_negative=may_be_negative) or 0
 
 
 def _deficit_reduction(section: Section) -> DeficitReduction | None:
     """What the trust is expected to deliver; None where it says that this is nothing."""
+    section.need("deficit_reduction")
     said = section.section("deficit_reduction")
     if said is None or not said.need("whole_trust"):
         return None
     trust = said.pounds("whole_trust")
+    beside = ("nhs_contract_income", "this_contract")
     if trust != 0:
-        said.need("nhs_contract_income", "this_contract")
-    income, own = said.pounds("nhs_contract_income"), said.pounds("this_contract")
+        said.need(*beside)
+    income, own = (said.pounds(key) for key in beside)
+    for key, amount in zip(beside, (income, own), strict=True):
+        if trust == 0 and amount:
+            says = f"is {pounds(amount)} where whole_trust is 0: leave it out, or say both"
+            said.fault(key, says)
     said.refuse_others()
     return DeficitReduction(trust, income or 0, own or 0) if trust else None
 
@@ -312,17 +378,6 @@ def _refuse_repeated(services: list[_Said]) -> None:
             if points.setdefault(point, number) != number:
                 key = FROM_ACTIVITY if said.is_from_activity else _COVERS
                 said.section.fault(key, f"has {point}, which service {points[point]} has too")
-
-
-def _activity_year(section: Section, services: list[_Said]) -> str | None:
-    """The year whose activity values services; None where none is valued so."""
-    year = section.scheme_year("activity_year")
-    if any(said.is_from_activity for said in services):
-        section.need("activity_year")
-        return year
-    if "activity_year" in section:
-        section.fault("activity_year", f"is for services with {FROM_ACTIVITY}, and there is none")
-    return None
 
 
 def _supplied(

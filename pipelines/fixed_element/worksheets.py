@@ -137,7 +137,7 @@ def landed_worksheets(
     files = [
         file
         for file in landed_contract_files(workspace, organisations, scheme_year)
-        if _has_items(file)
+        if has_items(file)
     ]
     made = tuple(_worksheet(workspace, file, organisations, is_in_run=True) for file in files)
     refuse_two_of_a_contract(files)
@@ -171,7 +171,7 @@ def _refuse_other_networks(sheets: Sequence[FixedWorksheet]) -> None:
         )
 
 
-def _has_items(file: ContractFile) -> bool:
+def has_items(file: ContractFile) -> bool:
     """Whether a file has more than a review, or cannot even say whose it is."""
     return (
         bool(file.faults)

@@ -32,27 +32,30 @@ KILLED_RUN = Path(__file__).parent / "killed_run.py"
 COMMAND_LINE = "from pipelines.cli import main; main()"
 
 POINTS = [
-    ("apc_extract", "lake/extracts/apc/", "before"),
-    ("op_extract", "lake/deliveries/op-", "after"),
     ("op_extract", "lake/deliveries/identities.json", "after"),
     ("apc_valid_records", "lake/valid/apc/", "after"),
-    ("op_refused_records", "lake/refused/op/", "before"),
     ("apc_priced_lines", "lake/priced/apc/", "before"),
+    ("contract_statement", "lake/statements/contract_statement/", "after"),
+    ("low_volume", "pipelines.low_volume.conservation:conservation", "called"),
+    ("month_account", "lake/accounting/", "before"),
+    ("outputs_duckdb", "pipelines.publishing:_refuse_unless_it_ties", "called"),
+]
+"""One of each kind: identities, records, lines, a statement, a check, the account, the mart."""
+MORE_POINTS = [
+    ("apc_extract", "lake/extracts/apc/", "before"),
+    ("op_extract", "lake/deliveries/op-", "after"),
+    ("op_refused_records", "lake/refused/op/", "before"),
     ("op_priced_lines", "lake/priced/op/", "after"),
     ("contract_lines", "lake/statements/contract_lines/", "before"),
     ("variable_element", "lake/statements/variable_element/", "after"),
     ("blended", "lake/statements/blended/", "before"),
     ("fixed_element", "lake/statements/fixed_element/", "after"),
     ("fixed_element_review", "lake/statements/fixed_element_review/", "before"),
-    ("contract_statement", "lake/statements/contract_statement/", "after"),
     ("low_volume", "lake/statements/low_volume/", "before"),
-    ("low_volume", "pipelines.low_volume.conservation:conservation", "called"),
     ("ebi_challenges", "lake/statements/ebi_challenges/", "after"),
     ("excluded_items", "lake/statements/excluded_items/", "before"),
     ("excluded_drugs_baseline", "lake/statements/excluded_drugs_baseline/", "after"),
     ("reconciliation", "lake/statements/reconciliation/", "before"),
-    ("month_account", "lake/accounting/", "before"),
-    ("outputs_duckdb", "pipelines.publishing:_refuse_unless_it_ties", "called"),
 ]
 
 
@@ -132,7 +135,10 @@ def rows(workspace: Workspace, table: str) -> list[tuple[object, ...]]:
         return mart.sql(f"FROM {table}").fetchall()
 
 
-@pytest.mark.parametrize(("asset", "point", "moment"), POINTS)
+@pytest.mark.parametrize(
+    ("asset", "point", "moment"),
+    [*POINTS, *(pytest.param(*point, marks=pytest.mark.long) for point in MORE_POINTS)],
+)
 def test_a_killed_run_leaves_what_was_published_and_the_next_one_completes(
     workspace: Workspace, undisturbed: Workspace, asset: str, point: str, moment: str
 ) -> None:
@@ -178,7 +184,7 @@ def test_a_run_is_killed_at_every_asset_of_one_dataset_or_the_other() -> None:
         return {name.removeprefix("apc_").removeprefix("op_") for name in names}
 
     assets = {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
-    killed_at = {asset for asset, _, _ in POINTS}
+    killed_at = {asset for asset, _, _ in (*POINTS, *MORE_POINTS)}
     assert killed_at <= assets
     assert either(killed_at) == either(assets) - {"low_volume_schedule"}
 

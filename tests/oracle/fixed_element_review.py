@@ -21,6 +21,7 @@ class Contract:
 
     year: str
     payer: str
+    is_acute: bool
     value: int
     agreed: int
     deficit: tuple[int, int, int] | None
@@ -29,18 +30,18 @@ class Contract:
 
 def broken(contract: Contract, amount: int) -> set[str]:
     """The sentences of ¶61 that an adjustment of the year would go against."""
-    if contract.payer != COMMISSIONED_BY:
+    if contract.payer != COMMISSIONED_BY or not contract.is_acute:
         return set()
     share = SHARE[contract.year]
     found = set()
     if abs(amount) > share * contract.value and not contract.is_exceptional:
         found.add("up to +/- 2.5% of total contract values")
-    asked_of_the_trust = -amount
-    if contract.deficit and asked_of_the_trust > 0:
+    if contract.deficit:
         trust, income, own = contract.deficit
-        if asked_of_the_trust + own > share * contract.value:
-            found.add("combined ... no more than 2.5% of the total contract value")
-        if Fraction(trust, income) > share:
+        asked_of_the_trust = -amount
+        if asked_of_the_trust > 0 and asked_of_the_trust + own > share * contract.value:
+            found.add("combined efficiency requirement ... no more than 2.5%")
+        if Fraction(trust, income) > share and amount != 0:
             found.add("exceeds 2.5% of NHS contract income, no additional adjustments")
     return found
 
@@ -52,6 +53,31 @@ def most(contract: Contract) -> int:
     while too_much - fits > 1:
         middle = (fits + too_much) // 2
         if broken(contract, direction * middle):
+            too_much = middle
+        else:
+            fits = middle
+    return direction * fits
+
+
+def weighed(contract: Contract, difference: int, amount: int) -> set[str]:
+    """The sentences of ¶61 that say what should not be, and that an adjustment is told of."""
+    is_of_contract = contract.payer == COMMISSIONED_BY and contract.is_acute
+    if is_of_contract and difference != 0 and amount == difference:
+        return {"should not immediately be applied in full"}
+    return set()
+
+
+def beside(adjustment: int, changes: int) -> int:
+    """The most to be adjusted beside pricing changes: "inclusive of other pricing changes".
+
+    By itself, and with the changes, it takes off (or adds) no more than the adjustment does.
+    """
+    direction = -1 if adjustment < 0 else 1
+    most_of_both = direction * adjustment
+    fits, too_much = 0, most_of_both + 1
+    while too_much - fits > 1:
+        middle = (fits + too_much) // 2
+        if middle > most_of_both or middle + direction * changes > most_of_both:
             too_much = middle
         else:
             fits = middle

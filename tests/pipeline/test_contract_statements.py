@@ -213,7 +213,7 @@ def test_why_a_method_does_not_estimate_is_said(workspace: Workspace) -> None:
         "The scheme pack, price book or lists have changed since 2024-05 was run. Run it again."
     }
     change(workspace, "UPDATE runs SET is_current = false WHERE activity_month = '2024-04'")
-    said = outturn(workspace, statement).not_estimated
+    said = outturn(workspace, read_statement(workspace, *PAIR, MAY)).not_estimated
     assert "out of date, in this year: 2024-04" in said["straight_line"]
 
 
@@ -299,6 +299,15 @@ def test_a_statement_that_is_out_of_date_says_so(workspace: Workspace) -> None:
     change(workspace, "UPDATE runs SET is_current = false WHERE activity_month = '2024-05'")
     said = command(workspace).output
     assert "out of date. Run it again: sus-pricing run --month 2024-05\n" in said
+
+
+def test_months_that_are_not_in_what_is_to_date_are_named(workspace: Workspace) -> None:
+    change(workspace, "UPDATE runs SET is_current = false WHERE activity_month = '2024-04'")
+    assert (
+        "Not in what is to date, since not published, or out of date: 2024-04.\n"
+        in command(workspace).output
+    )
+    assert json.loads(command(workspace, "--json").output)["not_published"] == ["2024-04"]
 
 
 def test_json_and_worksheets_have_the_same_amounts(made: Workspace, tmp_path: Path) -> None:

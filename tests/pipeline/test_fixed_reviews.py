@@ -44,8 +44,8 @@ from pipelines import pricing_run
 from pipelines.basis import PricingBasis, months_of
 from pipelines.cli import app
 from pipelines.fixed_element.contract_activity import activity_of_year, planned_payments_of_year
-from pipelines.fixed_element.reviews import review_of, review_rows
-from pipelines.workspace import UserError, Workspace
+from pipelines.fixed_element.reviews import review_of, review_rows, worksheet_of
+from pipelines.workspace import PROJECT, UserError, Workspace
 from schemas.contract_statements import FIXED_ELEMENT_REVIEW
 
 YEAR, ACTIVITY = "2026-27", "2024-25"
@@ -56,6 +56,7 @@ GIVEN = (
     HEADER
     + """
 [review]
+has_acute_services = true
 contract_value = "200,000,000"
 agreed_difference = "-7,000,000"
 pricing_changes = "-800,000"
@@ -102,6 +103,7 @@ FROM_LAKE = (
     HEADER
     + """
 [review]
+has_acute_services = true
 contract_value = "30,000"
 activity_year = "2024-25"
 agreed_difference = "0"
@@ -215,11 +217,13 @@ FAULTS: dict[str, tuple[tuple[tuple[str, str], ...], list[str]]] = {
     ),
     "what must be said": (
         (
+            ("has_acute_services = true\n", ""),
             ('pricing_changes = "-800,000"\n', ""),
             ('this_contract = "4,000,000"\n', ""),
             ('scheme_year = "2027-28"\n', ""),
         ),
         [
+            "[review] has_acute_services is missing: nothing is assumed for it",
             "[review] pricing_changes is missing: nothing is assumed for it",
             "[review.deficit_reduction] this_contract is missing: nothing is assumed for it",
             "[review.plan] 2 scheme_year is missing: nothing is assumed for it",
@@ -261,6 +265,56 @@ FAULTS: dict[str, tuple[tuple[tuple[str, str], ...], list[str]]] = {
             "Exceptional circumstances do not lift this"
         ],
     ),
+    "deficit reduction of a contract whose trust has none": (
+        (('whole_trust = "10,000,000"', 'whole_trust = "0"'),),
+        [
+            "[review.deficit_reduction] nhs_contract_income is £500,000,000.00 where whole_trust "
+            "is 0: leave it out, or say both",
+            "[review.deficit_reduction] this_contract is £4,000,000.00 where whole_trust is 0: "
+            "leave it out, or say both",
+        ],
+    ),
+    "what cannot be read, together with what does not fit": (
+        (
+            ('scheme_year = "2028-29"', 'scheme_year = "2028/29"'),
+            ("50_000_000", "50_000_001"),
+            ('"-7,000,000"', '"-7,000,001"'),
+            ('"4,000,000"', '"11,000,000"'),
+        ),
+        [
+            "[review.plan] 3 scheme_year is '2028/29': write a scheme year, such as 2024-25",
+            "[review] contract_value is £200,000,000.00, and the funding of the services adds up "
+            "to £200,000,001.00",
+            "[review] agreed_difference is -£7,000,001.00, and must be between £0.00 and the "
+            "identified difference of -£7,000,000.00",
+            "[review] deficit_reduction this_contract is £11,000,000.00, more than the whole "
+            "trust's £10,000,000.00",
+        ],
+    ),
+    "what rests on what cannot be read is not told": (
+        (("50_000_000", '"fifty"'), ("-2_000_000.00", "-1_999_999.99")),
+        [
+            "[review.service] 3 funding is 'fifty': write pounds, such as 175,000,000 or "
+            '"1,234.50"',
+            "[review] agreed_difference is -£7,000,000.00, and the years of the plan add up to "
+            "-£6,999,999.99",
+        ],
+    ),
+    "one service that is no list": (
+        (
+            ("[[review.service]]", "[review.service]"),
+            (
+                GIVEN[
+                    GIVEN.index('[[review.service]]\nservice = "Men') : GIVEN.index("[[review.plan")
+                ],
+                "",
+            ),
+        ),
+        [
+            "[review] service is a table or list: it must be a list of tables",
+            "[review] service is missing: list each service that the contract funds",
+        ],
+    ),
     "an unknown payer": (
         (("QMJ", "QXX"),),
         ["commissioner_code is 'QXX', which is no payer of the lists of organisations"],
@@ -278,8 +332,10 @@ def test_every_fault_is_told_by_its_key(
 def test_a_file_without_a_review_or_without_services_says_so(workspace: Workspace) -> None:
     assert refused(workspace, HEADER) == ["review is missing: nothing is assumed for it"]
     without = GIVEN[: GIVEN.index("[[review.service]]")]
-    says = "[review] service is missing: list each service that the contract funds"
-    assert refused(workspace, without) == [says]
+    assert refused(workspace, without) == [
+        "[review] service is missing: list each service that the contract funds",
+        "[review] plan is missing: say in which years the agreed -£7,000,000.00 is actioned",
+    ]
 
 
 def test_a_point_of_delivery_has_one_service(workspace: Workspace) -> None:
@@ -292,9 +348,9 @@ def test_a_point_of_delivery_has_one_service(workspace: Workspace) -> None:
     )
     assert refused(workspace, text) == [
         "[review.service] 1 covers is for a service without from_activity: name them there",
-        "[review] activity_year is missing: nothing is assumed for it",
         "[review.service] 2 from_activity has DC, which service 1 has too",
         "[review.service] 3 covers has NEL, which service 2 has too",
+        "[review] activity_year is missing: nothing is assumed for it",
     ]
 
 
@@ -330,7 +386,7 @@ def test_the_rows_have_the_columns_of_the_mart(workspace: Workspace) -> None:
     found = review_of(workspace, write(workspace, GIVEN))
     rows = review_rows([found], "2026-04")
     assert rows.columns == [field.name for field in FIXED_ELEMENT_REVIEW]
-    assert rows["part"].to_list() == ["service"] * 3 + ["step"] * 9 + ["year"] * 3
+    assert rows["part"].to_list() == ["service"] * 3 + ["step"] * 10 + ["year"] * 3
     assert rows["paragraph"].null_count() == rows["reason_code"].null_count() == 0
     assert set(rows["activity_month"]) == {"2026-04"}
     funding = rows.filter(part="service")["funding_pence"].sum()
@@ -403,7 +459,7 @@ def test_the_document_has_every_row(workspace: Workspace) -> None:
     found = json.loads(done.stdout)
     assert found["file"] == "contract.toml"
     assert found["rests_on"] is None
-    assert len(found["rows"]) == 15
+    assert len(found["rows"]) == 16
     assert found["rows"][0]["amount_pence"] == -800_000_000
 
 
@@ -412,6 +468,88 @@ def test_a_refused_file_writes_nothing(workspace: Workspace, tmp_path: Path) -> 
     with pytest.raises(UserError):
         run(workspace, path, "--out", str(tmp_path / "review"))
     assert not (tmp_path / "review").exists()
+
+
+# --- With a worksheet in the same file ------------------------------------------------------
+
+SHIPPED = (PROJECT / "data" / "worksheets" / "fixed-2026-27.toml").read_text("utf-8")
+ITEMS = SHIPPED[SHIPPED.index("[opening_baseline]") :]
+DIFFERENCES = '[identified_differences]\nshare = "-1.2%"'
+FACTOR = """[market_forces_factor]
+previous_factor = "1.000000"
+factor = "0.998000"
+base = "400,000,000"
+"""
+
+
+def with_items(differences: str, factor: str = "") -> str:
+    """The review with a worksheet, whose identified differences are an amount."""
+    said = f'{factor}[identified_differences]\namount = "{differences}"'
+    return GIVEN + changed(ITEMS, (DIFFERENCES, said))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        with_items("-1,000,000"),
+        # 400 × -0.2% = -£0.8m, and -1.0 + 0.8 = -£0.2m beside it.
+        with_items("-200,000", FACTOR),
+    ],
+    ids=["together", "apart"],
+)
+def test_a_worksheet_that_adjusts_what_its_review_does(workspace: Workspace, text: str) -> None:
+    path = write(workspace, text)
+    assert not [note for note in worksheet_of(workspace, path).notes if "limit" in note]
+    assert review_of(workspace, path).review.amount("in_worksheet") == -100_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "items", "comes_to"),
+    [
+        (with_items("-1,000,000.01"), "[identified_differences]", "-£1,000,000.01"),
+        (
+            with_items("-1,000,000", FACTOR),
+            "[market_forces_factor] and [identified_differences]",
+            "-£1,800,000.00",
+        ),
+    ],
+    ids=["a penny more", "the factor twice"],
+)
+def test_a_worksheet_and_its_review_are_held_to_each_other(
+    workspace: Workspace, text: str, items: str, comes_to: str
+) -> None:
+    path = write(workspace, text)
+    says = (
+        "A review's adjustment is what the worksheet has of it:\n"
+        f"  contract.toml adjusts -£1,000,000.00 in 2026-27, and {items} of contract.toml comes to "
+        f"{comes_to}\nEnter what was agreed in both."
+    )
+    for held in (worksheet_of, review_of):
+        with pytest.raises(UserError) as error:
+            held(workspace, path)
+        assert str(error.value) == says
+
+
+def test_build_refuses_a_worksheet_with_a_review_that_has_faults(workspace: Workspace) -> None:
+    text = with_items("-1,000,000").replace("50_000_000", "50_000_001")
+    home = {"SUS_PRICING_HOME": str(workspace.root)}
+    done = CliRunner().invoke(app, ["fixed", "build", str(write(workspace, text))], env=home)
+    assert isinstance(done.exception, UserError)
+    assert "[review] contract_value is £200,000,000.00, and" in str(done.exception)
+
+
+def test_a_worksheet_without_a_review_says_that_no_limit_was_checked(workspace: Workspace) -> None:
+    """Of nothing that is adjusted there is nothing to say."""
+    half = HEADER + changed(ITEMS, ('"-1.2%"', '"-50%"'))
+    (note,) = [n for n in worksheet_of(workspace, write(workspace, half)).notes if "limit" in n]
+    assert re.fullmatch(
+        r"\[identified_differences\] comes to -£[\d,.]+\. The limit \(2026/27 ¶61\) was not "
+        r"checked: it is of the contract value, which a section \[review\] gives\.",
+        note,
+    )
+    none = HEADER + changed(ITEMS, ('"-1.2%"', '"0%"'))
+    notes = worksheet_of(workspace, write(workspace, none)).notes
+    assert not [note for note in notes if "limit" in note]
 
 
 # --- From the lake -------------------------------------------------------------------------
