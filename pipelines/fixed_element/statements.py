@@ -117,8 +117,8 @@ def worksheets_paying(
     """The worksheets that pay in a month, and of each that is left out why.
 
     None is left out under the rules of the month's own year. Under those of another, one is that
-    asks the lake for this very activity, at these prices, which must be priced first; and one of a
-    pair that has no fixed element in every month of the year, for a year pays as a whole.
+    asks the lake for this very activity at these prices, which must be priced first; and one of a
+    pair that, in any month of its agreement, has a block or other terms: a year pays as a whole.
     """
     if rulebook.is_own_year(month):
         return list(rulebook.worksheets), []

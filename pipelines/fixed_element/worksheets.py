@@ -151,7 +151,7 @@ def _refuse_other_networks(sheets: Sequence[FixedWorksheet]) -> None:
     Held alike, what comes off all of its contracts is what the centre's has (2021/22 Appendix 1).
     """
     first: dict[tuple[str, str], tuple[str, Network]] = {}
-    faults = []
+    differing = []
     for sheet in sheets:
         for given in sheet.given.values():
             if isinstance(given, NetworkContributions):
@@ -160,13 +160,13 @@ def _refuse_other_networks(sheets: Sequence[FixedWorksheet]) -> None:
                 name, other = first.setdefault(centre, (sheet.file.name, network))
                 if network != other:
                     what = "cost" if network.cost_pence != other.cost_pence else "births"
-                    faults.append(
+                    differing.append(
                         f"{name} and {sheet.file.name} have another {what} of the network of "
                         f"{' and '.join(centre)}"
                     )
-    if faults:
+    if differing:
         raise UserError(
-            f"A Maternal Medicine Network is the same in every contract:\n{listed(faults)}\n"
+            f"A Maternal Medicine Network is the same in every contract:\n{listed(differing)}\n"
             "Enter what was agreed in all of them."
         )
 
@@ -364,10 +364,10 @@ class ContractPair:
     is_in_run: bool = False
 
     def refuse_without_fixed_element(self, months: Sequence[str]) -> Iterator[str]:
-        """Notes a pair that has none in any of some months; gives a note where none can tell."""
+        """Notes the months in which the pair has none; gives a note where that cannot be told."""
         without = self._without(months, OWN_YEAR, self._own_terms(months))
         for is_listed in (True, False):
-            found = [month for month, listed in without.items() if listed == is_listed]
+            found = [month for month, is_so in without.items() if is_so == is_listed]
             if found:
                 when = "" if len(found) == len(months) else f" in {', '.join(found)}"
                 self._refuse(when, is_listed=is_listed)
@@ -400,11 +400,11 @@ class ContractPair:
         ]
         in_year = (pl.col("valid_from") <= last) & (pl.col("valid_to") >= first)
         of_pair = in_price_year(contracts, *codes).filter(in_year, **self._pair)
-        listed = drug_baselines(of_pair)["excluded_drugs_baseline_pence"].unique().to_list()
+        in_list = drug_baselines(of_pair)["excluded_drugs_baseline_pence"].unique().to_list()
         entered = sum(item.amounts.values())
-        if [entered] == listed or not (listed or self.is_in_run):
+        if [entered] == in_list or not (in_list or self.is_in_run):
             return
-        has = f"has {' and '.join(map(pounds, listed))}" if listed else "has none"
+        has = f"has {' and '.join(map(pounds, in_list))}" if in_list else "has none"
         self.file.root.fault(
             f"[{_DRUGS_BASELINE}]",
             f"comes to {pounds(entered)}, and the list of contracts, by which drugs above it are "
@@ -460,15 +460,15 @@ class ContractPair:
             in_force = pl.concat([in_force, _one_row(**pair, **own)], how="diagonal_relaxed")
         kinds = [party.kind for party in now if party]
         none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
-        listed = self._listed(pair, day)
+        of_schedule = self._listed(pair, day)
         tables = {
             PROVIDERS: _one_row(provider_code=pair[PAIR[0]], provider_kind=kinds[0]),
             COMMISSIONERS: _one_row(commissioner_code=pair[PAIR[1]], commissioner_kind=kinds[1]),
-            "lva_schedule": listed,
+            "lva_schedule": of_schedule,
             "lva_exception_days": none,
         }
         found = pairs_without_fixed_element(_one_row(**pair), in_force, tables, self.scheme)
-        return found.height > 0, listed.height > 0
+        return found.height > 0, of_schedule.height > 0
 
     @property
     def _pair(self) -> dict[str, str]:
@@ -519,10 +519,10 @@ class ContractPair:
         if self.is_in_run or (is_same_system is None and value is None):
             return None
         first, last = (date.fromisoformat(f"{month}-01") for month in (min(months), max(months)))
-        listed = read_contracts(self.workspace).rows.filter(
+        in_list = read_contracts(self.workspace).rows.filter(
             pl.col("valid_from") <= last, pl.col("valid_to") >= first, **self._pair
         )
-        if whole_contracts(listed).height:
+        if whole_contracts(in_list).height:
             root.fault("is_same_system", "is said in the list of contracts: leave it out here")
             return None
         a_year = None if value is None else value * MONTHS_IN_YEAR // len(months)

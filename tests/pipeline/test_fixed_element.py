@@ -23,7 +23,8 @@ from pipelines.activity_plans import PLAN_CELLS
 from pipelines.basis import PricingBasis, months_of
 from pipelines.cli import app
 from pipelines.contract_statements import compared, outturn, read_statement
-from pipelines.fixed_element.statements import built, rows_of
+from pipelines.contracts import CONTRACT_CELLS
+from pipelines.fixed_element.statements import built, rows_of, worksheets_paying
 from pipelines.fixed_element.worksheets import landed_worksheets
 from pipelines.organisations import read_organisations
 from pipelines.pricing_run import rulebook_for
@@ -172,6 +173,23 @@ def test_under_another_year_its_own_worksheet_pays(made: Workspace) -> None:
         "SELECT provider_code, scheme_year, sum(payable_pence)::BIGINT "
         "FROM repriced.fixed_element GROUP BY ALL",
     ) == [("RGT", "2026-27", 16_666_667)]
+
+
+def test_under_another_year_a_pair_on_other_terms_in_any_month_is_left_out(
+    workspace: Workspace,
+) -> None:
+    """What June alone is agreed to pay leaves no fixed element of the year to hold April to."""
+    header = ",".join(cell.header for cell in CONTRACT_CELLS)
+    agreed = "RGT,QMJ,,,local_agreement,VAR1,,,,2024-06-01,2024-06-30"
+    land(workspace, "contracts.csv", f"{header}\n{agreed}\n")
+    on_other = workspace.on(OTHER)
+    assert worksheets_paying(on_other, rulebook_for(on_other, APRIL), APRIL) == (
+        [],
+        [
+            "rgt-2026.toml: no instalment of its fixed element is in 2024-04 under 2026-27: RGT "
+            "and QMJ have none in 2024-06, as the contracts and the LVA schedule stand."
+        ],
+    )
 
 
 def test_what_priced_a_month_names_the_worksheets_of_its_year(made: Workspace) -> None:
