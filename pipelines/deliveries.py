@@ -101,6 +101,10 @@ class DeliveryError(UserError):
         return self.months is None or self.months[0] <= month <= self.months[1]
 
 
+class NotDeliveredError(UserError):
+    """No delivery holds a dataset of a month."""
+
+
 @dataclass(frozen=True, slots=True)
 class MonthPart:
     """What a delivery holds of one month."""
@@ -142,8 +146,8 @@ def take_in(workspace: Workspace, dataset: str, month: str) -> list[Delivery]:
     """Takes in every delivery of a dataset not taken in before; gives those with the month.
 
     Supplementary extracts are taken in with those of either dataset. Raises `DeliveryError`
-    for a file that may hold the month and cannot be read, and `UserError` where no delivery
-    holds it.
+    for a file that may hold the month and cannot be read, and `NotDeliveredError` where no
+    delivery holds it.
     """
     workspace.deliveries.mkdir(parents=True, exist_ok=True)
     with FileLock(workspace.deliveries / ".lock"):
@@ -154,7 +158,7 @@ def take_in(workspace: Workspace, dataset: str, month: str) -> list[Delivery]:
             raise fault
     of_month = [d for d in deliveries_of(workspace, dataset) if month in d.months]
     if not of_month:
-        raise UserError(
+        raise NotDeliveredError(
             f"No delivery holds {BY_DATASET[dataset].title} of {month}. Put the extract in "
             f"{workspace.shown(workspace.landing)}/ (under freeze/ or flex/) and run again."
         )

@@ -106,6 +106,7 @@ from pricing.national import (
     price_attendances,
     price_spells,
 )
+from pricing.organisations import find_parties, payer_as_delivered
 from pricing.reference import Reference
 from schemas.contract_statements import (
     BLENDED,
@@ -345,9 +346,17 @@ class Rulebook:
         return self.organisations.laid_out(first, self.basis.rules_day(month), self.payers_on)
 
     def at_published_prices(self, payers_on: date) -> "Rulebook":
-        """The same without local prices, records coming down to the payers of a day."""
+        """The same without local prices, records coming down to the payers of a day.
+
+        Without blocks too, so that an item that is paid for apart is one whoever is listed.
+        """
         none = UserList(self.local_prices.rows.clear(), {})
-        return replace(self, local_prices=none, payers_on=payers_on)
+        return replace(self.without_blocks(), local_prices=none, payers_on=payers_on)
+
+    def without_blocks(self) -> "Rulebook":
+        """The same as if no schedule listed any pair."""
+        nobody = self.book.lva_schedule.clear()
+        return replace(self, book=replace(self.book, lva_schedule=nobody))
 
 
 def _refuse_without_api(entries: pl.DataFrame, when: str) -> None:
@@ -592,6 +601,27 @@ def summed(
     return int(valid.select(pl.len()).collect().item()), found
 
 
+def pairs_of_records(
+    workspace: Workspace, dataset: str, month: str, rulebook: Rulebook
+) -> set[tuple[str, str, str]]:
+    """Who provided and paid for a dataset's month on the day of its rules, and who pays now.
+
+    Each provider and payer of valid records, with the payer on the day that the rulebook takes
+    payers of. Not those for whom nobody stands.
+    """
+    valid = pl.scan_parquet(
+        valid_path(workspace, dataset, month, settled_cut(workspace, dataset, month))
+    )
+    records = nw.from_native(valid).with_columns(organisation_code=payer_as_delivered())
+    then = replace(rulebook, payers_on=None).reference(month, dataset)
+    pairs: pl.LazyFrame = find_parties(records, then).to_native()
+    now = rulebook.parties(month)[COMMISSIONERS].lazy()
+    found = pairs.join(now, on="organisation_code", suffix="_now").select(
+        *PAIR, "commissioner_code_now"
+    )
+    return set(found.drop_nulls().unique().collect().iter_rows())
+
+
 def _revalue(
     workspace: Workspace,
     dataset: str,
@@ -811,8 +841,7 @@ def _priced_without_blocks(workspace: Workspace, month: str, rulebook: Rulebook)
 
     Few records are, so they are priced again: what decides for them is the year's own table.
     """
-    nobody = rulebook.book.lva_schedule.clear()
-    without = replace(rulebook, book=replace(rulebook.book, lva_schedule=nobody))
+    without = rulebook.without_blocks()
     parts: list[pl.LazyFrame] = []
     for dataset, path in priced_paths(workspace, month).items():
         lines = pl.scan_parquet(path)

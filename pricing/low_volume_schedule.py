@@ -8,11 +8,12 @@ expressed for other organisations (2026/27 ¶107). Does not belong here: how a y
 (`pipelines.low_volume.schedule`).
 
 Acute services and secondary dental are known by treatment function, and who commissioned a line by
-its payer, since no document says more. So what NHS England commissioned before it was delegated is
-in no pair; `sums` counts it all the same, so that nothing drops out unseen.
+its payer, since no document says more. So what NHS England commissioned before it was delegated
+(2023/25 ¶84-85, 2026/27 ¶113) is in no pair but where the user gives it; `sums` counts it all the
+same, so that nothing drops out unseen.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -56,6 +57,7 @@ OUTSIDE_LVA = "provider_outside_lva"
 NOT_ON_LAST_SCHEDULE, NOT_GIVEN = "not_on_last_schedule", "not_given"
 NOT_PUBLISHED, NOT_REBUILT = "not_published", "not_rebuilt"
 SAME, ROUNDING, PARTIAL_AVERAGE = "same", "rounding", "partial_average"
+UPLIFTED_SINCE = "uplifted_since"
 PARTS_DIFFER, NO_BREAKDOWN = "parts_differ", "no_breakdown"
 CAUSES = {
     NOT_PUBLISHED: "not on the published schedule",
@@ -63,10 +65,12 @@ CAUSES = {
     SAME: "no difference",
     PARTIAL_AVERAGE: "the average is of some of the reference years alone",
     ROUNDING: "rounding of each part",
+    UPLIFTED_SINCE: "an uplift was published after the schedule",
     PARTS_DIFFER: "parts differ",
     NO_BREAKDOWN: "the published schedule has no breakdown that tells which part differs",
 }
 """Why a value is not the published one, in words; the first that fits is the cause."""
+_NO_MORE = (SAME, ROUNDING)
 _HALVES_OF_CORE = (ACUTE, MENTAL_HEALTH_AND_COMMUNITY)
 _BREAKDOWNS = (
     (*_HALVES_OF_CORE, SECONDARY_DENTAL, SPECIALISED),
@@ -126,13 +130,14 @@ def outside(provider_kind: str | None, commissioner_kind: str | None, scheme: Sc
     """Why a pair can have no block; None where it can.
 
     LVA is for ICBs and NHS providers (2023/25 ¶82, 2026/27 ¶111), but ambulance trusts (2023/25
-    ¶79, 2026/27 ¶108).
+    ¶79, 2026/27 ¶108). The provider is looked at first, so that what an NHS trust did for another
+    payer is known as such.
     """
-    if commissioner_kind not in scheme.low_volume.commissioner_kinds:
-        return NOT_AN_ICB
     if provider_kind in scheme.low_volume.provider_kinds_outside:
         return OUTSIDE_LVA
-    return None if provider_kind in scheme.mechanism.nhs_provider_kinds else NOT_AN_NHS_PROVIDER
+    if provider_kind not in scheme.mechanism.nhs_provider_kinds:
+        return NOT_AN_NHS_PROVIDER
+    return None if commissioner_kind in scheme.low_volume.commissioner_kinds else NOT_AN_ICB
 
 
 def boards_expected(scheme: Scheme) -> int | None:
@@ -265,23 +270,24 @@ class BlockValue:
 class Inputs:
     """What a schedule is made of, by pairs of its own year, in pence.
 
-    `activity` is of whole years by `(pair, part)`; `last` is the schedule that is rolled forward;
-    the rest is the user's: finance payments by year, the growth of an ICB's allocation as a factor,
-    what the last schedule held of a part, parts as given, and newly delegated services.
+    `activity` is of whole years by `(pair, part)`. `last` is the schedule that is rolled forward
+    and what the user says of it, by the pair and then by each that came together in it: of one that
+    had activity and of which nothing is said, an empty row. The rest is the user's: finance
+    payments by year, the growth of an ICB's allocation as a factor, parts as given, and newly
+    delegated services.
     """
 
     activity: Mapping[str, Mapping[tuple[Pair, str], Activity]]
-    last: Mapping[Pair, Row]
+    last: Mapping[Pair, Mapping[Pair, Row]]
     finance_payments: Mapping[Pair, Mapping[str, int]]
     allocation_growth: Mapping[str, Fraction]
-    last_parts: Mapping[tuple[Pair, str], int]
     given_parts: Mapping[tuple[Pair, str], int]
     newly_delegated: Mapping[tuple[Pair, str], int]
 
     @property
     def pairs(self) -> list[Pair]:
         """Every pair that any of it names, in order."""
-        by_part = (self.last_parts, self.given_parts, self.newly_delegated, *self.activity.values())
+        by_part = (self.given_parts, self.newly_delegated, *self.activity.values())
         named = {pair for of in by_part for pair, _ in of}
         return sorted(named | set(self.last) | set(self.finance_payments))
 
@@ -377,18 +383,28 @@ def _from_finance_payments(pair: Pair, plain: Worked, inputs: Inputs) -> Worked 
 
 
 def _from_last_schedule(pair: Pair, plain: Worked, inputs: Inputs) -> Worked | Missing:
-    """What the last schedule held of a part, or so the user says (2023/25 ¶88, 2026/27 ¶113)."""
+    """What the last schedule held of a part, or so the user says (2023/25 ¶88, 2026/27 ¶113).
+
+    Of a pair that merged, what it held of each that it is made of, together.
+    """
     part = plain.part
-    held = inputs.last_parts.get((pair, part.part))
-    if held is None and pair not in inputs.last:
-        says = f"the schedule of {part.of_schedule} does not name the pair"
+    rows = inputs.last.get(pair, {})
+    unnamed = [named for named, row in rows.items() if not row] if rows else [pair]
+    if unnamed:
+        says = f"the schedule of {part.of_schedule} does not name {_as_named(unnamed)}"
         return Missing(part.part, NOT_ON_LAST_SCHEDULE, says)
-    if held is None:
-        held = breakdown(inputs.last[pair]).get(str(part.takes))
-    if held is None:
-        said = str(part.takes).replace("_", " ")
-        return Missing(part.part, NOT_GIVEN, f"{said} of the schedule of {part.of_schedule}")
-    return replace(plain, amounts=(held,))
+    held = {named: breakdown(row).get(str(part.takes)) for named, row in rows.items()}
+    lacking = [named for named, pence in held.items() if pence is None]
+    if lacking:
+        says = f"{str(part.takes).replace('_', ' ')} of the schedule of {part.of_schedule}"
+        says = says if list(rows) == [pair] else f"{says}, for {_as_named(lacking)}"
+        return Missing(part.part, NOT_GIVEN, says)
+    return replace(plain, amounts=(sum(pence or 0 for pence in held.values()),))
+
+
+def _as_named(pairs: Iterable[Pair]) -> str:
+    """Pairs by the codes of an earlier schedule."""
+    return ", ".join(f"{provider} and {payer}" for provider, payer in sorted(pairs))
 
 
 def breakdown(row: Row) -> dict[str, int]:
@@ -404,7 +420,7 @@ def breakdown(row: Row) -> dict[str, int]:
     found = {part: pence for part, pence in row.items() if pence is not None}
     for parts in _BREAKDOWNS:
         given = [found[part] for part in parts if part in found]
-        if given and sum(given) == found[WHOLE]:
+        if given and sum(given) == found.get(WHOLE):
             found |= {part: 0 for part in parts if part not in found}
     if CORE not in found and all(half in found for half in _HALVES_OF_CORE):
         found[CORE] = sum(found[half] for half in _HALVES_OF_CORE)
@@ -430,42 +446,70 @@ class Difference:
 
 
 def against_published(
-    rebuilt: Iterable[BlockValue], published: Mapping[Pair, Row]
+    rebuilt: Iterable[BlockValue],
+    published: Mapping[Pair, Row],
+    as_known_then: Iterable[BlockValue] = (),
 ) -> list[Difference]:
-    """Every pair that is published, or rebuilt with a value: its difference and the cause."""
-    values = {one.pair: one for one in rebuilt}
+    """Every pair that is published, or rebuilt with a value: its difference and the cause.
+
+    `as_known_then` are the same values with the uplifts known on the day of the published schedule,
+    where they are others.
+    """
+    values, then = ({one.pair: one for one in of} for of in (rebuilt, as_known_then))
     pairs = {pair for pair, one in values.items() if one.pence is not None} | set(published)
-    return [_difference(pair, values.get(pair), published.get(pair)) for pair in sorted(pairs)]
+    return [
+        _difference(pair, values.get(pair), published.get(pair), then.get(pair))
+        for pair in sorted(pairs)
+    ]
 
 
-def _difference(pair: Pair, value: BlockValue | None, row: Row | None) -> Difference:
+def _difference(
+    pair: Pair, value: BlockValue | None, row: Row | None, then: BlockValue | None
+) -> Difference:
     ours = value.pence if value else None
     theirs = row[WHOLE] if row else None
     if row is None:
         return Difference(pair, None, ours, NOT_PUBLISHED)
     if value is None or ours is None:
         return Difference(pair, theirs, None, NOT_REBUILT)
-    if ours == theirs:
-        return Difference(pair, theirs, ours, SAME)
-    if value.is_partial:
-        return Difference(pair, theirs, ours, PARTIAL_AVERAGE)
-    compared = _part_by_part(value, breakdown(row))
-    if compared is None:
-        return Difference(pair, theirs, ours, NO_BREAKDOWN)
-    if all(one.is_rounding for one in compared):
-        return Difference(pair, theirs, ours, ROUNDING)
-    parts = tuple(one.part for one in compared if not one.is_rounding)
-    return Difference(pair, theirs, ours, PARTS_DIFFER, parts)
+    cause, parts = _cause(value, row)
+    if cause != SAME and value.is_partial:
+        cause, parts = PARTIAL_AVERAGE, ()
+    elif cause in (PARTS_DIFFER, NO_BREAKDOWN) and then and _cause(then, row)[0] in _NO_MORE:
+        cause, parts = UPLIFTED_SINCE, ()
+    return Difference(pair, theirs, ours, cause, parts)
+
+
+def _cause(value: BlockValue, row: Row) -> tuple[str, tuple[str, ...]]:
+    """How a value and a published one compare, whole and part by part, and the parts that differ.
+
+    Where no breakdown tells the parts, the whole must.
+    """
+    published = breakdown(row)
+    whole = _of_part(WHOLE, value.worked, published[WHOLE])
+    parts = _part_by_part(value, published)
+    if all(one.is_same for one in (whole, *parts)):
+        return SAME, ()
+    differing = tuple(one.part for one in parts if not one.is_rounding)
+    if whole.is_rounding and not differing:
+        return ROUNDING, ()
+    return (PARTS_DIFFER, differing or (WHOLE,)) if parts else (NO_BREAKDOWN, ())
 
 
 @dataclass(frozen=True, slots=True)
 class _OfPart:
-    """A part as published, and the least and most that rounding could have made of it."""
+    """A part as published and as rebuilt, and the least and most that rounding could make of it."""
 
     part: str
     published_pence: int
+    pence: int
     least_pence: int
     most_pence: int
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it is what is published."""
+        return self.pence == self.published_pence
 
     @property
     def is_rounding(self) -> bool:
@@ -473,14 +517,8 @@ class _OfPart:
         return self.least_pence <= self.published_pence <= self.most_pence
 
 
-def _part_by_part(value: BlockValue, published: Mapping[str, int]) -> list[_OfPart] | None:
-    """The parts of both sides, by the finest breakdown that both have; None where there is none.
-
-    Where only rounding could tell the wholes apart, the whole is enough.
-    """
-    whole = _of_part(WHOLE, value.worked, published[WHOLE])
-    if whole.is_rounding:
-        return [whole]
+def _part_by_part(value: BlockValue, published: Mapping[str, int]) -> list[_OfPart]:
+    """The parts of both sides, by the finest breakdown that both have; none where there is none."""
     for parts in _BREAKDOWNS:
         stands_in = {part: _as_set_out(part, parts) for part in SCHEDULE_PARTS}
         is_ours = all(stands_in[one.part.part] for one in value.worked)
@@ -493,7 +531,7 @@ def _part_by_part(value: BlockValue, published: Mapping[str, int]) -> list[_OfPa
                 )
                 for part in parts
             ]
-    return None
+    return []
 
 
 def _as_set_out(part: str, parts: tuple[str, ...]) -> str | None:
@@ -508,7 +546,7 @@ def _of_part(part: str, worked: Sequence[Worked], published_pence: int) -> _OfPa
         sum(to(one) * of.quantum_pence for one, of in zip(exact, worked, strict=True))
         for to in (floor, ceil)
     )
-    return _OfPart(part, published_pence, least, most)
+    return _OfPart(part, published_pence, sum(one.pence for one in worked), least, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,7 +554,7 @@ class Weighed:
     """A pair's value against the threshold, and what else is weighed; None is not known.
 
     `is_across` says that the value is on the other side of the threshold than the schedule says:
-    the published one where there is one, else the last.
+    the published one where there is one, else the one that is rolled forward.
     """
 
     pair: Pair
@@ -548,7 +586,7 @@ def near_or_across(
     """The pairs whose value is near the threshold or across it, in order of pairs.
 
     Below it is LVA, at it is not (2023/25 ¶83, 2026/27 ¶106). `listed` is the published schedule,
-    `listed_before` the last; None where there is none.
+    `listed_before` the one that is rolled forward; None where there is none.
     """
     known = set(listed) if listed is not None else None
     before = set(listed_before) if listed_before is not None else None
@@ -565,10 +603,7 @@ def near_or_across(
         is_across = is_listed is not None and is_listed != is_below
         is_across = is_across and (known is not None or bool(is_listed))
         if is_near or is_across:
-            had_lva = value.pair in before if before is not None else None
-            found.append(
-                Weighed(value.pair, weighed, is_below, is_near, is_across, had_lva=had_lva)
-            )
+            found.append(Weighed(value.pair, weighed, is_below, is_near, is_across))
     return found
 
 
@@ -578,19 +613,24 @@ def with_other_tests(
     provider_income_pence: int | None,
     places: tuple[Location | None, Location | None],
     delivers_specialised: bool | None,
+    listed_last_year: Container[Pair] | None,
 ) -> Weighed:
-    """A pair near the threshold with what the year weighs besides, where known (2026/27 ¶106)."""
+    """A pair near the threshold with what the year weighs besides, where known (2026/27 ¶106).
+
+    `listed_last_year` are the pairs of the schedule of the year before; None where it is not there.
+    """
     is_said = scheme.gives("low_volume.also_considered")
     asked = scheme.low_volume.also_considered if is_said else ()
     share = (
         Fraction(weighed.weighed_pence, provider_income_pence) if provider_income_pence else None
     )
+    had_lva = None if listed_last_year is None else weighed.pair in listed_last_year
     return replace(
         weighed,
         proximity=proximity(*places) if "proximity" in asked else None,
         provider_income_share=share if "share_of_provider_income" in asked else None,
         delivers_specialised=delivers_specialised if "specialised_services" in asked else None,
-        had_lva=weighed.had_lva if "previous_lva" in asked else None,
+        had_lva=had_lva if "previous_lva" in asked else None,
     )
 
 

@@ -138,12 +138,16 @@ def _show(made: "Schedule") -> None:
     from pipelines.low_volume.schedule_files import content_hash, marks_of
 
     tables = [_recipe_table(made), _factors_table(made), _accounting_table(made)]
+    tables = [table for table in tables if table.row_count]
     if made.published:
         tables.append(_comparison_table(made))
-    for table in (*tables, _near_table(made)):
-        if table.row_count:
-            out.print(table)
-            out.print()
+    for table in tables:
+        out.print(table)
+        out.print()
+    if made.weighed:
+        out.print(_near_table(made))
+        _say_more(len(made.weighed))
+        out.print()
     _show_working(made)
     for notice in (*marks_of(made), *made.notices):
         out.print(f"[bold yellow]{escape(notice)}[/]", soft_wrap=True)
@@ -193,15 +197,17 @@ def _decimal(value: Fraction) -> str:
 
 def _accounting_table(made: "Schedule") -> Table:
     """Where every record and every pound of the reference years went."""
-    columns = ["records", "priced", "refused", "lines", "no price", "worth", "in pairs"]
+    columns = ["records", "priced", "refused", "lines", "no price"]
+    columns += ["worth", "in values", "no value"]
     table = _table("Reference years", ["year"], columns)
     for year in made.years:
-        every, counted = year.all_lines, year.counted
+        every, (in_values, without) = year.all_lines, made.counted(year)
         table.add_row(
             year.scheme_year,
             *(f"{year.records:,}", f"{year.priced:,}", f"{year.refused:,}"),
             *(f"{every.lines:,}", f"{every.lines_without_price:,}"),
-            *(pounds(every.value_pence), pounds(counted.value_pence)),
+            *(pounds(every.value_pence), pounds(in_values.value_pence)),
+            pounds(without.value_pence),
         )
     for name, months in made.years_lacking.items():
         table.add_row(f"{name}, which lacks {len(months)} months", *[""] * len(columns))

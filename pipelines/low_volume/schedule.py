@@ -10,20 +10,22 @@ alone: no local price is one that the schedule was made with. Their payers are t
 which the schedule begins, so that its pairs are of its own year. Nothing of a record is kept.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import polars as pl
 
-from pipelines.basis import PricingBasis, months_of
-from pipelines.deliveries import DeliveryError, deliveries_of, settled_cut, take_in
+from pipelines.basis import PricingBasis, months_of, scheme_year_of
+from pipelines.deliveries import NotDeliveredError, deliveries_of, settled_cut, take_in
 from pipelines.lists import listed
 from pipelines.low_volume.schedule_inputs import (
     ALLOCATION_GROWTH,
+    DELEGATED_ACTIVITY,
     FINANCE_PAYMENT,
     GIVEN_VALUE,
     LAST_VALUE,
@@ -40,7 +42,7 @@ from pipelines.price_books import published_table, sha256_of
 from pipelines.price_books.annex_a import LVA
 from pipelines.price_books.books import StoredBook
 from pipelines.price_books.reading import TableRead
-from pipelines.pricing_run import Rulebook, rulebook_for, summed
+from pipelines.pricing_run import Rulebook, pairs_of_records, rulebook_for, summed
 from pipelines.scheme_packs import SchemePack, pack_of, scheme_for
 from pipelines.user_lists import UserList
 from pipelines.validation import is_validated, supplements_read
@@ -48,7 +50,9 @@ from pipelines.workspace import UserError, Workspace
 from pricing import low_volume_schedule as rules_of
 from pricing.contracts import PAIR
 from pricing.cost_adjustment import net_uplift
+from pricing.explaining import pounds
 from pricing.low_volume_schedule import (
+    NOT_AN_ICB,
     NOT_GIVEN,
     REFUSED,
     Activity,
@@ -74,6 +78,7 @@ from pricing.scheme_tables import (
     ACTIVITY,
     ACUTE,
     CORE,
+    FINANCE_PAYMENTS,
     MENTAL_HEALTH_AND_COMMUNITY,
     SECONDARY_DENTAL,
     SPECIALISED,
@@ -91,6 +96,7 @@ COLUMN_OF_PART = {
 }
 """The column of a published schedule that holds each part."""
 NOBODY_STANDS = "nobody_stands_for_provider"
+_SHOWN_PAIRS = 10
 
 Advance = Callable[[int], object]
 
@@ -99,15 +105,17 @@ Advance = Callable[[int], object]
 class ReferenceYear:
     """What pricing made of a reference year's records, all accounted for.
 
-    `by_pair` is what counts, by pair and part; `left_out` what is in no pair's value, by reason.
+    `by_pair` is what counts, by pair and part; `left_out` what is in no pair's value, by reason and
+    what it counts as. `done_by` are the pairs that each pair's records were of, with the day.
     """
 
     scheme_year: str
-    records: int
-    priced: int
-    refused_by_code: dict[str, int]
-    by_pair: dict[tuple[Pair, str], Activity]
-    left_out: dict[str, Activity]
+    records: int = 0
+    priced: int = 0
+    refused_by_code: dict[str, int] = field(default_factory=dict)
+    by_pair: dict[tuple[Pair, str], Activity] = field(default_factory=dict)
+    left_out: dict[tuple[str, str], Activity] = field(default_factory=dict)
+    done_by: dict[Pair, set[tuple[date, Pair]]] = field(default_factory=dict)
 
     @property
     def refused(self) -> int:
@@ -118,6 +126,11 @@ class ReferenceYear:
     def counted(self) -> Activity:
         """What the pairs come to together."""
         return sum(self.by_pair.values(), Activity())
+
+    def of_part(self, part: str, pairs: Container[Pair]) -> Activity:
+        """What some pairs come to of a part."""
+        found = (of for (pair, own), of in self.by_pair.items() if own == part and pair in pairs)
+        return sum(found, Activity())
 
     @property
     def all_lines(self) -> Activity:
@@ -200,6 +213,18 @@ class Schedule:
         """What all that are listed come to."""
         return sum(one.pence or 0 for one in self.listed)
 
+    @property
+    def with_value(self) -> set[Pair]:
+        """The pairs that have a value, listed or not."""
+        return {one.pair for one in self.values if one.pence is not None}
+
+    def counted(self, year: ReferenceYear) -> tuple[Activity, Activity]:
+        """What of a reference year is in values, and what is of pairs that have none."""
+        every, within = year.by_pair, self.with_value
+        in_values = sum((of for (pair, _), of in every.items() if pair in within), Activity())
+        without = sum((of for (pair, _), of in every.items() if pair not in within), Activity())
+        return in_values, without
+
 
 def recipe(workspace: Workspace, scheme_year: str, as_of: date | None = None) -> SchemePack:
     """The rules of a year whose pack says how its schedule is made.
@@ -236,7 +261,8 @@ def months_lacking(workspace: Workspace, scheme: Scheme) -> dict[str, tuple[str,
 def months_to_take_in(workspace: Workspace, lacking: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Of months that are lacking those whose extracts are in the landing folder, in order.
 
-    Raises `DeliveryError` for a file that may hold one of them and cannot be read.
+    Raises `UserError` for what else keeps them from being taken in, such as a file that may hold
+    one of them and cannot be read.
     """
     months = sorted(month for of_year in lacking.values() for month in of_year)
     landed = []
@@ -244,9 +270,7 @@ def months_to_take_in(workspace: Workspace, lacking: Mapping[str, tuple[str, ...
         try:
             for extract in EXTRACTS:
                 take_in(workspace, extract.dataset, month)
-        except DeliveryError:
-            raise
-        except UserError:
+        except NotDeliveredError:
             continue
         landed.append(month)
     return landed
@@ -274,21 +298,29 @@ def build(
     places = read_locations(known, organisations)
     lacking = months_lacking(workspace, scheme)
     last, published = _last_schedule(known, scheme), _published(known, scheme_year)
+    before = _year_before(known, scheme)
     _refuse_lacking(scheme, lacking, last, given, allows_partial)
     resolve = partial(_codes_on, organisations, begins)
-    of_last, beside = _said_of_last(given.rows, last, scheme)
-    last_rows = _in_own_year(last, resolve, said=of_last).rows if last else {}
     published_rows = _in_own_year(published, resolve).rows if published else None
-    of_user = by_parties(beside, resolve(beside[PAIR[0]], beside[PAIR[1]]))
+    of_user = by_parties(given.rows, resolve(given.rows[PAIR[0]], given.rows[PAIR[1]]))
+    held = _held_by_last(last, resolve, given.rows, of_user, scheme)
     factors = _factors(workspace, scheme, as_of)
 
     pricing = _Pricing(workspace, scheme, as_of, organisations)
     years = [pricing.year(year, advance) for year in reference_years(scheme) if year not in lacking]
-    inputs = _inputs(of_user, last_rows, {year.scheme_year: year.by_pair for year in years})
-    values = block_values(inputs, scheme, {year: found.net for year, found in factors.items()})
+    inputs = _inputs(of_user, _with_unnamed(held, years, organisations), years)
+    values = block_values(inputs, scheme, {year: one.net for year, one in factors.items()})
     _refuse_not_given(values)
-    weighed = near_or_across(values, scheme.low_volume, published_rows, last_rows if last else None)
-    schedules = [one for one in (last, published) if one]
+    as_known_then = (
+        block_values(inputs, scheme, _net_uplifts_then(workspace, published, factors))
+        if published
+        else []
+    )
+    listed_last_year = _pairs_now(before, resolve) if before else None
+    weighed = near_or_across(
+        values, scheme.low_volume, published_rows, _pairs_now(last, resolve) if last else None
+    )
+    schedules = [one for one in (last, published, before) if one]
     books = [*pricing.books, *(one.book for one in schedules)]
     return Schedule(
         scheme=scheme,
@@ -297,8 +329,12 @@ def build(
         listed=tuple(_listed(values, scheme, published_rows)),
         published=published,
         last=last,
-        differences=tuple(against_published(values, published_rows)) if published_rows else (),
-        weighed=tuple(_with_other_tests(weighed, values, scheme, of_user, places)),
+        differences=tuple(against_published(values, published_rows, as_known_then))
+        if published_rows
+        else (),
+        weighed=tuple(
+            _with_other_tests(weighed, values, scheme, of_user, places, listed_last_year)
+        ),
         years=tuple(years),
         years_lacking=lacking,
         factors=factors,
@@ -311,7 +347,7 @@ def build(
             **{f"organisation locations {name}": sha256 for name, sha256 in places.files.items()},
             **{f"schedule of {one.scheme_year}, {one.book.id}": one.sha256 for one in schedules},
         },
-        notices=tuple(_notices(scheme, values, published, organisations)),
+        notices=tuple(_notices(scheme, values, published, organisations, years, factors, of_user)),
         is_illustrative=organisations.is_illustrative
         or any(book.publication.is_illustrative for book in books),
     )
@@ -356,8 +392,29 @@ def _codes_on(
 
 def _last_schedule(workspace: Workspace, scheme: Scheme) -> PublishedSchedule | None:
     """The schedule that is rolled forward, if one is and it was published."""
-    years = {part.of_schedule for part in scheme.low_volume.schedule if part.of_schedule}
-    return _published(workspace, years.pop()) if years else None
+    rolled = _schedule_rolled(scheme)
+    return _published(workspace, rolled) if rolled else None
+
+
+def _schedule_rolled(scheme: Scheme) -> str | None:
+    """The year of the schedule that is rolled forward, if one is."""
+    return next((one.of_schedule for one in scheme.low_volume.schedule if one.of_schedule), None)
+
+
+def _year_before(workspace: Workspace, scheme: Scheme) -> PublishedSchedule | None:
+    """The schedule of the year before, where whether a pair was on it is weighed."""
+    if not scheme.gives("low_volume.also_considered"):
+        return None
+    if "previous_lva" not in scheme.low_volume.also_considered:
+        return None
+    return _published(workspace, scheme_year_of(f"{scheme.effective_from - timedelta(1):%Y-%m}"))
+
+
+def _pairs_now(published: PublishedSchedule, resolve: Resolve) -> set[Pair]:
+    """The pairs that those of an earlier schedule came down to; not those of whom nobody stands."""
+    codes = resolve([pair[0] for pair in published.rows], [pair[1] for pair in published.rows])
+    now = ((codes[PROVIDERS][one], codes[COMMISSIONERS][other]) for one, other in published.rows)
+    return {(provider, payer) for provider, payer in now if provider and payer}
 
 
 def _published(workspace: Workspace, scheme_year: str) -> PublishedSchedule | None:
@@ -398,9 +455,9 @@ def _refuse_lacking(
         )
     elif years and set(lacking) == set(years):
         faults.append(f"not one of {', '.join(years)} is whole: there is nothing to average")
-    rolled = {part.of_schedule for part in scheme.low_volume.schedule if part.of_schedule}
+    rolled = _schedule_rolled(scheme)
     if rolled and not last:
-        faults.append(_nothing_published(str(rolled.pop())))
+        faults.append(_nothing_published(rolled))
     faults += [
         f"the list of schedule inputs has no {what}" for what in inputs_lacking(given, scheme)
     ]
@@ -428,16 +485,13 @@ def _in_short(months: tuple[str, ...]) -> str:
 
 
 def _in_own_year(
-    published: PublishedSchedule,
-    resolve: Resolve,
-    on: date | None = None,
-    said: Mapping[Pair, Mapping[str, int]] | None = None,
+    published: PublishedSchedule, resolve: Resolve, on: date | None = None
 ) -> Reexpressed:
-    """A published schedule by the organisations of a day; `said` takes the place of parts of it.
+    """A published schedule by the organisations of a day.
 
     Raises `UserError` naming the cells of codes for which nobody stands.
     """
-    rows = {pair: {**row, **(said or {}).get(pair, {})} for pair, row in published.rows.items()}
+    rows = published.rows
     codes = resolve([pair[0] for pair in rows], [pair[1] for pair in rows])
     try:
         return reexpressed(rows, codes[PROVIDERS], codes[COMMISSIONERS])
@@ -458,22 +512,88 @@ def _lost(codes: Mapping[str, str | None]) -> set[str]:
     return {code for code, now in codes.items() if now is None}
 
 
-def _said_of_last(
-    given: pl.DataFrame, last: PublishedSchedule | None, scheme: Scheme
-) -> tuple[dict[Pair, dict[str, int]], pl.DataFrame]:
-    """What the list says of pairs as the last schedule names them, and the rest of the list.
+Held = Mapping[Pair, Mapping[Pair, Row]]
+"""What the last schedule holds, by pair and by each pair that came together in it."""
 
-    The first is by part, and stands in the place of what was published of it.
+
+def _held_by_last(
+    last: PublishedSchedule | None,
+    resolve: Resolve,
+    given: pl.DataFrame,
+    of_user: pl.DataFrame,
+    scheme: Scheme,
+) -> Held:
+    """What the last schedule holds, as it names pairs, and what the list says that it does not.
+
+    `of_user` is what is `given` by the pairs of the new year. Raises `UserError` for a row of what
+    the schedule does hold.
     """
-    named = pl.DataFrame(
-        list(last.rows) if last else [], schema=dict.fromkeys(PAIR, pl.String), orient="row"
-    )
-    of_last = given.filter(schedule_input=LAST_VALUE).join(named, on=PAIR, how="semi")
+    rows = last.rows if last else {}
+    now = _in_own_year(last, resolve).made_of if last else {}
+    held = {pair: {named: dict(rows[named]) for named in of} for pair, of in now.items()}
     takes = {part.part: str(part.takes) for part in scheme.low_volume.schedule}
-    said: dict[Pair, dict[str, int]] = {}
-    for row in of_last.iter_rows(named=True):
-        said.setdefault((row[PAIR[0]], row[PAIR[1]]), {})[takes[row["part"]]] = row["amount_pence"]
-    return said, given.join(of_last, on=["file", "line"], how="anti")
+    as_named = given.filter(schedule_input=LAST_VALUE).select("file", "line", *PAIR)
+    said = of_user.join(as_named, on=["file", "line"], suffix="_named")
+    published = []
+    for row in said.iter_rows(named=True):
+        pair, named = (row[PAIR[0]], row[PAIR[1]]), tuple(row[f"{name}_named"] for name in PAIR)
+        of_named = held.setdefault(pair, {}).setdefault(named, {})
+        there = rows.get(named, {}).get(part := takes[row["part"]])
+        if there is not None:
+            place = f"{row['file']}, line {row['line']}"
+            published.append(f"{place}: it has {pounds(there)} for {' and '.join(named)}")
+        of_named[part] = row["amount_pence"]
+    if last and published:
+        raise UserError(
+            f"An entry of {LAST_VALUE} is for what the schedule of {last.scheme_year} does not "
+            f"hold. Leave these out:\n{listed(published)}"
+        )
+    return held
+
+
+def _with_unnamed(held: Held, years: Iterable[ReferenceYear], organisations: Organisations) -> Held:
+    """The same with an empty row for each pair of which nothing is held and that had activity.
+
+    It came together with pairs of which something is, so that without it the sum is too low.
+    """
+    done: dict[date, list[tuple[Pair, Pair]]] = {}
+    for year in years:
+        for pair, found in year.done_by.items():
+            for day, own in found if pair in held else ():
+                if own not in held[pair]:
+                    done.setdefault(day, []).append((pair, own))
+    names = {named for rows in held.values() for named in rows}
+    made = {pair: dict(rows) for pair, rows in held.items()}
+    for day, pairs in done.items():
+        codes = _codes_on(organisations, day, *zip(*names, strict=True))
+        for pair, own in pairs:
+            if not any(_stands_for(codes, named, own) for named in held[pair]):
+                made[pair][own] = {}
+    return made
+
+
+def _stands_for(codes: Codes, named: Pair, own: Pair) -> bool:
+    """Whether a pair as a schedule names it is another on a day, or was not there as yet.
+
+    What nobody was on the day came later, of all that merged into it.
+    """
+    then = (codes[PROVIDERS][named[0]], codes[COMMISSIONERS][named[1]])
+    return all(now in (None, code) for now, code in zip(then, own, strict=True))
+
+
+def _net_uplifts_then(
+    workspace: Workspace, published: PublishedSchedule, factors: Mapping[str, YearFactors]
+) -> dict[str, Fraction]:
+    """What each year added as known on the day of a schedule; as now where not all was known."""
+    day = published.book.publication.published_on
+    then = {}
+    for year, now in factors.items():
+        then[year] = now.net
+        if max(now.uplift.published_on, now.efficiency.published_on) > day:
+            with suppress(UserError):
+                pack = scheme_for(workspace, pack_of(workspace, year).effective_to, day)
+                then[year] = net_uplift(pack.scheme.cost_adjustment)
+    return then
 
 
 def _factors(workspace: Workspace, scheme: Scheme, as_of: date | None) -> dict[str, YearFactors]:
@@ -521,7 +641,7 @@ class _Pricing:
 
     def year(self, year: str, advance: Advance | None) -> ReferenceYear:
         """A whole year's records, priced and summed a month at a time."""
-        made = ReferenceYear(year, 0, 0, {}, {}, {})
+        made = ReferenceYear(year)
         for month in months_of(year):
             rulebook = self._rulebook(month)
             for extract in EXTRACTS:
@@ -546,11 +666,26 @@ class _Pricing:
             done = Activity(row["lines"], row["value_pence"], row["lines_without_price"])
             pair, reason = self._counted(row)
             if reason:
-                made.left_out[reason] = made.left_out.get(reason, Activity()) + done
+                out = (reason, row["counts_as"])
+                made.left_out[out] = made.left_out.get(out, Activity()) + done
             else:
                 key = (pair, row["counts_as"])
                 made.by_pair[key] = made.by_pair.get(key, Activity()) + done
+        self._note_pairs(made, dataset, month, rulebook)
         self._note_inputs(dataset, month)
+
+    def _note_pairs(
+        self, made: ReferenceYear, dataset: str, month: str, rulebook: Rulebook
+    ) -> None:
+        """Whose the records were on the day of the rules, by who they are of in the new year."""
+        if not _schedule_rolled(self._scheme):
+            return
+        day = self._workspace.basis.rules_day(month)
+        for own, payer, now in pairs_of_records(self._workspace, dataset, month, rulebook):
+            provider, _ = self._party(PROVIDERS, own)
+            standing, _ = self._party(COMMISSIONERS, now)
+            if provider and standing:
+                made.done_by.setdefault((provider, standing), set()).add((day, (own, payer)))
 
     def _counted(self, row: Mapping[str, Any]) -> tuple[Pair, str | None]:
         """The pair of the new year that a sum is of, and why it is in no value, if it is not."""
@@ -592,12 +727,15 @@ class _Pricing:
             self.inputs[f"supplementary extract {one['name']}"] = one["sha256"]
 
 
-def _inputs(
-    of_user: pl.DataFrame,
-    last_rows: Mapping[Pair, Row],
-    activity: Mapping[str, Mapping[tuple[Pair, str], Activity]],
-) -> Inputs:
+def _inputs(of_user: pl.DataFrame, held: Held, years: Iterable[ReferenceYear]) -> Inputs:
     """All that the sums take, by pairs of the new year; what merged is added up."""
+    activity = {year.scheme_year: dict(year.by_pair) for year in years}
+    for row in of_user.filter(schedule_input=DELEGATED_ACTIVITY).iter_rows(named=True):
+        if row["year"] in activity:
+            key = ((row[PAIR[0]], row[PAIR[1]]), row["part"])
+            of_year = activity[row["year"]]
+            more = Activity(value_pence=row["amount_pence"])
+            of_year[key] = of_year.get(key, Activity()) + more
 
     def by_part(name: str) -> dict[tuple[Pair, str], int]:
         found: dict[tuple[Pair, str], int] = {}
@@ -613,13 +751,12 @@ def _inputs(
     growth = of_user.filter(schedule_input=ALLOCATION_GROWTH)
     return Inputs(
         activity=activity,
-        last=last_rows,
+        last=held,
         finance_payments=paid,
         allocation_growth={
             payer: 1 + Fraction(ppm, PPM)
             for payer, ppm in growth.select(PAIR[1], "growth_ppm").iter_rows()
         },
-        last_parts=by_part(LAST_VALUE),
         given_parts=by_part(GIVEN_VALUE),
         newly_delegated=by_part(NEWLY_DELEGATED),
     )
@@ -657,11 +794,16 @@ def _with_other_tests(
     scheme: Scheme,
     of_user: pl.DataFrame,
     places: UserList,
+    listed_last_year: Container[Pair] | None,
 ) -> list[Weighed]:
+    """Pairs near the threshold with what else is weighed.
+
+    A specialised value shows that a provider delivers such services; that it has none in a block
+    does not show that it does not, for it may have them under API.
+    """
     where = locations(places)
     incomes = of_user.filter(schedule_input=PROVIDER_INCOME).group_by(PAIR[0])
     income = dict(incomes.agg(pl.sum("amount_pence")).iter_rows())
-    has_specialised = any(part.part == SPECIALISED for part in scheme.low_volume.schedule)
     specialised = {
         value.pair[0]
         for value in values
@@ -674,7 +816,8 @@ def _with_other_tests(
             scheme,
             income.get(one.pair[0]),
             (where.get(one.pair[0]), where.get(one.pair[1])),
-            one.pair[0] in specialised if has_specialised else None,
+            True if one.pair[0] in specialised else None,
+            listed_last_year,
         )
         for one in weighed
     ]
@@ -682,14 +825,21 @@ def _with_other_tests(
 
 def _notices(
     scheme: Scheme,
-    values: Iterable[BlockValue],
+    values: Sequence[BlockValue],
     published: PublishedSchedule | None,
     organisations: Organisations,
+    years: Sequence[ReferenceYear],
+    factors: Mapping[str, YearFactors],
+    of_user: pl.DataFrame,
 ) -> Iterator[str]:
     """What a reader must know before using any of it."""
     without = sum(one.lines_without_price for one in values)
     if without:
         yield f"{without:,} lines have no published price, and are worth nothing in the averages."
+    yield from _of_assumptions(scheme, factors)
+    yield from _of_delegated(scheme, years, of_user)
+    yield from _without_value(scheme, values, years)
+    yield from _of_both_sources(values)
     expected, boards = boards_expected(scheme), _boards(organisations, scheme)
     if expected is not None and boards != expected:
         yield (
@@ -698,8 +848,89 @@ def _notices(
         )
     if published is None:
         yield (
-            f"No schedule of {scheme.scheme_year} was imported: every pair below the threshold is "
-            "listed. What else a schedule weighs is for people to judge."
+            f"No schedule of {scheme.scheme_year} was imported: every pair that has a value, and "
+            "one below the threshold, is listed. What else a schedule weighs is for people to "
+            "judge."
+        )
+
+
+def _of_assumptions(scheme: Scheme, factors: Mapping[str, YearFactors]) -> Iterator[str]:
+    """Each factor that no document states."""
+    growth = scheme.parameters.get("low_volume.growth_ppm")
+    used = [(year, of) for year, one in factors.items() for of in (one.uplift, one.efficiency)]
+    for year, one in [*used, *([(scheme.scheme_year, growth)] if growth else [])]:
+        if one.basis == "assumed":
+            yield (
+                f"A factor of {year} is an assumption that no document here states: {one.says} "
+                "Check it before using any value."
+            )
+
+
+def _of_delegated(
+    scheme: Scheme, years: Sequence[ReferenceYear], of_user: pl.DataFrame
+) -> Iterator[str]:
+    """What NHS England paid for in reference years, of services that are the ICBs' by now.
+
+    Not of years for which the list says what it would have been of each pair.
+    """
+    given = of_user.filter(schedule_input=DELEGATED_ACTIVITY).select("year", "part").rows()
+    for part in scheme.low_volume.schedule:
+        if not part.is_delegated or part.source != ACTIVITY:
+            continue
+        found = {
+            year.scheme_year: year.left_out.get((NOT_AN_ICB, part.part))
+            for year in years
+            if (year.scheme_year, part.part) not in given
+        }
+        amounts = [f"{pounds(of.value_pence)} of {year}" for year, of in found.items() if of]
+        if amounts:
+            name = part.part.replace("_", " ")
+            yield (
+                f"NHS England paid for {name} of NHS trusts before it was delegated: "
+                f"{', '.join(amounts)}. No average has it, and each may be too low. Which "
+                "ICB it would be of is not told here: give what each pair had of those years as "
+                f"{DELEGATED_ACTIVITY} in the list of schedule inputs."
+            )
+
+
+def _without_value(
+    scheme: Scheme, values: Iterable[BlockValue], years: Iterable[ReferenceYear]
+) -> Iterator[str]:
+    """The pairs that cannot be made, and what they had."""
+    found = [one for one in values if one.missing]
+    pairs = {one.pair for one in found}
+    worth = sum(
+        done.value_pence
+        for year in years
+        for (pair, _), done in year.by_pair.items()
+        if pair in pairs
+    )
+    if found:
+        missing = dict.fromkeys(of.part for one in found for of in one.missing)
+        parts = " and ".join(part.replace("_", " ") for part in missing)
+        yield (
+            f"{len(found):,} pairs, with {pounds(worth)} of activity in the reference years, have "
+            f"no value and are not listed, since the schedule of {_schedule_rolled(scheme)} does "
+            f"not name all that they are made of: working.csv has them. Give their {parts} in it "
+            f"as {LAST_VALUE} in the list of schedule inputs, 0 where there is none."
+        )
+
+
+def _of_both_sources(values: Iterable[BlockValue]) -> Iterator[str]:
+    """The pairs that have both activity and finance payments, which one reading takes apart."""
+    found = []
+    for value in values:
+        sources = {one.part.source for one in value.worked if any(one.amounts)}
+        if {ACTIVITY, FINANCE_PAYMENTS} <= sources:
+            found.append(" ".join(value.pair))
+    if found:
+        shown = ", ".join(found[:_SHOWN_PAIRS])
+        more = len(found) - _SHOWN_PAIRS
+        shown = f"{shown} and {more:,} more" if more > 0 else shown
+        yield (
+            "Activity and finance payments are added up where a pair has both, by service; that "
+            "the first are for acute trusts and the second for others would be another reading. "
+            f"Pairs that have both: {shown}."
         )
 
 

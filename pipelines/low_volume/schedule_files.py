@@ -85,17 +85,32 @@ def manifest(schedule: Schedule) -> dict[str, Any]:
                 "net": f"{found.net.numerator}/{found.net.denominator}",
                 "uplift_ppm": found.uplift.value,
                 "uplift_published_on": f"{found.uplift.published_on}",
+                "uplift_basis": found.uplift.basis,
                 "efficiency_ppm": found.efficiency.value,
                 "efficiency_published_on": f"{found.efficiency.published_on}",
+                "efficiency_basis": found.efficiency.basis,
             }
             for year, found in schedule.factors.items()
         },
+        "growth": _growth(schedule),
         "pairs": len(schedule.listed),
+        "pairs_without_value": len(schedule.values) - len(schedule.with_value),
         "total_pence": schedule.total_pence,
         "months_lacking": {year: list(months) for year, months in schedule.years_lacking.items()},
         "inputs": dict(sorted(schedule.inputs.items())),
         "versions": versions(),
         "content_hash": content_hash(schedule),
+    }
+
+
+def _growth(schedule: Schedule) -> dict[str, Any] | None:
+    growth = schedule.scheme.parameters.get("low_volume.growth_ppm")
+    if not growth:
+        return None
+    return {
+        "growth_ppm": growth.value,
+        "published_on": f"{growth.published_on}",
+        "basis": growth.basis,
     }
 
 
@@ -242,26 +257,24 @@ def _accounting(schedule: Schedule) -> Table:
     """Each reference year's lines, by the part they count to or why they count to none."""
     header = ("scheme_year", "counts_as", "records", "lines", "lines_without_price", "value_pence")
     rows: list[Sequence[Any]] = []
+    with_value = schedule.with_value
+    without = {one.pair for one in schedule.values} - with_value
     for year in schedule.years:
-        by_part = {
-            part: [of for (_, own), of in year.by_pair.items() if own == part]
-            for part in sorted({part for _, part in year.by_pair})
-        }
+        parts = sorted({part for _, part in year.by_pair})
         rows.append([year.scheme_year, "valid records", year.records, None, None, None])
         rows.append([year.scheme_year, "priced records", year.priced, None, None, None])
         for codes, count in sorted(year.refused_by_code.items()):
             rows.append([year.scheme_year, f"refused: {codes}", count, None, None, None])
-        for part, done in by_part.items():
-            rows.append(
-                [
-                    *(year.scheme_year, part, None, sum(one.lines for one in done)),
-                    *(sum(one.lines_without_price for one in done),),
-                    *(sum(one.value_pence for one in done),),
-                ]
-            )
-        for reason, one in sorted(year.left_out.items()):
+        found = {part: year.of_part(part, with_value) for part in parts}
+        found |= {
+            f"of pairs without a value: {part}": year.of_part(part, without) for part in parts
+        }
+        for (reason, part), one in sorted(year.left_out.items()):
+            says = reason if reason == part else f"{reason}: {part}"
+            found[f"left out: {says}"] = one
+        for says, one in found.items():
             counts = (one.lines, one.lines_without_price, one.value_pence)
-            rows.append([year.scheme_year, f"left out: {reason}", None, *counts])
+            rows.append([year.scheme_year, says, None, *counts])
     return header, rows
 
 

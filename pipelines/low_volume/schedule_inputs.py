@@ -35,6 +35,7 @@ from pipelines.workspace import Workspace
 from pricing.low_volume_schedule import Location
 from pricing.scheme import Scheme
 from pricing.scheme_tables import (
+    ACTIVITY,
     FINANCE_PAYMENTS,
     GIVEN,
     LAST_SCHEDULE,
@@ -45,6 +46,7 @@ from pricing.scheme_tables import (
 FINANCE_PAYMENT, ALLOCATION_GROWTH = "finance_payment", "allocation_growth"
 LAST_VALUE, GIVEN_VALUE = "last_schedule", "given"
 NEWLY_DELEGATED, PROVIDER_INCOME = "newly_delegated", "provider_income"
+DELEGATED_ACTIVITY = "delegated_activity"
 _PROVIDER, _PAYER = "provider_code", "commissioner_code"
 NEEDS = {
     FINANCE_PAYMENT: (_PROVIDER, _PAYER, "year", "amount_pence"),
@@ -52,6 +54,7 @@ NEEDS = {
     LAST_VALUE: (_PROVIDER, _PAYER, "part", "amount_pence"),
     GIVEN_VALUE: (_PROVIDER, _PAYER, "part", "amount_pence"),
     NEWLY_DELEGATED: (_PROVIDER, _PAYER, "part", "amount_pence"),
+    DELEGATED_ACTIVITY: (_PROVIDER, _PAYER, "part", "year", "amount_pence"),
     PROVIDER_INCOME: (_PROVIDER, "amount_pence"),
 }
 """What a row must give, by what it is; it may give no other."""
@@ -103,7 +106,7 @@ def _refuse_unlike_recipe(own: UserList, scheme: Scheme) -> None:
     """Raises `UserError` naming the lines of what the year does not make its schedule from."""
     year, parts = scheme.scheme_year, scheme.low_volume.schedule
     kind, part = pl.col("schedule_input"), pl.col("part")
-    for name in (LAST_VALUE, GIVEN_VALUE, NEWLY_DELEGATED):
+    for name in (LAST_VALUE, GIVEN_VALUE, NEWLY_DELEGATED, DELEGATED_ACTIVITY):
         taken = [one.part for one in parts if _takes(one, name)]
         words = " or ".join(taken) or "no part"
         refuse_rows(
@@ -111,25 +114,27 @@ def _refuse_unlike_recipe(own: UserList, scheme: Scheme) -> None:
             (kind == name) & ~part.is_in(taken),
             f"of {name} must be of what the schedule of {year} takes so: {words}",
         )
-    years = [
-        year for one in parts if one.source == FINANCE_PAYMENTS for year in one.reference_years
-    ]
     of_payments = kind.is_in([FINANCE_PAYMENT, ALLOCATION_GROWTH])
     refuse_rows(
         own,
-        of_payments & pl.lit(not years),
+        of_payments & pl.lit(all(one.source != FINANCE_PAYMENTS for one in parts)),
         f"must not be of finance payments: the schedule of {year} is made from none",
     )
-    refuse_rows(
-        own,
-        (kind == FINANCE_PAYMENT) & ~pl.col("year").is_in(years),
-        f"of {FINANCE_PAYMENT} must be of a reference year: {', '.join(years)}",
-    )
+    for name, source in ((FINANCE_PAYMENT, FINANCE_PAYMENTS), (DELEGATED_ACTIVITY, ACTIVITY)):
+        every = [year for one in parts if one.source == source for year in one.reference_years]
+        years = list(dict.fromkeys(every))
+        refuse_rows(
+            own,
+            (kind == name) & ~pl.col("year").is_in(years),
+            f"of {name} must be of a reference year: {', '.join(years)}",
+        )
 
 
 def _takes(part: SchedulePart, name: str) -> bool:
     if name == NEWLY_DELEGATED:
         return part.adds_newly_delegated
+    if name == DELEGATED_ACTIVITY:
+        return part.is_delegated and part.source == ACTIVITY
     return part.source == (LAST_SCHEDULE if name == LAST_VALUE else GIVEN)
 
 

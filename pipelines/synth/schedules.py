@@ -14,7 +14,7 @@ INPUT_COLUMNS = (
     *("amount", "growth"),
 )
 LOCATION_COLUMNS = ("organisation_code", "easting", "northing", "postcode_sector")
-_LARGE = 1_000_000
+_LARGE = 1_250_000
 """What one pair has, so that it comes near the threshold."""
 
 
@@ -30,12 +30,9 @@ def schedule_lists(
 
 def _inputs(year: str, reference: Reference) -> Iterator[tuple[str, ...]]:
     for place, pair in enumerate(reference.low_volume_pairs):
-        amount = _LARGE if place == 0 else 5_000 + stable(*pair) % 150_000
-        last = {"mental_health_and_community": amount, "specialised": amount // 4}
-        for part, pounds in last.items():
-            yield (year, "last_schedule", *pair, part, "", f"{pounds}", "")
+        amount = _LARGE if place == 0 else 1_000 + stable(*pair) % 20_000
         if place % 4 == 0:
-            yield (year, "newly_delegated", *pair, "specialised", "", f"{amount // 50}", "")
+            yield (year, "newly_delegated", *pair, "specialised", "", f"{amount}", "")
     for provider in dict.fromkeys(provider for provider, _ in reference.low_volume_pairs):
         income = 200_000_000 + stable(provider) % 900_000_000
         yield (year, "provider_income", provider, "", "", "", f"{income}", "")

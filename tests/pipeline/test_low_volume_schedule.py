@@ -11,6 +11,7 @@ import csv
 import json
 import shutil
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipelines.cli import app
 from pipelines.low_volume import schedule as schedules
 from pipelines.low_volume import schedule_files
 from pipelines.low_volume.schedule import Schedule, build, months_lacking, recipe, reexpress
+from pipelines.organisations import read_organisations
 from pipelines.price_books.books import Publication
 from pipelines.price_books.importing import import_csv
 from pipelines.workspace import UserError, Workspace
@@ -49,8 +51,11 @@ HEADER = "scheme_year,schedule_input,provider_code,commissioner_code,part,year,a
 INPUTS = f"""{HEADER}
 2026-27,newly_delegated,RRV,QHM,specialised,,1000,
 2026-27,provider_income,RTD,,,,500000000,
+2026-27,last_schedule,RTD,QZA,mental_health_and_community,,0,
+2026-27,last_schedule,RTD,QZA,specialised,,0,
 2023-24,allocation_growth,,QMJ,,,,5%
 """
+NEWLY = "2026-27,newly_delegated,RRV,QHM,specialised,,0,\n"
 LATER = {making.QUERY_DATE: "20250919063000"}
 
 
@@ -99,10 +104,10 @@ def taken_in(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     pack.write_text(text, "utf-8")
     land(workspace, "schedule_inputs.csv", INPUTS)
     for year in YEARS:
-        for month in months_of(year):
-            spells, attendances = of_month(year, month)
-            land(workspace, f"freeze/apc_{month}.csv", spells)
-            land(workspace, f"freeze/op_{month}.csv", attendances)
+        months = months_of(year)
+        spells, attendances = zip(*(of_month(year, month) for month in months), strict=True)
+        for name, records in (("apc", spells), ("op", attendances)):
+            land(workspace, f"freeze/{name}_{months[0]}_{months[-1]}.csv", list(chain(*records)))
     for year in YEARS:
         for month in months_of(year):
             for dataset in ("apc", "op"):
@@ -174,16 +179,44 @@ def test_every_record_is_accounted_for(built: Schedule) -> None:
     first, second = built.years
     assert (first.records, first.priced, first.refused_by_code) == (33, 32, {"MFF_MISSING": 1})
     assert first.left_out == {
-        "mental_health": Activity(1, 500_00, 0),
-        "payer_is_no_icb": Activity(1, 500_00, 0),
-        "no_nhs_provider": Activity(1, 600_00, 0),
-        "provider_outside_lva": Activity(1, 510_00, 0),
+        ("mental_health", "mental_health"): Activity(1, 500_00, 0),
+        ("payer_is_no_icb", "acute"): Activity(1, 500_00, 0),
+        ("no_nhs_provider", "acute"): Activity(1, 600_00, 0),
+        ("provider_outside_lva", "acute"): Activity(1, 510_00, 0),
     }
     assert first.counted == Activity(28, 8_900_00 + 500_00 + 700_00, 1)
+    in_values, without = built.counted(first)
+    assert (in_values + without, without.value_pence) == (first.counted, 700_00)
     assert first.all_lines.lines == first.priced
     assert (second.records, second.priced, second.refused_by_code) == (24, 24, {})
-    assert second.left_out == {"payer_is_no_icb": Activity(12, 2_400_00, 0)}
+    assert second.left_out == {("payer_is_no_icb", "acute"): Activity(12, 2_400_00, 0)}
     assert second.counted == Activity(12, 6_000_00, 0)
+
+
+@pytest.mark.slow
+def test_it_is_known_of_which_pair_a_record_was_before_a_merger(built: Schedule) -> None:
+    """56Z came under QMJ in October 2024; its record of July is under the rules of July 2024."""
+    first, _ = built.years
+    of_july = {own for day, own in first.done_by["RTD", "QMJ"] if day == date(2024, 7, 1)}
+    assert of_july == {("RTD", "QMJ"), ("RTD", "QZA")}
+    assert first.done_by["RZB", "QMJ"] == {(date(2024, 7, 1), ("RZA", "QMJ"))}
+
+
+@pytest.mark.slow
+def test_every_pound_is_in_the_accounting(built: Schedule) -> None:
+    _, rows = schedule_files.tables(built)["accounting"]
+    of_first = {row[1]: row[-1] for row in rows if row[0] == "2019-20" and row[-1] is not None}
+    assert of_first == {
+        "acute": 8_900_00,
+        "secondary_dental": 500_00,
+        "of pairs without a value: acute": 700_00,
+        "of pairs without a value: secondary_dental": 0,
+        "left out: mental_health": 500_00,
+        "left out: no_nhs_provider: acute": 600_00,
+        "left out: payer_is_no_icb: acute": 500_00,
+        "left out: provider_outside_lva: acute": 510_00,
+    }
+    assert sum(of_first.values()) == built.years[0].all_lines.value_pence
 
 
 @pytest.mark.slow
@@ -230,7 +263,7 @@ def test_the_same_inputs_give_the_same_bytes_and_name_every_input(
     manifest = json.loads((other / "manifest.json").read_text("utf-8"))
     inputs = manifest["inputs"]
     extracts = [name for name in inputs if name.startswith("extract ")]
-    assert len(extracts) == 48
+    assert len(extracts) == 4
     assert {"organisations", "scheme pack 2026-27.toml", "scheme pack 2025-26.toml"} <= set(inputs)
     assert {"schedule inputs schedule_inputs.csv", "price book cases"} <= set(inputs)
     assert all(len(sha256) == 64 for sha256 in inputs.values())
@@ -292,21 +325,23 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(built: Schedule, tmp_pa
 
 
 @pytest.mark.slow
-def test_an_operator_makes_it_again_in_dagster(
-    built: Schedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_operator_makes_it_in_dagster(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedules, "build", lambda *_: built)
-    root = Workspace.at(tmp_path).root
+    without_reference_years(monkeypatch)
     done = dg.materialize(
         [low_volume_schedule],
         partition_key="2026-27",
-        resources={"workspace": WorkspaceResource(root=str(root))},
+        resources={"workspace": WorkspaceResource(root=str(workspace.root))},
         selection=[low_volume_schedule],
     )
     made = done.asset_materializations_for_node("low_volume_schedule")[0]
-    assert made.metadata["block_value_pence"].value == 171_503_00
-    folder = schedule_files.folder_of(Workspace.at(tmp_path), "2026-27")
-    assert (folder / "schedule.csv").is_file()
+    built = build(workspace, "2026-27")
+    assert made.metadata["block_value_pence"].value == built.total_pence
+    assert made.metadata["content_hash"].value == schedule_files.content_hash(built)
+    folder = schedule_files.folder_of(workspace, "2026-27")
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert manifest["content_hash"] == schedule_files.content_hash(built)
 
 
 # --- What is lacking --------------------------------------------------------------------------
@@ -374,13 +409,66 @@ def test_months_whose_extracts_are_there_are_taken_in(workspace: Workspace) -> N
     assert schedules.months_to_take_in(workspace, lacking) == ["2019-07"]
 
 
-def without_reference_years(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Years that are whole without a record, so that what comes after is reached."""
+def test_what_else_keeps_a_month_from_being_taken_in_is_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise UserError("the lake is read-only")
+
+    monkeypatch.setattr(schedules, "take_in", fails)
+    with pytest.raises(UserError, match="the lake is read-only"):
+        schedules.months_to_take_in(workspace, {"2019-20": ("2019-07",)})
+
+
+def test_what_a_month_is_made_of(workspace: Workspace) -> None:
+    """A drug is paid for apart whoever is listed; dental of NHS England is told from its acute.
+
+    RTD and QMJ are on the schedule of the price year, RGT and QMJ are not. 56Z came under QMJ in
+    October 2024, after the day whose rules are taken.
+    """
+    plain = {making.START: "20190710", making.END: "20190710", **LATER}
+    of_rtd, with_drug = {**plain, making.PROVIDER: "RTD"}, {making.UNBUNDLED: "XD01Z"}
+    nhs_england = {making.COMMISSIONER: "13Q", making.DERIVED_COMMISSIONER: "13Q"}
+    dental = {making.TREATMENT_FUNCTION: "140"}
+    merged = {making.COMMISSIONER: "56Z", making.DERIVED_COMMISSIONER: "56Z"}
+    spells = [
+        spell("S1", {**of_rtd, **with_drug}),
+        spell("S2", {**plain, **with_drug}),
+        spell("S3", {**of_rtd, **nhs_england, **dental}),
+        spell("S4", {**of_rtd, **merged}),
+    ]
+    land(workspace, "freeze/apc_2019-07.csv", spells)
+    making.sort_out(workspace, "apc", "2019-07")
+    scheme = recipe(workspace, "2026-27").scheme
+    pricing = schedules._Pricing(workspace, scheme, None, read_organisations(workspace))
+    made = schedules.ReferenceYear("2019-20")
+    pricing._month(made, "apc", "2019-07", pricing._rulebook("2019-07"))
+    assert (made.records, made.priced) == (4, 4)
+    drugs = made.left_out.pop(("excluded_item", "excluded_item"))
+    assert (drugs.lines, drugs.lines_without_price) == (2, 2)
+    assert made.left_out == {("payer_is_no_icb", "secondary_dental"): Activity(1, 500_00, 0)}
+    assert made.by_pair[("RTD", "QMJ"), "acute"] == Activity(2, 1_000_00, 0)
+    july = date(2024, 7, 1)
+    assert made.done_by["RTD", "QMJ"] == {(july, ("RTD", "QMJ")), (july, ("RTD", "QZA"))}
+
+
+def without_reference_years(monkeypatch: pytest.MonkeyPatch, **done: Any) -> None:
+    """Years that are whole, with what is `done` alone, so that what comes after is reached."""
     monkeypatch.setattr(schedules, "months_lacking", lambda *_: {})
     monkeypatch.setattr(
-        schedules._Pricing,
-        "year",
-        lambda _, year, __: schedules.ReferenceYear(year, 0, 0, {}, {}, {}),
+        schedules._Pricing, "year", lambda _, year, __: schedules.ReferenceYear(year, **done)
+    )
+
+
+def test_a_part_that_the_last_schedule_tells_is_not_given_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_reference_years(monkeypatch)
+    more = "2026-27,last_schedule,RTD,QMJ,mental_health_and_community,,35001,\n"
+    land(workspace, "schedule_inputs.csv", INPUTS + more)
+    assert refused(workspace) == (
+        "An entry of last_schedule is for what the schedule of 2024-25 does not hold. Leave these "
+        "out:\n  schedule_inputs.csv, line 7: it has £35,000.00 for RTD and QMJ"
     )
 
 
@@ -394,8 +482,8 @@ def test_a_part_that_the_last_schedule_does_not_tell_is_named_by_pair(
     assert refused(workspace) == (
         "What these pairs need is not known. Give it in the list of schedule inputs (see README.md "
         "of landing):\n"
-        "  RTD and QMJ: mental health and community of the schedule of 2024-25\n"
-        "  RTD and QMJ: specialised of the schedule of 2024-25"
+        "  RTD and QMJ: mental health and community of the schedule of 2024-25, for RTD and QMJ\n"
+        "  RTD and QMJ: specialised of the schedule of 2024-25, for RTD and QMJ"
     )
     more = "2026-27,last_schedule,RTD,QMJ,mental_health_and_community,,35000,\n"
     more += "2026-27,last_schedule,RTD,QMJ,specialised,,0,\n"
@@ -403,6 +491,243 @@ def test_a_part_that_the_last_schedule_does_not_tell_is_named_by_pair(
     made = build(workspace, "2026-27")
     value = next(one for one in made.values if one.pair == ("RTD", "QMJ"))
     assert value.pence == 39_061_00
+
+
+def add_schedule(workspace: Workspace, year: str, rows: str) -> None:
+    """The schedule of another year alone, published a month before it."""
+    book = workspace.data / "price_books" / f"lva-{year}"
+    book.mkdir()
+    (book / "manifest.toml").write_text(
+        f'name = "LVA {year}"\nscheme_year = "{year}"\nillustrative = true\n'
+        f"published_on = {year[:4]}-03-01\neffective_from = {year[:4]}-04-01\n"
+        '[tables]\nlva_payments_schedule = "lva_payments_schedule.csv"\n',
+        "utf-8",
+    )
+    text = f"provider_code,commissioner_code,block_value\n{rows}"
+    (book / "lva_payments_schedule.csv").write_text(text, "utf-8")
+
+
+def last_of(workspace: Workspace, rows: str) -> None:
+    """The schedule of 2024/25, with its breakdown."""
+    path = workspace.data / "price_books" / "cases" / "lva_payments_schedule.csv"
+    path.write_text(f"provider_code,commissioner_code,{PARTS},block_value\n{rows}", "utf-8")
+
+
+def test_what_is_given_of_an_unlisted_predecessor_is_added_to_what_is_published(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RYA and RYB are RYC by now: (50,000 + 10,000) × 1.11604021165 = 66,962.41."""
+    without_reference_years(monkeypatch)
+    last_of(workspace, "RYC,QHM,0,50000,-,-,50000\n")
+    more = "2026-27,last_schedule,RYB,QHM,mental_health_and_community,,10000,\n"
+    land(workspace, "schedule_inputs.csv", INPUTS + more)
+    assert "RYC and QHM: specialised of the schedule of 2024-25, for RYB and QHM" in refused(
+        workspace
+    )
+    more += "2026-27,last_schedule,RYB,QHM,specialised,,0,\n"
+    land(workspace, "schedule_inputs.csv", INPUTS + more)
+    made = build(workspace, "2026-27")
+    value = next(one for one in made.values if one.pair == ("RYC", "QHM"))
+    assert {one.part.part: one.amounts for one in value.worked} == {
+        "acute": (0, 0, 0),
+        "mental_health_and_community": (60_000_00,),
+        "secondary_dental": (0, 0, 0),
+        "specialised": (0,),
+    }
+    assert value.pence == 66_962_00
+
+
+def test_a_merged_pair_of_whose_parts_one_is_not_on_the_schedule_has_no_value(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schedule names QZA alone, which is QMJ by now, and QMJ had activity of its own."""
+    july = date(2024, 7, 1)
+    pair = ("RTD", "QMJ")
+    without_reference_years(
+        monkeypatch,
+        by_pair={(pair, "acute"): Activity(9, 900_000_00)},
+        done_by={pair: {(july, ("RTD", "QZA")), (july, pair)}},
+    )
+    land(workspace, "schedule_inputs.csv", f"{HEADER}\n{NEWLY}")
+    last_of(workspace, "RTD,QZA,0,10000,-,-,10000\n")
+    made = build(workspace, "2026-27")
+    value = next(one for one in made.values if one.pair == pair)
+    assert {one.part: one.says for one in value.missing} == {
+        "mental_health_and_community": "the schedule of 2024-25 does not name RTD and QMJ",
+        "specialised": "the schedule of 2024-25 does not name RTD and QMJ",
+    }
+    assert pair not in {one.pair for one in made.listed}
+    worth = "2 pairs, with £2,700,000.00 of activity in the reference years, have no value"
+    assert any(one.startswith(worth) for one in made.notices)
+    accounting = schedule_files.tables(made)["accounting"][1]
+    assert ["2019-20", "of pairs without a value: acute", None, 9, 0, 900_000_00] in accounting
+
+
+def test_without_a_published_schedule_only_pairs_with_a_value_are_listed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RGT and QMJ had £700,000 a year, and the schedule of 2024/25 was for less than £500,000."""
+    by_pair = {(("RGT", "QMJ"), "acute"): Activity(7, 700_000_00)}
+    without_reference_years(monkeypatch, by_pair=by_pair)
+    manifest = workspace.data / "price_books" / "cases-2026" / "manifest.toml"
+    text = manifest.read_text("utf-8")
+    table = 'lva_payments_schedule = "lva_payments_schedule.csv"\n'
+    manifest.write_text(text.replace(table, ""), "utf-8")
+    made = build(workspace, "2026-27")
+    assert made.published is None
+    assert {one.pair for one in made.listed} == {("RTD", "QMJ"), ("RRV", "QHM"), ("RYC", "QHM")}
+    told = "1 pairs, with £2,100,000.00 of activity in the reference years, have no value"
+    assert any(one.startswith(told) for one in made.notices)
+    says = "every pair that has a value, and one below the threshold, is listed"
+    assert any(says in one for one in made.notices)
+    in_values, without = made.counted(made.years[0])
+    assert (in_values.value_pence, without.value_pence) == (0, 700_000_00)
+
+
+def test_who_merged_before_the_day_of_the_rules_was_one_then(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RYB is RYC since 2020, and RZB was not there before October: both stand for the whole."""
+    july = date(2024, 7, 1)
+    done_by = {
+        ("RYC", "QHM"): {(july, ("RYC", "QHM"))},
+        ("RZB", "QMJ"): {(july, ("RZA", "QMJ")), (date(2024, 10, 1), ("RZB", "QMJ"))},
+    }
+    without_reference_years(monkeypatch, done_by=done_by)
+    last_of(workspace, "RYB,QHM,0,10000,-,-,10000\nRZB,QMJ,0,20000,-,-,20000\n")
+    made = build(workspace, "2026-27")
+    values = {one.pair: one.pence for one in made.values}
+    # 10,000 and 20,000 × 1.11604021165
+    assert (values["RYC", "QHM"], values["RZB", "QMJ"]) == (11_160_00, 22_321_00)
+
+
+def test_dental_care_that_nhs_england_paid_for_is_told_and_can_be_given(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = {
+        ("payer_is_no_icb", "secondary_dental"): Activity(3, 900_00),
+        ("payer_is_no_icb", "acute"): Activity(1, 100_00),
+    }
+    without_reference_years(monkeypatch, left_out=left_out)
+    says = "NHS England paid for secondary dental of NHS trusts before it was delegated: "
+    (told,) = (one for one in build(workspace, "2026-27").notices if one.startswith(says))
+    assert "£900.00 of 2019-20, £900.00 of 2022-23, £900.00 of 2023-24." in told
+    more = "2026-27,delegated_activity,RTD,QMJ,secondary_dental,2019-20,600,\n"
+    land(workspace, "schedule_inputs.csv", INPUTS + more)
+    made = build(workspace, "2026-27")
+    (told,) = (one for one in made.notices if one.startswith(says))
+    assert ": £900.00 of 2022-23, £900.00 of 2023-24." in told
+    value = next(one for one in made.values if one.pair == ("RTD", "QMJ"))
+    dental = next(one for one in value.worked if one.part.part == "secondary_dental")
+    # (600 + 0 + 0) / 3 = 200 × 1.11604021165 = 223.21
+    assert (dental.amounts, dental.pence) == ((600_00, 0, 0), 223_00)
+
+
+def test_a_factor_that_no_document_states_is_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_reference_years(monkeypatch)
+    made = build(workspace, "2026-27")
+    (told,) = (one for one in made.notices if "assumption" in one)
+    assert told.startswith("A factor of 2025-26 is an assumption that no document here states: ")
+    assert "4.83%" in told
+    uplifts = schedule_files.manifest(made)["net_uplifts"]
+    assert {year: (of["uplift_basis"], of["efficiency_basis"]) for year, of in uplifts.items()} == {
+        "2025-26": ("assumed", "cited"),
+        "2026-27": ("cited", "cited"),
+    }
+    assert schedule_files.manifest(made)["growth"]["basis"] == "cited"
+
+
+def test_an_uplift_that_came_after_the_schedule_is_the_cause(workspace: Workspace) -> None:
+    """94,433 × 1.006 = 94,999.60, as published; with September's uplift × 1.039 = 98,115.89."""
+    add_schedule(workspace, "2023-24", "RTD,QMJ,94433\nRRV,QHM,10000\n")
+    last_of(workspace, "RTD,QMJ,60000,35000,-,-,95000\nRRV,QHM,9000,-,-,-,9000\n")
+    given = "".join(
+        f"2024-25,given,RTD,QMJ,{part},,0,\n" for part in ("secondary_dental", "specialised")
+    )
+    land(workspace, "schedule_inputs.csv", f"{HEADER}\n{given}")
+    found = {one.pair: one for one in build(workspace, "2024-25").differences}
+    assert found["RTD", "QMJ"].cause == "uplifted_since"
+    assert found["RTD", "QMJ"].difference_pence == -3_116_00
+    assert found["RRV", "QHM"].cause == "parts_differ"
+    as_then = {one.pair: one for one in build(workspace, "2024-25", date(2024, 4, 1)).differences}
+    assert as_then["RTD", "QMJ"].cause == "same"
+
+
+def test_what_is_weighed_besides_is_known_or_left_open(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1,344,000 × 1.11604021165 is 1,499,958.04, just below; RTD has no specialised value."""
+    without_reference_years(monkeypatch)
+    land(workspace, "schedule_inputs.csv", f"{HEADER}\n{NEWLY}")
+    last_of(workspace, "RTD,QMJ,0,1344000,-,-,1344000\nRRV,QHM,0,1343000,-,1000,1344000\n")
+    weighed = {one.pair: one for one in build(workspace, "2026-27").weighed}
+    found = {pair: (one.delivers_specialised, one.had_lva) for pair, one in weighed.items()}
+    assert found == {("RTD", "QMJ"): (None, None), ("RRV", "QHM"): (True, None)}
+    add_schedule(workspace, "2025-26", "RTD,QZA,1000\nRYX,QZX,1000\n")
+    made = build(workspace, "2026-27")
+    assert {one.pair: one.had_lva for one in made.weighed} == {
+        ("RTD", "QMJ"): True,
+        ("RRV", "QHM"): False,
+    }
+    assert "schedule of 2025-26, lva-2025-26" in made.inputs
+
+
+def test_activity_and_finance_payments_of_one_pair_are_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_reference_years(monkeypatch, by_pair={(("RTD", "QMJ"), "acute"): Activity(1, 300_00)})
+    paid = "".join(
+        f"2023-24,finance_payment,{provider},QMJ,,{year},100,\n"
+        for provider in ("RTD", "RX3")
+        for year in ("2018-19", "2019-20", "2021-22")
+    )
+    land(
+        workspace, "schedule_inputs.csv", f"{HEADER}\n2023-24,allocation_growth,,QMJ,,,,5%\n{paid}"
+    )
+    made = build(workspace, "2023-24")
+    (told,) = (one for one in made.notices if "finance payments" in one)
+    assert told.endswith("Pairs that have both: RTD QMJ.")
+
+
+def built_by_command(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
+    monkeypatch.setenv("SUS_PRICING_HOME", str(workspace.root))
+    command = ["lva", "build", "--scheme", "2026-27", *options]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_all_of_it_is_printed_as_json(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_reference_years(monkeypatch)
+    found = json.loads(built_by_command(workspace, monkeypatch, "--json"))
+    made = build(workspace, "2026-27")
+    assert found["content_hash"] == schedule_files.content_hash(made)
+    assert found["notices"][1:] == list(made.notices)
+    assert found["tables"].keys() == {
+        *("schedule", "working", "near_threshold", "accounting", "comparison"),
+    }
+    of_rtd = [row for row in found["tables"]["working"] if row["provider_code"] == "RTD"]
+    assert {row["part"]: row["pence"] for row in of_rtd} == {
+        "acute": 0,
+        "mental_health_and_community": 39_061_00,
+        "secondary_dental": 0,
+        "specialised": 0,
+    }
+
+
+def test_of_many_pairs_near_the_threshold_the_rest_are_counted(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_reference_years(monkeypatch)
+    land(workspace, "schedule_inputs.csv", f"{HEADER}\n{NEWLY}")
+    providers, payers = ("RCF", "RGT", "RRV", "RTD", "RX3", "RYC"), ("QHL", "QHM", "QMJ", "QWO")
+    pairs = [(provider, payer) for provider in providers for payer in payers]
+    last_of(workspace, "".join(f"{a},{b},0,1344000,-,-,1344000\n" for a, b in pairs))
+    assert "and 4 more" in built_by_command(workspace, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -461,6 +786,16 @@ def test_a_bad_schedule_is_named_by_line(
             "2026-27,newly_delegated,RRV,QHM,acute,,1000,\n",
             "An entry of newly_delegated must be of what the schedule of 2026-27 takes so: "
             "specialised. Not so:\n  schedule_inputs.csv, line 2",
+        ),
+        (
+            "2026-27,delegated_activity,RRV,QHM,acute,2019-20,1000,\n",
+            "An entry of delegated_activity must be of what the schedule of 2026-27 takes so: "
+            "secondary_dental. Not so:\n  schedule_inputs.csv, line 2",
+        ),
+        (
+            "2026-27,delegated_activity,RRV,QHM,secondary_dental,2021-22,1000,\n",
+            "An entry of delegated_activity must be of a reference year: 2019-20, 2022-23, "
+            "2023-24. Not so:\n  schedule_inputs.csv, line 2",
         ),
         (
             "2026-27,finance_payment,RRV,QHM,,2019-20,1000,\n",

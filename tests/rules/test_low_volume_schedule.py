@@ -47,6 +47,7 @@ from pricing.scheme_tables import GIVEN, WHOLE, SchedulePart
 
 HERE = Workspace.at(PROJECT)
 DOCUMENT = yaml.safe_load((CASES / "schedules" / "low_volume_schedule.yaml").read_text("utf-8"))
+BY_NAME = {case["case"]: case for case in DOCUMENT["cases"]}
 PAIR: Pair = ("RRV", "QMJ")
 YEARS = {"2023-24": "2023-07-01", "2024-25": "2024-04-01", "2026-27": "2026-04-01"}
 
@@ -75,15 +76,13 @@ def inputs_of(case: Mapping[str, Any], pair: Pair = PAIR) -> Inputs:
     growth = case.get("allocation_growth")
     by_part = {
         name: {(pair, part): pence for part, pence in amounts(case.get(key)).items()}
-        for name, key in (
-            ("last_parts", "last_parts"),
-            ("given_parts", "given"),
-            ("newly_delegated", "newly_delegated"),
-        )
+        for name, key in (("given_parts", "given"), ("newly_delegated", "newly_delegated"))
     }
+    of_last = {" ".join(pair): case["last"]} if "last" in case else case.get("last_of", {})
+    rows = {(code[:3], code[4:]): amounts(row) for code, row in of_last.items()}
     return Inputs(
         activity=activity,
-        last={pair: amounts(case["last"])} if "last" in case else {},
+        last={pair: rows} if rows else {},
         finance_payments={pair: paid} if paid else {},
         allocation_growth={pair[1]: Fraction(growth)} if growth else {},
         **by_part,
@@ -216,6 +215,7 @@ def test_lines_are_summed_alike_on_every_engine() -> None:
         ("nhs_trust", "nhs_england", "payer_is_no_icb"),
         (None, "icb", "no_nhs_provider"),
         ("nhs_trust", None, "payer_is_no_icb"),
+        ("independent", "nhs_england", "no_nhs_provider"),
     ],
 )
 def test_which_pairs_may_have_a_block(
@@ -232,9 +232,10 @@ SCHEME = scheme_of("2026-27", date(2026, 4, 1))
 
 @pytest.mark.parametrize("case", DOCUMENT["against_published"], ids=lambda case: case["case"])
 def test_the_cause_of_a_difference(case: dict[str, Any]) -> None:
-    value = value_of(DOCUMENT["cases"][0])
+    value = value_of(BY_NAME[case["of"]] if "of" in case else DOCUMENT["cases"][0])
+    then = [value_of(BY_NAME[case["known_then"]])] if "known_then" in case else []
     published = {PAIR: amounts(case["published"])} if case["published"] else {}
-    (found,) = against_published([value], published)
+    (found,) = against_published([value], published, then)
     assert (found.cause, list(found.parts)) == (case["cause"], case.get("parts", []))
 
 
@@ -288,20 +289,23 @@ def test_without_a_published_schedule_the_last_one_tells_who_crosses() -> None:
     rules = SCHEME.low_volume
     above, new = of(PAIR, acute=2_000_000_00), of(("RTD", "QMJ"), acute=2_000_000_00)
     (found,) = near_or_across([above, new], rules, None, [PAIR])
-    assert (found.pair, found.is_across, found.had_lva) == (PAIR, True, True)
+    assert (found.pair, found.is_across) == (PAIR, True)
     assert near_or_across([above], rules, None, None) == []
 
 
 def test_what_else_is_weighed_is_shown_where_it_is_known() -> None:
     (plain,) = near_or_across([of(PAIR, acute=1_500_000_00)], SCHEME.low_volume, [PAIR], [PAIR])
     places = (Location(0, 0, None), Location(3_000, 4_400, None))
-    known = with_other_tests(plain, SCHEME, 6_000_000_000_00, places, True)
+    known = with_other_tests(plain, SCHEME, 6_000_000_000_00, places, True, {PAIR})
     assert known.proximity == "5 km"
     assert known.provider_income_share == Fraction(1, 4_000)
     assert (known.delivers_specialised, known.had_lva) == (True, True)
-    nothing = with_other_tests(plain, SCHEME, None, (None, None), None)
+    assert with_other_tests(plain, SCHEME, None, places, None, set()).had_lva is False
+    nothing = with_other_tests(plain, SCHEME, None, (None, None), None, None)
     assert (nothing.proximity, nothing.provider_income_share) == (None, None)
-    in_2024 = with_other_tests(plain, scheme_of("2024-25", date(2024, 4, 1)), 1, places, True)
+    assert (nothing.delivers_specialised, nothing.had_lva) == (None, None)
+    scheme = scheme_of("2024-25", date(2024, 4, 1))
+    in_2024 = with_other_tests(plain, scheme, 1, places, True, {PAIR})
     assert (in_2024.proximity, in_2024.delivers_specialised, in_2024.had_lva) == (None, None, None)
 
 
@@ -377,7 +381,7 @@ def inputs_from(
     }
     names = (
         *("last", "finance_payments", "allocation_growth"),
-        *("last_parts", "given_parts", "newly_delegated"),
+        *("given_parts", "newly_delegated"),
     )
     plain: dict[str, Any] = {name: {} for name in names}
     return Inputs(activity=activity, **(plain | others)), scheme, net_uplifts(scheme, as_of)
@@ -398,7 +402,7 @@ def test_the_oracle_agrees_for_2026_27(
         *inputs_from(
             "2026-27",
             {"acute": acute, "secondary_dental": dental},
-            last={PAIR: row},
+            last={PAIR: {PAIR: row}},
             newly_delegated={(PAIR, "specialised"): newly},
         )
     )
@@ -412,7 +416,7 @@ def test_the_oracle_agrees_for_2026_27(
 def test_the_oracle_agrees_for_2024_25(last: int, dental: int, specialised: int) -> None:
     given_parts = {(PAIR, "secondary_dental"): dental, (PAIR, "specialised"): specialised}
     (value,) = block_values(
-        *inputs_from("2024-25", {}, last={PAIR: {WHOLE: last}}, given_parts=given_parts)
+        *inputs_from("2024-25", {}, last={PAIR: {PAIR: {WHOLE: last}}}, given_parts=given_parts)
     )
     assert parts_of(value) == oracle.value_2024_25(last, dental, specialised, 6_000)
 
@@ -437,7 +441,7 @@ def test_the_oracle_agrees_for_2023_24(acute: list[int], paid: list[int], growth
 
 def acute_of(done: list[int]) -> Worked:
     row = {WHOLE: 0, "mental_health_and_community": 0, "specialised": 0}
-    (value,) = block_values(*inputs_from("2026-27", {"acute": done}, last={PAIR: row}))
+    (value,) = block_values(*inputs_from("2026-27", {"acute": done}, last={PAIR: {PAIR: row}}))
     return value.worked[0]
 
 
