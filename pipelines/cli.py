@@ -98,12 +98,20 @@ def run(
         raise typer.Exit(1)
     from pipelines.accounting import read_account
     from pipelines.basis import schema_of
-    from pipelines.commands.tables import mechanisms_table, records_table, refusals_table
+    from pipelines.commands.tables import (
+        fixed_elements_table,
+        mechanisms_table,
+        records_table,
+        refusals_table,
+    )
+    from pipelines.fixed_element.statements import instalments_of
     from pipelines.publishing import published_notices
 
     account = read_account(workspace, month)
     refusals = [refusals_table(account)] if account.refused else []
-    for table in (records_table(account), *refusals, mechanisms_table(account)):
+    instalments = instalments_of(workspace, month)
+    fixed = [fixed_elements_table(instalments)] if instalments else []
+    for table in (records_table(account), *refusals, mechanisms_table(account), *fixed):
         out.print(table)
         out.print()
     for notice in published_notices(workspace, month):

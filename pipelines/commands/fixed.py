@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(fixed_review.app)
 _SHOWN_TO_PENCE = 10_000_000
+_ILLUSTRATIVE = "ILLUSTRATIVE: prices that it rests on are made up. Do not pay on it."
 
 
 @app.command()
@@ -45,11 +46,11 @@ def build(
     Each line has its formula with the base named, what it adds, the total down to it and the
     paragraph it rests on. What a part says to be from_activity is filled in from the lake. A file
     with anything wrong in it is refused, with every fault by section and key; and so is one whose
-    section [review] adjusts something else than the items do.
+    section "review" adjusts something else than the items do.
 
     The JSON document has the keys file, sha256, provider_code, commissioner_code, scheme_year,
-    about, starts_from, months, lines, total_pence, activity_levels and notes. Amounts are whole
-    pence; a rate is an exact fraction as text.
+    about, starts_from, months, lines, total_pence, activity_levels, is_illustrative and notes.
+    Amounts are whole pence; a rate is an exact fraction as text.
     """
     from pipelines.fixed_element.reviews import worksheet_of
 
@@ -72,6 +73,8 @@ def build(
     )
     for note in _all_notes(found):
         out.print(escape(note), soft_wrap=True)
+    if found.is_illustrative:
+        out.print(f"[bold yellow]{_ILLUSTRATIVE}[/]")
     if workbook:
         out.print(f"Written to [bold]{escape(str(workbook))}[/]", soft_wrap=True)
 
@@ -116,6 +119,8 @@ def _table(found: "FixedWorksheet", made: "Worksheet") -> Table:
 def _all_notes(found: "FixedWorksheet") -> Iterator[str]:
     yield from found.notes
     yield f"Inputs: {found.file.name}, sha256 {found.file.sha256}."
+    for item, says in found.cited.items():
+        yield f"[{item}]: {says}."
     months = f"{found.months[0]} to {found.months[-1]}"
     for name, units in found.levels_of_months().items():
         whole = found.activity_levels[name]
@@ -151,6 +156,7 @@ def _document(found: "FixedWorksheet", made: "Worksheet") -> dict[str, Any]:
         "lines": _rows(found, made),
         "total_pence": made.total_pence,
         "activity_levels": found.levels_of_months(),
+        "is_illustrative": found.is_illustrative,
         "notes": list(found.notes),
     }
 
@@ -168,5 +174,6 @@ def _write(path: Path, found: "FixedWorksheet", made: "Worksheet") -> None:
         ("Fixed element", pounds(made.total_pence)),
         *([("About", found.about)] if found.about else []),
         *(("Note", note) for note in _all_notes(found)),
+        *([("Note", _ILLUSTRATIVE)] if found.is_illustrative else []),
     ]
     write_fixed_element(path, about, pl.DataFrame(_rows(found, made), infer_schema_length=None))

@@ -52,7 +52,7 @@ def review(
 ) -> None:
     """Compares a contract's value with price × activity, and says what of it may be adjusted.
 
-    Reads the section [review] of the file: services with their funding, the difference that the
+    Reads the section "review" of the file: services with their funding, the difference that the
     parties agree on, and the plan by which it is actioned. Services may be valued from activity in
     the lake. Every fault is told with its key, and nothing is written.
 

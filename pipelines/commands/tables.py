@@ -4,16 +4,32 @@ Belongs here: setting out an account or a reissue for people. Does not belong he
 number (`pipelines.accounting`, `pipelines.reissue`).
 """
 
+from collections.abc import Sequence
+
 from rich.markup import escape
 from rich.table import Table
 
 from pipelines.accounting import Account, MechanismTotal
 from pipelines.basis import PricingBasis
 from pipelines.commands.console import pounds
+from pipelines.fixed_element.statements import Instalment
 from pipelines.reissue import Reissue
 
 _SHOWN_CODES = 12
 _SHOWN_DIFFERENCES = 15
+
+
+def fixed_elements_table(instalments: Sequence[Instalment]) -> Table:
+    """The fixed element of each contract that has a worksheet, and what the month pays of it."""
+    table = Table(title="Fixed elements", title_justify="left")
+    for column in ("provider", "payer"):
+        table.add_column(column, no_wrap=True)
+    for column in ("fixed element", "instalment of the month"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in instalments:
+        amounts = (pounds(one.fixed_element_pence), pounds(one.instalment_pence))
+        table.add_row(one.provider_code, one.commissioner_code, *amounts)
+    return table
 
 
 def reissue_table(year: str, reissue: Reissue) -> Table:

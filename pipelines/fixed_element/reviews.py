@@ -221,7 +221,8 @@ def _reviewed_lines(sheet: FixedWorksheet) -> tuple[str, int]:
 def _review(workspace: Workspace, file: ContractFile, organisations: Organisations) -> FixedReview:
     section = file.root.section(REVIEW)
     if section is None:
-        file.root.need(REVIEW)
+        says = "is missing. Without one a file is for sus-pricing fixed build"
+        file.root.fault(f"[{REVIEW}]", says)
         file.refuse_faults()
     assert section is not None, "refused above"
     is_headed, about = not file.faults, file.root.text("about")

@@ -8,7 +8,7 @@ contract (`pipelines.fixed_element.contract_activity`), or any rule (`pricing.fi
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 import polars as pl
@@ -25,6 +25,7 @@ from pipelines.lists import listed
 from pipelines.pricing_run import Rulebook, by_pair_of, rulebook_for, write_statement
 from pipelines.workspace import UserError, Workspace
 from pipelines.year_to_date import of_instalments
+from pricing.contracts import PAIR
 from pricing.fixed_element import paid_by_line
 from pricing.money import PPM
 from pricing.worksheet_items import Parts
@@ -45,7 +46,7 @@ def supplied(workspace: Workspace, sheet: FixedWorksheet) -> FixedWorksheet:
     """
     amounts: dict[str, dict[str, int]] = {}
     cited: dict[str, list[str]] = {}
-    missing = []
+    missing, is_illustrative = [], False
     of_lake = workspace.on(PricingBasis(None, workspace.basis.as_of))
     for asked in sheet.asked:
         try:
@@ -56,18 +57,22 @@ def supplied(workspace: Workspace, sheet: FixedWorksheet) -> FixedWorksheet:
         amounts.setdefault(asked.item, {})[asked.part] = pence
         says = f"{asked.part} from {rests_on.says}, sha256 {rests_on.sha256}"
         cited.setdefault(asked.item, []).append(says)
+        is_illustrative |= rests_on.is_illustrative
     if missing:
         raise UserError(f"What the lake cannot supply must be given in pounds:\n{listed(missing)}")
     given = dict(sheet.given)
     for item, parts in amounts.items():
         before = given[item]
         assert isinstance(before, Parts), "only parts are asked of the lake"
-        given[item] = Parts({**before.amounts, **parts})
+        every = {**before.amounts, **parts}
+        in_order = [part.name for row in sheet.rows if row.item == item for part in row.parts]
+        given[item] = Parts({n: every[n] for n in dict.fromkeys((*in_order, *every)) if n in every})
     found = replace(
         sheet,
         given=given,
         asked=(),
         cited={item: "; ".join(says) for item, says in cited.items()},
+        is_illustrative=is_illustrative,
     )
     faults = [
         " ".join(part for part in (f"{sheet.file.name}:", place, says) if part)
@@ -149,6 +154,22 @@ def worksheets_paying(
             f"{file.scheme_year}: {why}."
         )
     return paying, notices
+
+
+class Instalment(NamedTuple):
+    """A contract's fixed element, and what a month pays of it."""
+
+    provider_code: str
+    commissioner_code: str
+    fixed_element_pence: int
+    instalment_pence: int
+
+
+def instalments_of(workspace: Workspace, month: str) -> list[Instalment]:
+    """What a month that was made pays of each fixed element, by provider and payer."""
+    items = pl.read_parquet(workspace.statement(FIXED_ELEMENT_STATEMENT, month))
+    of_pair = items.group_by(PAIR).agg(pl.sum("amount_pence", "payable_pence")).sort(PAIR)
+    return [Instalment(*row) for row in of_pair.rows()]
 
 
 def rows_of(sheets: Sequence[FixedWorksheet], month: str) -> pl.DataFrame:

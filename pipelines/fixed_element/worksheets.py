@@ -76,8 +76,8 @@ _DRUGS_BASELINE = "excluded_drugs_baseline"
 class FixedWorksheet:
     """A worksheet as read: what is given of each item, and what of it the lake is asked for.
 
-    Where the lake has supplied that, nothing is asked any more, and `cited` says of each item what
-    its figures rest on.
+    Where the lake has supplied that, nothing is asked any more, `cited` says of each item what its
+    figures rest on, and `is_illustrative` whether any of that is made up.
 
     `months` are those of the year that the agreement is for; `activity_levels` the units agreed for
     a whole year, by name; `notes` what a reader should know.
@@ -94,6 +94,7 @@ class FixedWorksheet:
     activity_levels: Mapping[str, int]
     notes: tuple[str, ...]
     cited: Mapping[str, str] = field(default_factory=dict)
+    is_illustrative: bool = False
 
     def worked_out(self) -> Worksheet:
         """The worksheet, line by line."""
@@ -183,7 +184,13 @@ def has_items(file: ContractFile) -> bool:
 def read_worksheet(workspace: Workspace, path: Path) -> FixedWorksheet:
     """The worksheet of a contract file. Raises `UserError` with every fault of it."""
     organisations = read_organisations(workspace)
-    return _worksheet(workspace, read_contract_file(path, organisations), organisations)
+    file = read_contract_file(path, organisations)
+    if not has_items(file):
+        raise UserError(
+            f"{file.name} has a review and no item of a worksheet. It is for sus-pricing fixed "
+            "review."
+        )
+    return _worksheet(workspace, file, organisations)
 
 
 def _worksheet(

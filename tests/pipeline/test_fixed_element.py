@@ -22,9 +22,10 @@ from pipelines import accounting
 from pipelines.activity_plans import PLAN_CELLS
 from pipelines.basis import PricingBasis, months_of
 from pipelines.cli import app
+from pipelines.commands.tables import fixed_elements_table
 from pipelines.contract_statements import compared, outturn, read_statement
 from pipelines.contracts import CONTRACT_CELLS
-from pipelines.fixed_element.statements import built, rows_of, worksheets_paying
+from pipelines.fixed_element.statements import built, instalments_of, rows_of, worksheets_paying
 from pipelines.fixed_element.worksheets import landed_worksheets
 from pipelines.organisations import read_organisations
 from pipelines.pricing_run import rulebook_for
@@ -121,6 +122,20 @@ def test_a_month_publishes_the_instalment_of_each_worksheet(made: Workspace) -> 
         (APRIL, "RRV", 91_666_668, 0, 0),
         (MAY, "RGT", TOTAL, 8_333_334, 16_666_667),
         (MAY, "RRV", 91_666_668, 8_333_333, 8_333_333),
+    ]
+
+
+def test_a_run_ends_with_the_instalments(made: Workspace) -> None:
+    assert instalments_of(made, MAY) == [
+        ("RGT", "QMJ", TOTAL, 8_333_334),
+        ("RRV", "QMJ", 91_666_668, 8_333_333),
+    ]
+    table = fixed_elements_table(instalments_of(made, MAY))
+    assert [list(column.cells) for column in table.columns] == [
+        ["RGT", "RRV"],
+        ["QMJ", "QMJ"],
+        ["£1,000,000.01", "£916,666.68"],
+        ["£83,333.34", "£83,333.33"],
     ]
 
 
@@ -569,6 +584,8 @@ def test_what_is_planned_is_taken_from_the_lake_and_cited(workspace: Workspace) 
         if line.item == "variable_and_blended_payment_removed"
     ]
     assert line.amount_pence == -600_000 - 1_200_000
+    assert line.formula == "− planned variable £6,000.00 − planned blended £12,000.00"
+    assert not found.is_illustrative
     inputs = found.inputs_of("variable_and_blended_payment_removed")
     assert inputs.startswith(
         "rgt-2026.toml [variable_and_blended_payment_removed]; planned_variable from plans of "

@@ -330,7 +330,9 @@ def test_every_fault_is_told_by_its_key(
 
 
 def test_a_file_without_a_review_or_without_services_says_so(workspace: Workspace) -> None:
-    assert refused(workspace, HEADER) == ["review is missing: nothing is assumed for it"]
+    assert refused(workspace, HEADER) == [
+        "[review] is missing. Without one a file is for sus-pricing fixed build"
+    ]
     without = GIVEN[: GIVEN.index("[[review.service]]")]
     assert refused(workspace, without) == [
         "[review] service is missing: list each service that the contract funds",
