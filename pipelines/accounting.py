@@ -21,6 +21,8 @@ from pipelines.basis import first_month_of, scheme_year_of
 from pipelines.deliveries import deliveries_of, settled_cut
 from pipelines.equalities import Equality, contract_equalities
 from pipelines.excluded_items import categories_not_checked, items_changed_since
+from pipelines.fixed_element.reviews import reviews_left_out
+from pipelines.fixed_element.statements import FIXED_ELEMENT_STATEMENT, worksheets_paying
 from pipelines.low_volume.conservation import conservation_of
 from pipelines.organisations import COMMISSIONERS, PROVIDERS
 from pipelines.price_books import lacking
@@ -44,6 +46,7 @@ from pipelines.validation import (
 )
 from pipelines.workspace import Workspace, replacing, rows_of
 from pricing.contracts import PAIR
+from pricing.explaining import pounds
 from pricing.low_volume import LVA_BLOCK
 from pricing.mechanism import API_BLENDED, API_VARIABLE
 from pricing.reasons import ItemReason
@@ -55,6 +58,8 @@ CONTENT_HASH_SQL = f"sum(hash({', '.join(PRICED_LINE_COLUMNS)})::HUGEINT)"
 """The same for the same rows in any order. DuckDB may change its hash between versions,
 so a recorded content hash names the version that made it."""
 
+_AGREED_ITEMS = "agreed_excluded_items"
+"""The item of a worksheet for excluded items within the fixed element (2023/25 ¶29)."""
 ITEMS = "items"
 """What stands for a dataset in totals of excluded items."""
 
@@ -360,6 +365,9 @@ def _notices(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:
     notices += _idle_plans(workspace, rulebook, month)
     notices += _idle_terms(workspace, rulebook, month)
     notices += _open_contract_lines(workspace, month)
+    notices += worksheets_paying(workspace, rulebook, month)[1]
+    notices += _items_in_instalments(workspace, month)
+    notices += reviews_left_out(workspace, rulebook.pack.scheme.scheme_year, month)
     notices += _idle_local_prices(rulebook, month)
     notices += _unknown_hrgs(workspace, rulebook, month)
     return notices
@@ -483,6 +491,21 @@ def _open_items(workspace: Workspace, month: str) -> list[str]:
         return []
     said = ", ".join(f"{count:,} {code}" for code, count in counts)
     return [f"Of some excluded items it is not known what is payable: {said}. See excluded_items."]
+
+
+def _items_in_instalments(workspace: Workspace, month: str) -> list[str]:
+    """Contracts whose fixed element has excluded items in it, and that are paid for others too."""
+    fixed = pl.read_parquet(workspace.statement(FIXED_ELEMENT_STATEMENT, month))
+    items = pl.read_parquet(workspace.statement("excluded_items", month))
+    agreed = fixed.filter(item=_AGREED_ITEMS).select(*PAIR, "amount_pence")
+    paid = items.drop_nulls("payable_pence").group_by(PAIR)
+    both = agreed.join(paid.agg(pl.len(), pl.sum("payable_pence")), on=PAIR).sort(PAIR)
+    return [
+        f"{provider} with {payer}: {pounds(amount)} of the year's fixed element is for excluded "
+        f"items that were agreed, and items of {month} are paid apart as well: {count:,}, "
+        f"{pounds(payable)}. Take those that the amount is for out of the list of items."
+        for provider, payer, amount, count, payable in both.rows()
+    ]
 
 
 def _idle_plans(workspace: Workspace, rulebook: Rulebook, month: str) -> list[str]:

@@ -354,7 +354,7 @@ class _Facts:
 
 
 def _fixed_of_year(method: str, statement: ContractStatement) -> pl.DataFrame:
-    """The fixed element of the year, which needs no estimate; no row where it is not known."""
+    """The fixed element of the year, alike by every method; no row where there is no worksheet."""
     items = statement.tables[_FIXED_ELEMENT]
     rows = items.select(
         contract_line=pl.lit(API_FIXED),

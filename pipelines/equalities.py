@@ -20,7 +20,11 @@ from pipelines.fixed_element.reviews import (
     FIXED_ELEMENT_REVIEW_STATEMENT,
     landed_reviews,
 )
-from pipelines.fixed_element.statements import FIXED_ELEMENT_STATEMENT, supplied
+from pipelines.fixed_element.statements import (
+    FIXED_ELEMENT_STATEMENT,
+    supplied,
+    worksheets_paying,
+)
 from pipelines.fixed_element.worksheets import FixedWorksheet
 from pipelines.pricing_run import CONTRACT_LINES, Rulebook, by_pair_of
 from pipelines.workspace import Workspace
@@ -297,8 +301,12 @@ def _at_rate(pence: pl.Series, row: ContractLine, scheme: Scheme) -> pl.Series:
 
 
 def _of_fixed_element(workspace: Workspace, month: str, rulebook: Rulebook) -> list[Equality]:
-    """The items of the fixed element, against the total of each worksheet and what of it is due."""
-    made = [_due(supplied(workspace, sheet), month) for sheet in rulebook.worksheets]
+    """The items of the fixed element, against the total of each worksheet and what of it is due.
+
+    And that no pair is paid an instalment in a month whose LVA block pays for all that passes.
+    """
+    paying, _ = worksheets_paying(workspace, rulebook, month)
+    made = [_due(supplied(workspace, sheet), month) for sheet in paying]
     schema = dict.fromkeys(PAIR, pl.String) | dict.fromkeys(_OF_WORKSHEETS, pl.Int64)
     due = by_pair_of(rulebook, month, pl.DataFrame(made, schema=schema).lazy()).collect()
     stated = pl.read_parquet(workspace.statement(FIXED_ELEMENT_STATEMENT, month))
@@ -306,12 +314,22 @@ def _of_fixed_element(workspace: Workspace, month: str, rulebook: Rulebook) -> l
         _tied(f"{amount} of items = {of}", amount, PAIR, stated, due)
         for amount, of in _OF_WORKSHEETS.items()
     ]
-    return _equalities("fixed element", ties)
+    in_block = (
+        pl.read_parquet(workspace.statement("low_volume", month))
+        .filter("is_block_pair", ~pl.col("is_moved_to_api"))
+        .select(PAIR)
+    )
+    paid_twice = stated.filter(pl.col("payable_pence") != 0).join(in_block, on=PAIR, how="semi")
+    pairs = paid_twice.select(PAIR).unique().height
+    return [
+        *_equalities("fixed element", ties),
+        Equality("fixed element: pairs with an instalment and an LVA block = none", pairs, 0),
+    ]
 
 
 def _of_reviews(workspace: Workspace, month: str, rulebook: Rulebook) -> list[Equality]:
     """The rows of reviews, against what each file says of its contract as a whole."""
-    found = landed_reviews(workspace, rulebook.pack.scheme.scheme_year)
+    found = landed_reviews(workspace, rulebook.pack.scheme.scheme_year, month)
     stated = pl.read_parquet(workspace.statement(FIXED_ELEMENT_REVIEW_STATEMENT, month))
     said = [
         {

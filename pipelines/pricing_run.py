@@ -809,8 +809,7 @@ def _by_plan(
     year = rulebook.pack.scheme.scheme_year
     lists = [written_under(one, year, months) for one in (rulebook.plans, rulebook.counts)]
     terms = rulebook.terms.rows.filter(scheme_year=year)
-    sheets = {one.file.name: one.file.sha256 for one in rulebook.worksheets}
-    made_with = year_to_date(months, files, lists, terms, sheets)
+    made_with = year_to_date(months, files, lists, terms)
     of_lines = by_pair_of(rulebook, month, pl.scan_parquet(list(files.values())))
     agreed = (nw.from_native(one.lazy()) for one in rulebook.agreed(months))
     made = statement(nw.from_native(of_lines), *agreed, months, list(files), rulebook.pack.scheme)

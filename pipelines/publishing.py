@@ -30,11 +30,12 @@ from pipelines.basis import (
     schema_of,
     scheme_year_of,
 )
+from pipelines.fixed_element.statements import FIXED_ELEMENT_STATEMENT
 from pipelines.pricing_run import CONTRACT_LINES, priced_paths
 from pipelines.reasons import reasons
 from pipelines.validation import refused_path
 from pipelines.workspace import UserError, Workspace, discard, replacing, rows_of
-from pipelines.year_to_date import of_statement, out_of_step
+from pipelines.year_to_date import of_statement, out_of_step, with_instalments
 from schemas.contract_statements import (
     BLENDED,
     CONTRACT_STATEMENT,
@@ -656,7 +657,7 @@ def _mark_out_of_step(
     for month in (*of_drugs, *of_contracts):
         _set_out_of_date(connection, replace(place, month=month))
     drugs = "what earlier months published of excluded drugs above baselines"
-    contracts = "other contract lines, plans, counts, terms or worksheets of the year to date"
+    contracts = "other contract lines, plans, counts, terms or instalments of the year to date"
     return [
         f"{month} is out of date: it was made with {of_what}, which {verb} not what {they} now. "
         f"Run {month} again."
@@ -669,14 +670,15 @@ def _mark_out_of_step(
 
 
 def _made_with(workspace: Workspace, month: str) -> str:
-    """What the month's statements by contract were made with; both of the same."""
+    """What the month's statements by contract were made with; those against plans of the same."""
     made_with = {of_statement(workspace.statement(name, month)) for name in _AGAINST_PLAN}
     if len(made_with) > 1:
         raise PublicationError(
             f"Earlier months of the year, plans or terms have changed while {month} was made, so "
             "it was not published. Run the month again."
         )
-    return made_with.pop()
+    instalments = of_statement(workspace.statement(FIXED_ELEMENT_STATEMENT, month))
+    return with_instalments(made_with.pop(), instalments)
 
 
 @contextmanager

@@ -11,14 +11,19 @@ Each line is rounded once, by the year's named rule, and the total is the sum of
 printed adds up. The two worked examples of the guidance come out as printed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pricing.money import rounded
+from pricing.explaining import pounds
+from pricing.money import LARGEST_PENCE, rounded
 from pricing.scheme import Scheme
 from pricing.scheme_tables import WorksheetItem
-from pricing.worksheet_items import MONTHS_IN_YEAR, Given, Place
+from pricing.worksheet_items import MONTHS_IN_YEAR, Given, NetUplift, Place
+
+_SMALLEST_BASELINE_PENCE = 1_000_000
+_LARGEST_TOTAL_PENCE = 500_000_000_000
+"""A baseline below £10,000 is likelier to be one in millions, one above £5 billion in pence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,72 @@ def worksheet(
             )
         )
     return Worksheet(tuple(lines))
+
+
+def faults(made: Worksheet, given: Mapping[str, Given]) -> Iterator[tuple[str, str]]:
+    """What no fixed element of a contract comes to: the item it is of, blank of all, and in words.
+
+    CNST is held to what it grows on, all of which has its share (2023/25 ¶66, 2026/27 ¶68).
+    """
+    opening, total = made.lines[0], made.total_pence
+    found = [*_of_opening(opening)]
+    for line in made.lines[1:]:
+        if abs(line.amount_pence) > LARGEST_PENCE:
+            found.append((line.item, f"comes to {pounds(line.amount_pence)}, which no contract is"))
+        uplift = given.get(line.item)
+        if isinstance(uplift, NetUplift):
+            found += ((line.item, says) for says in _of_cnst(uplift, line.base_pence or 0))
+    if total < 0:
+        most = min(made.lines, key=lambda line: line.amount_pence)
+        found.append(
+            (
+                "",
+                f"the fixed element comes to {pounds(total)}: more is taken off than there is, "
+                f"most by [{most.item}], {pounds(most.amount_pence)}. It is paid to the provider, "
+                "so that it cannot be below 0",
+            )
+        )
+    elif total > _LARGEST_TOTAL_PENCE and not found:
+        found.append(("", f"the fixed element comes to {pounds(total)}, which no contract is"))
+    yield from found
+
+
+def _of_opening(line: Line) -> Iterator[tuple[str, str]]:
+    """What a baseline that looks as if it were in millions, or in pence, comes to."""
+    pence = line.amount_pence
+    if not _SMALLEST_BASELINE_PENCE <= pence <= _LARGEST_TOTAL_PENCE:
+        meant = "millions" if pence < _SMALLEST_BASELINE_PENCE else "pence"
+        yield (
+            line.item,
+            f"comes to {pounds(pence)} as read, which no contract is: are the amounts in {meant}? "
+            "Write pounds",
+        )
+
+
+def _of_cnst(uplift: NetUplift, base_pence: int) -> Iterator[str]:
+    cnst = uplift.cnst
+    if cnst is None:
+        return
+    if cnst.amount_pence is not None:
+        if abs(cnst.amount_pence) > base_pence:
+            yield (
+                f"cnst is {pounds(cnst.amount_pence)}, more than all that it grows on, "
+                f"{pounds(base_pence)}"
+            )
+        return
+    named = sum(base for _, base, _ in cnst.services)
+    if named != base_pence:
+        left = base_pence - named
+        what = f"leaves out {pounds(left)}" if left > 0 else f"has {pounds(-left)} too much"
+        yield (
+            f"cnst_by_service has bases of {pounds(named)} and {what} of {pounds(base_pence)}: "
+            "each service has a share, and what is of no HRG one of 0"
+        )
+
+
+def is_cquin_in_prices(scheme: Scheme) -> bool:
+    """Whether the unit prices of a year have the funding for CQUIN in them (2021/22 ¶51)."""
+    return scheme.gives("cquin.is_in_unit_prices") and scheme.cquin.is_in_unit_prices
 
 
 def of_part_year(whole: int, months: int) -> Fraction:

@@ -11,6 +11,7 @@ Nothing is rounded here. A part, share or base that was not given is for the rea
 is no shape with a value of its own to fall back on.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +26,7 @@ from pricing.scheme_tables import OPENING, RUNNING, STATED, TAKEN_OFF, Worksheet
 
 MONTHS_IN_YEAR = 12
 _BASES = {OPENING: "the opening baseline", RUNNING: "the running total", STATED: "the stated base"}
+_YEAR = re.compile(r"\b(20\d\d) (\d\d)\b")
 _SHOWN_IN_MILLIONS = 10_000_000
 _THOUSAND_POUNDS = 100_000
 
@@ -132,7 +134,7 @@ class Cnst:
             path = maternity if service == "maternity" else uniform
             ppm = scheme.parameters[path].value if agreed_ppm is None else agreed_ppm
             pence += Fraction(base * ppm, PPM)
-            words.append(f"{percent(ppm)} of {_in_words(service)} {in_short(base)}")
+            words.append(f"{percent(ppm)} of {in_words(service)} {in_short(base)}")
             rests_on += [scheme.citation(path)] if agreed_ppm is None else []
         return Working(pence, f"CNST of {' and '.join(words)}", rests_on=tuple(rests_on))
 
@@ -364,7 +366,7 @@ def in_short(pence: int) -> str:
 
 def _of_services(found: Iterable[tuple[Service, Fraction, str]]) -> Working:
     listed = list(found)
-    says = "; ".join(f"{_in_words(service.name)}: {says}" for service, _, says in listed)
+    says = "; ".join(f"{in_words(service.name)}: {says}" for service, _, says in listed)
     return Working(sum((exact for _, exact, _ in listed), Fraction(0)), says)
 
 
@@ -373,7 +375,7 @@ def _sum_in_words(signed: Iterable[tuple[str, int]]) -> str:
     words = ""
     for name, pence in signed:
         minus, plus = (" − ", " + ") if words else ("− ", "")
-        words += f"{minus if pence < 0 else plus}{_in_words(name)} {in_short(abs(pence))}"
+        words += f"{minus if pence < 0 else plus}{in_words(name)} {in_short(abs(pence))}"
     return words
 
 
@@ -389,5 +391,10 @@ def rate_in_words(rate: Fraction) -> str:
     return f"about {Decimal(rounded(ppm)).scaleb(-4):f}%"
 
 
-def _in_words(name: str) -> str:
-    return name.replace("_", " ")
+def in_words(name: str) -> str:
+    """A name of an item, part or service as people read it.
+
+    >>> in_words("inflation_of_2020_21"), in_words("service_changes")
+    ('inflation of 2020/21', 'service changes')
+    """
+    return _YEAR.sub(r"\1/\2", name.replace("_", " "))

@@ -23,6 +23,12 @@ HERE = Workspace(Path("/nowhere"), PROJECT / "data")
 Document = dict[str, Any]
 
 
+class Written(str):
+    """A value as it stands in a file, without quotes."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class WorksheetCase:
     """A case: the document of a contract file, and what its items come to, in pounds."""
@@ -88,4 +94,6 @@ def _value(value: Any) -> str:
         return "{" + ", ".join(f"{key} = {_value(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
-    return f"{value}" if isinstance(value, date) else json.dumps(value, ensure_ascii=False)
+    return (
+        f"{value}" if isinstance(value, date | Written) else json.dumps(value, ensure_ascii=False)
+    )

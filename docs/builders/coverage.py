@@ -88,12 +88,14 @@ def cited_in_code() -> _Places:
 
 @cache
 def cited_in_packs() -> _Places:
-    """The parameters that cite each item of each document."""
+    """The parameters that cite each item of each document, by themselves or in a row of a table."""
     found: _Places = defaultdict(list)
     for path in scheme.packs().values():
         pack = read_pack(tomllib.loads(path.read_text("utf-8")))
         for version in (version for versions in pack.versions.values() for version in versions):
-            for place in citations(version.citation):
+            rows = version.value if isinstance(version.value, tuple) else ()
+            cited = (version.citation, *(getattr(row, "citation", "") for row in rows))
+            for place in (place for text in cited for place in citations(text)):
                 if version.path not in found[place]:
                     found[place].append(version.path)
     return dict(found)

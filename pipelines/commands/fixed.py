@@ -89,6 +89,8 @@ def in_millions(pence: int) -> str:
 
 
 def _table(found: "FixedWorksheet", made: "Worksheet") -> Table:
+    from pricing.worksheet_items import in_words
+
     provider, payer = found.file.provider_code, found.file.commissioner_code
     title = (
         f"Fixed element of {provider} and {payer}, {found.file.scheme_year}, from "
@@ -103,7 +105,7 @@ def _table(found: "FixedWorksheet", made: "Worksheet") -> Table:
     for line in made.lines:
         amounts = (line.amount_pence, line.running_total_pence)
         table.add_row(
-            line.item.replace("_", " ").replace("cquin", "CQUIN"),
+            in_words(line.item).replace("cquin", "CQUIN"),
             escape(line.formula),
             *(f"{pounds(pence)}\n{in_millions(pence)}" for pence in amounts),
             escape(line.paragraph),

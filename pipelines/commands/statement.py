@@ -40,8 +40,8 @@ _RULES = {
 }
 _NOTHING = "-"
 _NOT_IN_IT = (
-    "The API fixed element and the LVA block are agreed for the year, and are not in these "
-    "amounts. With its worksheet in data/landing, the fixed element is."
+    "The API fixed element, of which no worksheet has landed, and the LVA block are agreed for the "
+    "year, and are not in these amounts."
 )
 _BLOCK_NOT_IN_IT = "An LVA block is agreed for the year, and is not in these amounts."
 _API = {"api_fixed": "fixed", "variable_element": "variable", "blended": "blended"}

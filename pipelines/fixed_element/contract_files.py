@@ -30,8 +30,10 @@ REVIEW = "review"
 """The section of a contract file that is no item: see `pipelines.fixed_element.reviews`."""
 """What a value says that the lake is to supply."""
 _Read = TypeVar("_Read")
-_POUNDS = re.compile(r"-?£?(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d{1,2}))?")
-_SHARE = re.compile(r"(-?)(\d+)(?:\.(\d+))?(%?)")
+_POUNDS = re.compile(r"-?£?(\d{1,3}(?:,\d{3}){1,6}|\d{1,20})(?:\.(\d{1,2}))?")
+_SHARE = re.compile(r"(-?)(\d{1,9})(?:\.(\d{1,20}))?(%?)")
+_LONGEST = 40
+"""Digits of a number, or letters that a message shows of a text."""
 _SHARE_DECIMALS = 6
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 
@@ -216,6 +218,10 @@ def read_contract_file(path: Path, organisations: Organisations) -> ContractFile
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         twice = ": it is given twice" if "overwrite" in str(error) or "twice" in str(error) else ""
         raise UserError(f"{path.name} is not a TOML file: {error}{twice}.") from error
+    except ValueError as error:
+        raise UserError(
+            f"{path.name} is not a TOML file: a number in it has more digits than any contract has."
+        ) from error
     faults: list[str] = []
     root = Section("", values, faults)
     root.need(*HEADER)
@@ -304,7 +310,7 @@ def _meant(minus: str, whole: str, decimals: str) -> str:
 
 def _count(value: Any) -> int:
     text = _as_text(value)
-    if not re.fullmatch(r"\d{1,3}(,\d{3})+|\d{1,9}", text):
+    if not re.fullmatch(r"\d{1,3}(,\d{3}){1,2}|\d{1,9}", text):
         raise ValueError(f"is {_shown(value)}: write a whole number, such as 1204")
     return int(text.replace(",", ""))
 
@@ -364,7 +370,7 @@ def _tables(value: Any) -> Sequence[Mapping[str, Any]]:
 
 def _as_text(value: Any) -> str:
     """A number as it would be written out, or text; blank for anything else."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or _is_long(value):
         return ""
     if isinstance(value, Decimal):
         return f"{value:f}"
@@ -373,11 +379,22 @@ def _as_text(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     """A value as a message shows it; a table in short."""
+    if _is_long(value):
+        return f"a number of more than {_LONGEST} digits"
     if isinstance(value, str):
-        return f"'{value}'" if value else "blank"
+        short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
+        return f"'{short}'" if value else "blank"
     if isinstance(value, bool):
         return str(value).lower()
     return "a table or list" if isinstance(value, Mapping | list) else f"{value}"
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a number has more digits than any that a contract may have."""
+    if isinstance(value, Decimal):
+        places = (value.adjusted(), value.as_tuple().exponent)
+        return value.is_finite() and any(abs(int(place)) > _LONGEST for place in places)
+    return isinstance(value, int) and abs(value) >= 10**_LONGEST
 
 
 def _first_and_last_day(year: str) -> tuple[date, date]:

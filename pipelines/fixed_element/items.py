@@ -126,13 +126,17 @@ class ItemReader:
         return Parts(amounts)
 
     def share(self, row: WorksheetItem, section: Section) -> Share:
-        """A share, the pack's own or one that is given, or an amount in its place."""
+        """A share, the pack's own or one that is given, or an amount in its place.
+
+        What is added unless it is there already is the pack's: there is nothing to agree on.
+        """
         is_signed = row.sign == EITHER
         if row.unless:
             is_held = section.flag(row.unless)
             section.need(row.unless)
             if is_held:
                 return Share(is_held=True)
+            return Share(base_pence=self._base(row, section, is_needed=True))
         amount = _large_pounds(section, "amount", may_be_negative=is_signed)
         base = self._base(row, section, is_needed="amount" not in section)
         if row.rates:
@@ -150,7 +154,7 @@ class ItemReader:
         return NetUplift(agreed, base, cnst)
 
     def _cnst(self, row: WorksheetItem, section: Section) -> Cnst:
-        amount = section.pounds("cnst", may_be_negative=True)
+        amount = _large_pounds(section, "cnst", may_be_negative=True)
         by_service = section.section("cnst_by_service")
         if ("cnst" in section) == (by_service is not None):
             section.fault(
@@ -173,8 +177,14 @@ class ItemReader:
     def factor_change(self, row: WorksheetItem, section: Section) -> FactorChange:
         """The factor before and after."""
         section.need("previous_factor", "factor")
-        before, after = section.factor("previous_factor"), section.factor("factor")
+        before, after = (self._factor(section, key) for key in ("previous_factor", "factor"))
         return FactorChange(before or PPM, after or PPM, self._base(row, section, is_needed=True))
+
+    def _factor(self, section: Section, key: str) -> int | None:
+        found = section.factor(key)
+        if found is not None and found < PPM:
+            section.fault(key, f"is {section.written(key)}: no market forces factor is below 1")
+        return found
 
     def units(self, _: WorksheetItem, section: Section) -> Units:
         """Units of each service, and what each unit is worth."""

@@ -15,7 +15,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from pipelines.basis import first_month_of, months_of
+from pipelines.basis import PricingBasis, first_month_of, months_of, scheme_year_of
 from pipelines.fixed_element.contract_activity import ActivityOfYear, activity_of_year
 from pipelines.fixed_element.contract_files import (
     FROM_ACTIVITY,
@@ -26,7 +26,7 @@ from pipelines.fixed_element.contract_files import (
     read_contract_file,
     refuse_two_of_a_contract,
 )
-from pipelines.fixed_element.statements import built, supplied
+from pipelines.fixed_element.statements import built, supplied, worksheets_paying
 from pipelines.fixed_element.worksheets import ContractPair, FixedWorksheet, has_items
 from pipelines.lists import listed
 from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
@@ -120,9 +120,10 @@ def worksheet_of(workspace: Workspace, path: Path) -> FixedWorksheet:
     return replace(sheet, notes=(*sheet.notes, note))
 
 
-def landed_reviews(workspace: Workspace, scheme_year: str) -> list[FixedReview]:
+def landed_reviews(workspace: Workspace, scheme_year: str, month: str) -> list[FixedReview]:
     """The reviews of a scheme year in the landing folder, by name of their files.
 
+    Without those that rest on a month's own activity as it is priced here, which comes first.
     Raises `UserError` as `review_of` does, and where two are of one provider and payer.
     """
     organisations = read_organisations(workspace)
@@ -132,7 +133,34 @@ def landed_reviews(workspace: Workspace, scheme_year: str) -> list[FixedReview]:
         if file.root.is_table(REVIEW)
     ]
     refuse_two_of_a_contract(files)
-    return [_review(workspace, file, organisations) for file in files]
+    return [
+        _review(workspace, file, organisations)
+        for file in files
+        if not _rests_on(file, workspace.basis, month)
+    ]
+
+
+def reviews_left_out(workspace: Workspace, scheme_year: str, month: str) -> list[str]:
+    """Of each review that a month is made without, what whoever reads the result must know."""
+    organisations = read_organisations(workspace)
+    year = scheme_year_of(month)
+    return [
+        f"{file.name}: its review is not in {month} under {scheme_year}: it asks for the activity "
+        f"of {year}, this with it."
+        for file in landed_contract_files(workspace, organisations, scheme_year)
+        if file.root.is_table(REVIEW) and _rests_on(file, workspace.basis, month)
+    ]
+
+
+def _rests_on(file: ContractFile, basis: PricingBasis, month: str) -> bool:
+    """Whether a review values services by a month's activity, priced on the basis it is on."""
+    section = file.root.section(REVIEW)
+    year = scheme_year_of(month)
+    return (
+        section is not None
+        and section.written("activity_year") == year != file.scheme_year
+        and PricingBasis(file.scheme_year) == basis
+    )
 
 
 def make_fixed_element_review(workspace: Workspace, month: str) -> pl.DataFrame:
@@ -141,10 +169,9 @@ def make_fixed_element_review(workspace: Workspace, month: str) -> pl.DataFrame:
     Raises `UserError` where a contract's worksheet has another adjustment than its review.
     """
     rulebook = rulebook_for(workspace, month)
-    reviews = landed_reviews(workspace, rulebook.pack.scheme.scheme_year)
-    _refuse_other_adjustments(
-        reviews, [supplied(workspace, sheet) for sheet in rulebook.worksheets]
-    )
+    reviews = landed_reviews(workspace, rulebook.pack.scheme.scheme_year, month)
+    paying, _ = worksheets_paying(workspace, rulebook, month)
+    _refuse_other_adjustments(reviews, [supplied(workspace, sheet) for sheet in paying])
     rows = review_rows(reviews, month)
     return write_statement(
         workspace,
@@ -203,7 +230,7 @@ def _review(workspace: Workspace, file: ContractFile, organisations: Organisatio
         file.refuse_faults()
     first_day = date.fromisoformat(f"{first_month_of(file.scheme_year)}-01")
     scheme = _scheme(workspace, first_day)
-    pair = ContractPair(workspace, file, organisations, scheme, first_day, workspace.basis.as_of)
+    pair = ContractPair(workspace, file, organisations, scheme, workspace.basis.as_of)
     notes = tuple(pair.refuse_without_fixed_element(months_of(file.scheme_year)))
     services, activity_year = read.pop("services"), read.pop("activity_year")
     parties, activity = (file.provider_code, file.commissioner_code), None

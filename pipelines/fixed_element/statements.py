@@ -13,17 +13,18 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from pipelines.basis import PricingBasis
+from pipelines.basis import PricingBasis, months_of, months_of_year_to, scheme_year_of
 from pipelines.fixed_element.contract_activity import (
     Cited,
     activity_of_year,
     planned_payments_of_year,
 )
 from pipelines.fixed_element.items import PLANNED, Asked
-from pipelines.fixed_element.worksheets import FixedWorksheet, read_worksheet
+from pipelines.fixed_element.worksheets import ContractPair, FixedWorksheet, read_worksheet
 from pipelines.lists import listed
-from pipelines.pricing_run import by_pair_of, rulebook_for, write_statement
+from pipelines.pricing_run import Rulebook, by_pair_of, rulebook_for, write_statement
 from pipelines.workspace import UserError, Workspace
+from pipelines.year_to_date import of_instalments
 from pricing.fixed_element import paid_by_line
 from pricing.money import PPM
 from pricing.worksheet_items import Parts
@@ -62,12 +63,19 @@ def supplied(workspace: Workspace, sheet: FixedWorksheet) -> FixedWorksheet:
         before = given[item]
         assert isinstance(before, Parts), "only parts are asked of the lake"
         given[item] = Parts({**before.amounts, **parts})
-    return replace(
+    found = replace(
         sheet,
         given=given,
         asked=(),
         cited={item: "; ".join(says) for item, says in cited.items()},
     )
+    faults = [
+        " ".join(part for part in (f"{sheet.file.name}:", place, says) if part)
+        for place, says in found.faults()
+    ]
+    if sheet.asked and faults:
+        raise UserError(f"{sheet.file.name} cannot be used:\n{listed(faults)}")
+    return found
 
 
 def _supplied(workspace: Workspace, sheet: FixedWorksheet, asked: Asked) -> tuple[int, Cited]:
@@ -93,12 +101,54 @@ def _supplied(workspace: Workspace, sheet: FixedWorksheet, asked: Asked) -> tupl
 def make_fixed_element(workspace: Workspace, month: str) -> pl.DataFrame:
     """Writes and gives the month's instalment of each worksheet, item by item."""
     rulebook = rulebook_for(workspace, month)
-    sheets = [supplied(workspace, sheet) for sheet in rulebook.worksheets]
-    rows = rows_of(sheets, month)
-    made = by_pair_of(rulebook, month, rows.lazy())
+    paying, _ = worksheets_paying(workspace, rulebook, month)
+    sheets = [supplied(workspace, sheet) for sheet in paying]
+    year = {one: rows_of(sheets, one) for one in months_of_year_to(month)}
+    made = nw.from_native(by_pair_of(rulebook, month, year[month].lazy()))
+    made_with = of_instalments(year)
     return write_statement(
-        workspace, FIXED_ELEMENT_STATEMENT, month, nw.from_native(made), FIXED_ELEMENT
+        workspace, FIXED_ELEMENT_STATEMENT, month, made, FIXED_ELEMENT, made_with
     )
+
+
+def worksheets_paying(
+    workspace: Workspace, rulebook: Rulebook, month: str
+) -> tuple[list[FixedWorksheet], list[str]]:
+    """The worksheets that pay in a month, and of each that is left out why.
+
+    None is left out under the rules of the month's own year. Under those of another, one is that
+    asks the lake for this very activity at these prices, which must be priced first; and one of a
+    pair that, in any month of its agreement, has a block or other terms: a year pays as a whole.
+    """
+    if rulebook.is_own_year(month):
+        return list(rulebook.worksheets), []
+    year, basis = scheme_year_of(month), workspace.basis
+    paying, notices = [], []
+    for sheet in rulebook.worksheets:
+        file = sheet.file
+        pair = ContractPair(workspace, file, rulebook.organisations, sheet.pack.scheme, basis.as_of)
+        months = [one for one in months_of(year) if sheet.of_same_month(one) in sheet.months]
+        without = pair.months_without(months, basis)
+        asked = [
+            one.part
+            for one in sheet.asked
+            if one.activity_year == year and PricingBasis(one.price_year) == basis
+        ]
+        if asked:
+            why = f"{' and '.join(asked)} in it is asked of the activity of {year}, this with it"
+        elif without:
+            why = (
+                f"{file.provider_code} and {file.commissioner_code} have none in "
+                f"{', '.join(without)}, as the contracts and the LVA schedule stand"
+            )
+        else:
+            paying.append(sheet)
+            continue
+        notices.append(
+            f"{file.name}: no instalment of its fixed element is in {month} under "
+            f"{file.scheme_year}: {why}."
+        )
+    return paying, notices
 
 
 def rows_of(sheets: Sequence[FixedWorksheet], month: str) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from pipelines.price_books.books import (
     schedules_of,
     sha256_of,
     shipped_folder,
+    stored_books,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "schedules_of",
     "sha256_of",
     "shipped_folder",
+    "stored_books",
 ]

@@ -23,7 +23,8 @@ from pipelines.activity_plans import PLAN_CELLS
 from pipelines.basis import PricingBasis, months_of
 from pipelines.cli import app
 from pipelines.contract_statements import compared, outturn, read_statement
-from pipelines.fixed_element.statements import built, rows_of
+from pipelines.contracts import CONTRACT_CELLS
+from pipelines.fixed_element.statements import built, rows_of, worksheets_paying
 from pipelines.fixed_element.worksheets import landed_worksheets
 from pipelines.organisations import read_organisations
 from pipelines.pricing_run import rulebook_for
@@ -174,6 +175,23 @@ def test_under_another_year_its_own_worksheet_pays(made: Workspace) -> None:
     ) == [("RGT", "2026-27", 16_666_667)]
 
 
+def test_under_another_year_a_pair_on_other_terms_in_any_month_is_left_out(
+    workspace: Workspace,
+) -> None:
+    """What June alone is agreed to pay leaves no fixed element of the year to hold April to."""
+    header = ",".join(cell.header for cell in CONTRACT_CELLS)
+    agreed = "RGT,QMJ,,,local_agreement,VAR1,,,,2024-06-01,2024-06-30"
+    land(workspace, "contracts.csv", f"{header}\n{agreed}\n")
+    on_other = workspace.on(OTHER)
+    assert worksheets_paying(on_other, rulebook_for(on_other, APRIL), APRIL) == (
+        [],
+        [
+            "rgt-2026.toml: no instalment of its fixed element is in 2024-04 under 2026-27: RGT "
+            "and QMJ have none in 2024-06, as the contracts and the LVA schedule stand."
+        ],
+    )
+
+
 def test_what_priced_a_month_names_the_worksheets_of_its_year(made: Workspace) -> None:
     inputs = rulebook_for(made, MAY).inputs()
     names = [name for name in inputs if name.startswith("contract file")]
@@ -296,6 +314,35 @@ def test_a_contract_s_instalment_is_not_another_s(workspace: Workspace) -> None:
         + pl.when(first).then(pl.col("provider_code").replace_strict(one_more)).otherwise(0)
     ).write_parquet(path)
     assert "fixed element: amounts that differ in any contract = none" in tampered(workspace)
+
+
+def test_an_instalment_beside_a_block_is_found(workspace: Workspace) -> None:
+    """2023/25 ¶80: a block pays for all that passes between the two."""
+    path = workspace.statement("low_volume", MAY)
+    in_block = {"is_block_pair": True, "is_moved_to_api": False}
+    pair = {"provider_code": "RGT", "commissioner_code": "QMJ", **in_block}
+    changed = (pl.lit(value).alias(name) for name, value in pair.items())
+    pl.read_parquet(path).head(1).with_columns(changed).write_parquet(path)
+    assert "fixed element: pairs with an instalment and an LVA block = none" in tampered(workspace)
+
+
+def test_items_paid_beside_an_amount_for_them_are_told(workspace: Workspace) -> None:
+    """2023/25 ¶29: funding of excluded items is agreed within the fixed element, or by volume."""
+    fixed, items = (workspace.statement(name, MAY) for name in ("fixed_element", "excluded_items"))
+    is_one = (pl.col("item") == "service_changes") & (pl.col("provider_code") == "RGT")
+    of_item = {"item": pl.lit("agreed_excluded_items"), "amount_pence": pl.lit(200_000_000)}
+    pl.read_parquet(fixed).with_columns(
+        pl.when(is_one).then(new).otherwise(pl.col(name)).alias(name)
+        for name, new in of_item.items()
+    ).write_parquet(fixed)
+    paid = {"provider_code": "RGT", "commissioner_code": "QMJ", "payable_pence": 18_000}
+    listed = pl.read_parquet(items)
+    pl.concat([listed, pl.DataFrame([paid])], how="diagonal_relaxed").write_parquet(items)
+    assert (
+        "RGT with QMJ: £2,000,000.00 of the year's fixed element is for excluded items that were "
+        f"agreed, and items of {MAY} are paid apart as well: 1, £180.00. Take those that the "
+        "amount is for out of the list of items."
+    ) in accounting.account(workspace, MAY).notices
 
 
 # --- Reviews -------------------------------------------------------------------------------
@@ -470,6 +517,26 @@ def test_another_worksheet_puts_earlier_months_out_of_date(workspace: Workspace)
     )
 
 
+def test_what_else_a_file_says_puts_no_month_out_of_date(workspace: Workspace) -> None:
+    land(workspace, "rgt.toml", of_2024_25(about="With another word at the top."))
+    making.publish(workspace, MAY)
+    assert queried(
+        workspace, "SELECT activity_month FROM runs WHERE is_current AND pricing_basis = 'own_year'"
+    ) == [(APRIL,), (MAY,)]
+
+
+def test_another_pack_puts_earlier_months_out_of_date(workspace: Workspace) -> None:
+    """April paid a twelfth; paid in quarters, April and May are a quarter, due in April."""
+    path = workspace.data / "schemes" / "2024-25.toml"
+    head, instalments = path.read_text("utf-8").split("[[fixed_element.instalments]]")
+    quarters = instalments.replace("value = 12", "value = 4", 1)
+    path.write_text(f"{head}[[fixed_element.instalments]]{quarters}", "utf-8")
+    making.publish(workspace, MAY)
+    assert queried(
+        workspace, "SELECT activity_month FROM runs WHERE is_current AND pricing_basis = 'own_year'"
+    ) == [(MAY,)]
+
+
 # --- From activity -------------------------------------------------------------------------
 
 
@@ -509,6 +576,23 @@ def test_what_is_planned_is_taken_from_the_lake_and_cited(workspace: Workspace) 
     )
 
 
+def test_what_the_lake_fills_in_is_held_to_what_contracts_are(workspace: Workspace) -> None:
+    """£2,515,000 less £2,500,000, £6,000 and £12,000."""
+    with_plans(workspace, months_of("2026-27"))
+    plain = document_of("items_2026_27", {"items": {}})["opening_baseline"]
+    low = of_2026_27(
+        opening_baseline={**plain, "fixed_payment": "2,515,000"},
+        variable_and_blended_payment_removed=ASKED,
+    )
+    with pytest.raises(UserError) as raised:
+        built(workspace, land(workspace, "rgt-2026.toml", low))
+    assert str(raised.value) == (
+        "rgt-2026.toml cannot be used:\n  rgt-2026.toml: the fixed element comes to -£3,000.00: "
+        "more is taken off than there is, most by [identified_differences], -£2,500,000.00. It is "
+        "paid to the provider, so that it cannot be below 0"
+    )
+
+
 def test_what_is_not_planned_whole_is_asked_for_by_name(workspace: Workspace) -> None:
     with_plans(workspace, months_of("2026-27")[:-1])
     path = land(
@@ -523,6 +607,27 @@ def test_what_is_not_planned_whole_is_asked_for_by_name(workspace: Workspace) ->
     parts = [fault.split("] ")[1].split(":")[0] for fault in faults]
     assert "planned_blended" in parts
     assert all("2027-03" in fault for fault in faults)
+
+
+def test_a_month_that_a_file_asks_for_is_made_without_it(workspace: Workspace) -> None:
+    """The twelve months of 2024/25 must be priced under 2026/27 before the file can be."""
+    activity = {"from_activity": ["DC"], "year": "2024-25", "priced_under": "2026-27"}
+    baseline = {
+        **document_of("items_2026_27", {"items": {}})["opening_baseline"],
+        "elective_activity": activity,
+    }
+    land(workspace, "rgt-2026.toml", of_2026_27(opening_baseline=baseline))
+    asking = review().replace("[review]\n", '[review]\nactivity_year = "2024-25"\n')
+    land(workspace, "rgt-review.toml", asking)
+    account = making.publish(workspace.on(OTHER), APRIL)
+    assert queried(workspace, "SELECT count(*) FROM repriced.fixed_element") == [(0,)]
+    assert queried(workspace, "SELECT count(*) FROM repriced.fixed_element_review") == [(0,)]
+    assert account.notices[-2:] == [
+        "rgt-2026.toml: no instalment of its fixed element is in 2024-04 under 2026-27: "
+        "elective_activity in it is asked of the activity of 2024-25, this with it.",
+        "rgt-review.toml: its review is not in 2024-04 under 2026-27: it asks for the activity of "
+        "2024-25, this with it.",
+    ]
 
 
 def test_months_that_are_not_priced_are_named(workspace: Workspace) -> None:

@@ -476,8 +476,8 @@ SHIPPED = (PROJECT / "data" / "worksheets" / "fixed-2026-27.toml").read_text("ut
 ITEMS = SHIPPED[SHIPPED.index("[opening_baseline]") :]
 DIFFERENCES = '[identified_differences]\nshare = "-1.2%"'
 FACTOR = """[market_forces_factor]
-previous_factor = "1.000000"
-factor = "0.998000"
+previous_factor = "1.250000"
+factor = "1.247500"
 base = "400,000,000"
 """
 
@@ -492,7 +492,7 @@ def with_items(differences: str, factor: str = "") -> str:
     "text",
     [
         with_items("-1,000,000"),
-        # 400 × -0.2% = -£0.8m, and -1.0 + 0.8 = -£0.2m beside it.
+        # 1.2475 of 1.25 is 0.998: 400 × -0.2% = -£0.8m, and -1.0 + 0.8 = -£0.2m beside it.
         with_items("-200,000", FACTOR),
     ],
     ids=["together", "apart"],
@@ -540,7 +540,7 @@ def test_build_refuses_a_worksheet_with_a_review_that_has_faults(workspace: Work
 
 def test_a_worksheet_without_a_review_says_that_no_limit_was_checked(workspace: Workspace) -> None:
     """Of nothing that is adjusted there is nothing to say."""
-    half = HEADER + changed(ITEMS, ('"-1.2%"', '"-50%"'))
+    half = HEADER + changed(ITEMS, ('"-1.2%"', '"-40%"'))
     (note,) = [n for n in worksheet_of(workspace, write(workspace, half)).notes if "limit" in n]
     assert re.fullmatch(
         r"\[identified_differences\] comes to -£[\d,.]+\. The limit \(2026/27 ¶61\) was not "

@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_documents import HERE, as_toml, document_of, read
+from contract_documents import HERE, Written, as_toml, document_of, read, worksheet_cases
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.fixed_element.worksheets import read_worksheet
+from pipelines.contracts import CONTRACT_CELLS
+from pipelines.fixed_element.contract_files import HEADER
+from pipelines.fixed_element.worksheets import (
+    FixedWorksheet,
+    landed_worksheets,
+    read_worksheet,
+)
+from pipelines.organisations import read_organisations
 from pipelines.workspace import PROJECT, UserError, Workspace
 
 EXAMPLE = PROJECT / "data" / "worksheets" / "fixed-2026-27.toml"
@@ -229,6 +236,92 @@ def faults_of(folder: Path, workspace: Workspace = HERE, **changes: Any) -> list
             "[opening_baseline] fixed_payment is 17500000000, read as £17,500,000,000.00: over "
             "£10 billion, which no contract is. Write pounds, not pence",
         ),
+        (
+            {"inflation_net_of_efficiency": {"agreed_share": 0, "cnst": "50"}},
+            "[inflation_net_of_efficiency] cnst is read as £50.00: write pounds, not thousands or "
+            "millions; or, where it is meant, with its pence",
+        ),
+        # What no contract comes to: 100 - 520, a billion pounds times a billion, 4bn + 2bn.
+        (
+            {"variable_payment_removed": {"planned_variable": "520,000,000"}},
+            "the fixed element comes to -£420,000,000.00: more is taken off than there is, most by "
+            "[variable_payment_removed], -£520,000,000.00. It is paid to the provider, so that it "
+            "cannot be below 0",
+        ),
+        (
+            {
+                "advice_and_guidance": {
+                    "services": [
+                        {
+                            **{"name": "advice", "units": 999_999_999, "units_in_baseline": 0},
+                            "amount_each": "1,000,000,000",
+                        }
+                    ]
+                }
+            },
+            "[advice_and_guidance] comes to £999,999,999,000,000,000.00, which no contract is",
+        ),
+        (
+            {
+                "opening_baseline": {**BASELINE, "fixed_payment": "4,000,000,000"},
+                "additional_allocation_funding": {"items": "2,000,000,000"},
+            },
+            "the fixed element comes to £6,000,000,000.00, which no contract is",
+        ),
+        (
+            {"inflation_net_of_efficiency": {"agreed_share": 0, "cnst": "100,000,000.01"}},
+            "[inflation_net_of_efficiency] cnst is £100,000,000.01, more than all that it grows "
+            "on, £100,000,000.00",
+        ),
+        (
+            {
+                "market_forces_factor": {
+                    **{"previous_factor": "0.999999", "factor": "1"},
+                    "base": "50,000,000",
+                }
+            },
+            "[market_forces_factor] previous_factor is 0.999999: no market forces factor is below "
+            "1",
+        ),
+        # CNST of some services alone, or of more than there is.
+        (
+            {"inflation_net_of_efficiency": {"cnst_by_service": {"maternity": {"base": 20**6}}}},
+            "[inflation_net_of_efficiency] cnst_by_service has bases of £64,000,000.00 and leaves "
+            "out £36,000,000.00 of £100,000,000.00: each service has a share, and what is of no "
+            "HRG one of 0",
+        ),
+        (
+            {"inflation_net_of_efficiency": {"cnst_by_service": {"other": {"base": 101_000_000}}}},
+            "[inflation_net_of_efficiency] cnst_by_service has bases of £101,000,000.00 and has "
+            "£1,000,000.00 too much of £100,000,000.00: each service has a share, and what is of "
+            "no HRG one of 0",
+        ),
+        # What is not the parties' to agree.
+        (
+            {"cquin_funding": {"is_in_opening_baseline": False, "amount": "250,000,000"}},
+            "[cquin_funding] amount is not known here: one of is_in_opening_baseline may be given",
+        ),
+        # Numbers of any length.
+        (
+            {"activity_growth": {"amount": "1" * 5_000}},
+            f"[activity_growth] amount is '{'1' * 40}…': write pounds, such as 175,000,000 or "
+            '"1,234.50"',
+        ),
+        (
+            {"activity_growth": {"amount": Written("1e99999")}},
+            "[activity_growth] amount is a number of more than 40 digits: write pounds, such as "
+            '175,000,000 or "1,234.50"',
+        ),
+        (
+            {"activity_growth": {"share": Written("0x" + "f" * 5_000)}},
+            "[activity_growth] share is a number of more than 40 digits: write a share such as "
+            '0.02 or "2%"',
+        ),
+        (
+            {"advice_and_guidance": {"services": [{**SERVICE, "units": "1" + ",000" * 2_000}]}},
+            f"[advice_and_guidance.services] 1 units is '1{',000' * 9},00…': write a whole number, "
+            "such as 1204",
+        ),
         # Items of others.
         (
             {"excluded_drugs_baseline": {"baseline": "4,000,000"}},
@@ -335,6 +428,32 @@ def test_maternity_without_its_share_is_refused_where_the_pack_has_none(tmp_path
         read(document, tmp_path)
 
 
+def test_a_number_that_python_would_not_read_is_no_toml(tmp_path: Path) -> None:
+    path = tmp_path / "contract.toml"
+    path.write_text(f"[service_changes]\nward = {'1' * 5_000}\n", "utf-8")
+    with pytest.raises(UserError) as raised:
+        read_worksheet(HERE, path)
+    assert str(raised.value) == (
+        "contract.toml is not a TOML file: a number in it has more digits than any contract has."
+    )
+
+
+def test_cquin_is_not_added_to_prices_that_have_it(tmp_path: Path) -> None:
+    """2021/22 ¶51: unit prices of 2021/22 have been uplifted by 1.25% already."""
+    outturn = {"from_activity": ["DC"], "year": "2019-20", "priced_under": "2021-22"}
+    (plain,) = [c.document for c in worksheet_cases() if "CQUIN is not added again" in c.name]
+    baseline = {**plain["opening_baseline"], "contract_outturn": outturn}
+    own = {**plain, "opening_baseline": baseline}
+    assert len(read(own, tmp_path).asked) == 1
+    with pytest.raises(UserError) as raised:
+        read({**own, "cquin_funding": {"is_based_on_unit_prices": False}}, tmp_path)
+    assert str(raised.value).splitlines()[1:] == [
+        "  contract.toml: [cquin_funding] is_based_on_unit_prices is false, and contract_outturn "
+        "of [opening_baseline] is at the unit prices of 2021-22, which have it in them (2021/22 "
+        "¶51): it would be added twice"
+    ]
+
+
 def test_a_part_given_twice_is_no_toml(tmp_path: Path) -> None:
     path = tmp_path / "contract.toml"
     path.write_text("[service_changes]\nward = 0\nward = 1\n", "utf-8")
@@ -351,6 +470,126 @@ def test_the_page_shows_what_a_worksheet_with_faults_is_refused_for() -> None:
         read_worksheet(HERE, PROJECT / "data" / "worksheets" / "fixed-with-faults.toml")
     page = (PROJECT / "docs" / "fixed-element.md").read_text("utf-8")
     assert f"```text\nRefused: {raised.value}\n```" in page
+
+
+# --- Month by month -------------------------------------------------------------------------
+
+LISTED = {"provider_code": "RRV", "commissioner_code": "QHM"}
+"""A pair of the LVA payments schedule of 2024/25."""
+
+
+def with_contract(folder: Path, *rows: str) -> Workspace:
+    """What ships, and a list of contracts of these rows."""
+    landing = folder / "data" / "landing"
+    landing.mkdir(parents=True)
+    header = ",".join(cell.header for cell in CONTRACT_CELLS)
+    (landing / "contracts.csv").write_text("\n".join([header, *rows, ""]), "utf-8")
+    return Workspace(folder, PROJECT / "data")
+
+
+def test_the_months_that_a_block_pays_for_are_named(tmp_path: Path) -> None:
+    """2023/25 ¶85: the pair is under API for the first half of the year alone."""
+    workspace = with_contract(tmp_path, "RRV,QHM,,,api,VAR1,,,,2024-04-01,2024-09-30")
+    assert faults_of(tmp_path, workspace, **LISTED) == [
+        "RRV and QHM are on the LVA payments schedule in 2024-10, 2024-11, 2024-12, 2025-01, "
+        "2025-02, 2025-03, so that a block pays: to move the relationship to API, say so in the "
+        "list of contracts"
+    ]
+
+
+def test_an_agreement_from_the_month_that_api_begins_is_taken(tmp_path: Path) -> None:
+    workspace = with_contract(tmp_path, "RRV,QHM,,,api,VAR1,,,,2024-10-01,2025-03-31")
+    items = {"items": {**LISTED, "first_month": "2024-10"}}
+    found = read(document_of("items_2024_25", items), tmp_path, workspace)
+    assert found.months == ("2024-10", "2024-11", "2024-12", "2025-01", "2025-02", "2025-03")
+
+
+# --- Beside other lists and files ----------------------------------------------------------
+
+
+def landed(workspace: Workspace, **texts: str) -> tuple[FixedWorksheet, ...]:
+    """The worksheets of 2024/25 from files of these texts."""
+    for name, text in texts.items():
+        (workspace.landing / f"{name}.toml").write_text(text, "utf-8")
+    return landed_worksheets(workspace, read_organisations(workspace), "2024-25")
+
+
+def of_plain(**items: Any) -> str:
+    return as_toml(document_of("items_2024_25", {"items": items}))
+
+
+DRUGS = {"commissioner_code": "13Q", "excluded_drugs_baseline": {"baseline": "4,000,000"}}
+
+
+def test_a_baseline_of_drugs_is_that_of_the_list_of_contracts(tmp_path: Path) -> None:
+    """2023/25 ¶29: of £10m in the list and £4m in the worksheet, nobody would pay £6m."""
+    of_list = "RRK,13Q,,,,,,,{},2024-04-01,2025-03-31"
+    says = (
+        "[excluded_drugs_baseline] comes to £4,000,000.00, and the list of contracts, by which "
+        "drugs above it are paid, has {}: enter what was agreed in both"
+    )
+    workspace = with_contract(tmp_path, of_list.format("10000000"))
+    assert faults_of(tmp_path, workspace, **DRUGS) == [says.format("£10,000,000.00")]
+    workspace = with_contract(tmp_path / "none", of_list.format(""))
+    with pytest.raises(UserError) as raised:
+        landed(workspace, drugs=of_plain(**DRUGS))
+    assert str(raised.value).endswith(says.format("none"))
+    workspace = with_contract(tmp_path / "same", of_list.format("4000000"))
+    (found,) = landed(workspace, drugs=of_plain(**DRUGS))
+    assert found.worked_out().total_pence == 10_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('fixed_payment = "100,000,000"\n', "[fixed_payment] is no item of 2024-25: there are "),
+        ("[[review]]\ncontract_value = 1\n", "review is a table or list: it must be a table"),
+    ],
+)
+def test_a_file_that_is_neither_a_worksheet_nor_a_review_is_refused(
+    text: str, fault: str, tmp_path: Path
+) -> None:
+    header = [f'{key} = "{code}"' for key, code in zip(HEADER, ("RRK", "QHL"), strict=False)]
+    header += ['scheme_year = "2024-25"', 'starts_from = "rolled_forward"', text]
+    with pytest.raises(UserError) as raised:
+        landed(with_contract(tmp_path), half="\n".join(header))
+    assert any(line.startswith(f"  half.toml: {fault}") for line in str(raised.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [
+        ({}, None),
+        ({"cost": "1,800,001"}, "cost"),
+        ({"births": {"QHL": {"RRK": 10}, "QOP": {"R0A": 5}}}, "births"),
+    ],
+)
+def test_a_network_is_the_same_in_every_contract(
+    other: dict[str, Any], differs: str | None, tmp_path: Path
+) -> None:
+    """2021/22 Appendix 1: what comes off all contracts is what the centre's contract has."""
+    network = {**NETWORK, "births": {"QHL": {"RRK": 10}, "QOP": {"R0A": 10}}}
+    texts = {
+        "centre": of_plain(maternal_medicine_network=network),
+        "other": of_plain(
+            provider_code="R0A",
+            commissioner_code="QOP",
+            maternal_medicine_network={**network, **other},
+        ),
+    }
+    workspace = with_contract(tmp_path)
+    if differs is None:
+        totals = [one.worked_out().total_pence for one in landed(workspace, **texts)]
+        # 1.8 less half of it; half of it off.
+        assert totals == [10_090_000_000, 9_910_000_000]
+        return
+    with pytest.raises(UserError) as raised:
+        landed(workspace, **texts)
+    assert str(raised.value) == (
+        "A Maternal Medicine Network is the same in every contract:\n"
+        f"  centre.toml and other.toml have another {differs} of the network of RRK and QHL\n"
+        "Enter what was agreed in all of them."
+    )
 
 
 # --- Against the threshold of 2021/22 -------------------------------------------------------
@@ -394,6 +633,25 @@ def test_the_threshold_is_pro_rata_to_the_months(
         "RRK and QHL are not known to be under API: say is_same_system, or an expected_value of "
         "at least £10,000,000.00 a year (2021/22 ¶13, ¶28)"
     )
+
+
+def test_in_a_run_only_the_list_of_contracts_says_what_the_threshold_asks(tmp_path: Path) -> None:
+    """2021/22 ¶13: by it the lines of the pair are priced, or said to be of no known contract."""
+    document = of_2021_22(is_same_system=True)
+    workspace = with_contract(tmp_path)
+    (workspace.landing / "contract.toml").write_text(as_toml(document), "utf-8")
+    with pytest.raises(UserError) as raised:
+        landed_worksheets(workspace, read_organisations(workspace), "2021-22")
+    assert str(raised.value).endswith(
+        "RRK and QHL are not known to be under API: the list of contracts, by which their lines "
+        "are priced, must say is_same_system, or an expected_annual_value of at least "
+        "£10,000,000.00 a year (2021/22 ¶13, ¶28)"
+    )
+    of_list = "RRK,QHL,,,,,yes,,,2021-04-01,2022-03-31"
+    workspace = with_contract(tmp_path / "listed", of_list)
+    (workspace.landing / "contract.toml").write_text(as_toml(document), "utf-8")
+    (found,) = landed_worksheets(workspace, read_organisations(workspace), "2021-22")
+    assert found.worked_out().total_pence == 10_000_000_000
 
 
 def test_agreed_levels_of_activity_are_pro_rata_too(tmp_path: Path) -> None:

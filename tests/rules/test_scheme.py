@@ -259,6 +259,7 @@ NOT_READ_BY_A_RULE_YET = {
     "low_volume.additional_payment_within_months",
     "cquin.full_attainment_ppm",
     "cquin.funding_ppm",
+    "cquin.is_in_unit_prices",
     "genomics_blend.maximum_incentive_ppm",
     "fixed_element.review_limit_ppm",
     "fixed_element.review_limit_commissioner_kinds",
