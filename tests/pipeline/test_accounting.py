@@ -178,7 +178,7 @@ def test_a_line_lost_and_another_doubled_does_not_tie_out(workspace: Workspace) 
 def test_all_equalities_hold(made: Workspace) -> None:
     account = read_account(made, MONTH)
     assert account.faults == []
-    assert len(account.equalities) == 71
+    assert len(account.equalities) == 72
     assert {e.left for e in account.equalities if e.says.startswith("contract lines")} == {
         3,
         56_173 + 22_469,
