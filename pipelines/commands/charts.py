@@ -5,10 +5,11 @@ Belongs here: drawing. Does not belong here: what is drawn, or any amount.
 
 from collections.abc import Sequence
 from html import escape
+from textwrap import shorten, wrap
 
 BAR_HEIGHT, BAR_GAP, GROUP_GAP = 18, 3, 16
 BARS_WIDTH, AMOUNT_WIDTH, MARGIN, CHARACTER_WIDTH = 460, 150, 20, 8
-HEAD_HEIGHT = 62
+HEAD_HEIGHT, TITLE_LINE, LONGEST_LABEL = 62, 20, 40
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 INK, QUIET = "#212b32", "#4c6272"
 COLOURS = ("#005eb8", "#00a499", "#ae2573")
@@ -25,33 +26,40 @@ def bars(title: str, series: Sequence[str], of: Bars, nothing: str) -> str:
     """
     longest = max((size for _, amounts in of for size in amounts if size), default=1)
     group = len(series) * (BAR_HEIGHT + BAR_GAP) + GROUP_GAP
-    left = MARGIN + CHARACTER_WIDTH * max((len(label) for label, _ in of), default=0)
-    width = MARGIN + max(left + BARS_WIDTH + AMOUNT_WIDTH, MARGIN + CHARACTER_WIDTH * len(title))
-    height = HEAD_HEIGHT + len(of) * group + MARGIN
+    longest_label = max((len(label) for label, _ in of), default=0)
+    left = MARGIN + CHARACTER_WIDTH * min(longest_label, LONGEST_LABEL)
+    width = MARGIN + left + BARS_WIDTH + AMOUNT_WIDTH
+    lines = wrap(title, (width - 2 * MARGIN) // CHARACTER_WIDTH)
+    head = HEAD_HEIGHT + TITLE_LINE * (len(lines) - 1)
+    height = head + len(of) * group + MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-labelledby="title" '
         f'font-family="{FONT}">',
         f'<title id="title">{escape(title)}</title>',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        _text(MARGIN, 26, title, 14, INK, "600"),
-        *_legend(series),
+        *(
+            _text(MARGIN, 26 + TITLE_LINE * place, line, 14, INK, "600")
+            for place, line in enumerate(lines)
+        ),
+        *_legend(series, head - HEAD_HEIGHT),
     ]
     for place, (label, amounts) in enumerate(of):
-        top = HEAD_HEIGHT + place * group
+        top = head + place * group
         middle = top + (group - GROUP_GAP) // 2 + 4
-        parts.append(_text(left - 10, middle, label, 13, INK, anchor="end"))
+        shown = shorten(label, LONGEST_LABEL, placeholder="…")
+        parts.append(_text(left - 10, middle, shown, 13, INK, anchor="end"))
         for number, pence in enumerate(amounts):
             y = top + number * (BAR_HEIGHT + BAR_GAP)
             parts += _bar(left, y, pence, longest, COLOURS[number], nothing)
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _legend(series: Sequence[str]) -> list[str]:
+def _legend(series: Sequence[str], down: int) -> list[str]:
     parts, x = [], MARGIN
     for name, colour in zip(series, COLOURS, strict=False):
-        parts.append(f'<rect x="{x}" y="38" width="12" height="12" fill="{colour}"/>')
-        parts.append(_text(x + 18, 48, name, 12, QUIET))
+        parts.append(f'<rect x="{x}" y="{38 + down}" width="12" height="12" fill="{colour}"/>')
+        parts.append(_text(x + 18, 48 + down, name, 12, QUIET))
         x += 34 + CHARACTER_WIDTH * len(name)
     return parts
 
@@ -60,7 +68,7 @@ def _bar(x: int, y: int, pence: int | None, longest: int, colour: str, nothing: 
     baseline = y + BAR_HEIGHT - 5
     if pence is None:
         return [_text(x + 6, baseline, nothing, 11, QUIET)]
-    length = pence * BARS_WIDTH // longest
+    length = max(pence * BARS_WIDTH // longest, 1 if pence else 0)
     return [
         f'<rect x="{x}" y="{y}" width="{length}" height="{BAR_HEIGHT}" fill="{colour}"/>',
         _text(x + length + 6, baseline, f"£{pence // 100:,}", 11, QUIET),

@@ -57,7 +57,7 @@ def build(
 
     Reference years are priced month by month under the rules and prices that the year names, and
     nothing of them is kept. Months whose extracts are in the landing folder are taken in first.
-    With --out, schedule.csv can be imported: prices import --csv schedule.csv --table lva.
+    With --out, schedule.csv can be imported by prices import, unless it is partial.
     """
     from pipelines.low_volume.schedule import build as build_schedule
     from pipelines.low_volume.schedule import (

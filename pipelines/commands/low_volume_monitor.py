@@ -170,6 +170,9 @@ def _blocks(of: "BlockMonitor") -> Table:
     first = of.blocks.row(0, named=True)
     days = first["schedule_published_on"], first["schedule_effective_from"]
     parts = {said: name for said, name in _PARTS.items() if of.blocks[name].count()}
+    if "core" in parts and "acute" in parts:
+        # Core services are acute, mental health and community, which are then shown.
+        del parts["core"]
     columns = {**parts, "block": "block_value_pence"}
     title = f"LVA payments schedule {of.scheme_year}, published {days[0]}, from {days[1]}"
     table = _table(title, _PAIR, ())

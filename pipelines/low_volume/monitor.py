@@ -179,6 +179,7 @@ def _no_such_pair(month: str, pair: dict[str, str]) -> str:
         return f"No LVA payments schedule is in effect in {month}."
     named = " with ".join(pair.values())
     return (
-        f"The LVA payments schedule of {month} lists no pair of {named}. Check the codes, which "
-        "are those of the schedule; without --provider and --commissioner every pair is shown."
+        f"The LVA payments schedule in effect in {month} lists no pair of {named}. Check the "
+        "codes, which are those of the schedule; without --provider and --commissioner every pair "
+        "is shown."
     )

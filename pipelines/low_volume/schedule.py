@@ -563,7 +563,8 @@ def _in_own_year(
         when = f"on {on}" if on else "when the schedule begins"
         raise UserError(
             f"The schedule of {published.scheme_year} names organisations for whom nobody stands "
-            f"{when}:\n{listed(lost)}\nImport the organisations of that day: sus-pricing "
+            f"{when}:\n{listed(lost)}\nImport the organisations of that day, providers or "
+            "commissioners first, then the successions of those that closed: sus-pricing "
             "organisations import FILE --table TABLE --published DATE."
         ) from None
 
