@@ -601,7 +601,7 @@ def test_what_is_published_beside_a_block_must_be_of_the_kind_that_its_exception
 
 
 def test_a_pair_that_is_not_listed_is_named(made: Workspace) -> None:
-    with pytest.raises(UserError, match=r"schedule in effect in 2024-07 lists no pair of RGT with QMJ\."):
+    with pytest.raises(UserError, match=r"in effect in 2024-07 lists no pair of RGT with QMJ\."):
         read_monitor(made, JULY, "RGT", "QMJ")
 
 
