@@ -14,7 +14,8 @@ import polars as pl
 from benchmarks.work import SEED, SQL_FILES, SqlPricing, open_workspace
 from pipelines import deliveries, validation
 from pipelines.basis import PricingBasis, months_of
-from pipelines.low_volume.schedule import build, recipe, reference_years
+from pipelines.low_volume.reference_years import reference_years
+from pipelines.low_volume.schedule import build, recipe
 from pipelines.price_books import shipped_folder
 from pipelines.pricing_run import rulebook_for
 from pipelines.synth import Reference, write_extracts

@@ -5,7 +5,7 @@ Belongs here: which lines the value of a block rests on, the average, uplift and
 weighed (2023/25 ¶83, ¶85, 2026/27 ¶106), a schedule against the published one, and a schedule
 expressed for other organisations (2026/27 ¶107). Does not belong here: how a year makes each part
 (scheme packs), what a block pays for (`pricing.low_volume`), or reading any of it
-(`pipelines.low_volume.schedule`).
+(`pipelines.low_volume`).
 
 Acute services and secondary dental are known by treatment function, and who commissioned a line by
 its payer, since no document says more. So what NHS England commissioned before it was delegated
@@ -144,6 +144,11 @@ def boards_expected(scheme: Scheme) -> int | None:
     """How many ICBs the schedule is for, where the year says (2026/27 ¶107)."""
     is_said = scheme.gives("low_volume.integrated_care_boards")
     return scheme.low_volume.integrated_care_boards if is_said else None
+
+
+def schedule_rolled(scheme: Scheme) -> str | None:
+    """The year of the schedule that is rolled forward, if one is (2023/25 ¶83, 2026/27 ¶113)."""
+    return next((one.of_schedule for one in scheme.low_volume.schedule if one.of_schedule), None)
 
 
 @dataclass(frozen=True, slots=True)

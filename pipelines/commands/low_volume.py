@@ -1,7 +1,8 @@
 """`sus-pricing lva`: the LVA payments schedule, rebuilt and compared, and re-expressed.
 
 Belongs here: options and what is printed. Does not belong here: the work
-(`pipelines.low_volume.schedule`) or the files (`pipelines.low_volume.schedule_files`).
+(`pipelines.low_volume.schedule`, `pipelines.low_volume.published_schedules`) or the files
+(`pipelines.low_volume.schedule_files`).
 """
 
 import json
@@ -59,13 +60,13 @@ def build(
     nothing of them is kept. Months whose extracts are in the landing folder are taken in first.
     With --out, schedule.csv can be imported by prices import, unless it is partial.
     """
-    from pipelines.low_volume.schedule import build as build_schedule
-    from pipelines.low_volume.schedule import (
+    from pipelines.low_volume.reference_years import (
         months_lacking,
         months_to_take_in,
-        recipe,
         reference_years,
     )
+    from pipelines.low_volume.schedule import build as build_schedule
+    from pipelines.low_volume.schedule import recipe
     from pipelines.low_volume.schedule_files import refuse_other_folder, to_json, write
 
     year = console.scheme_year(scheme)
@@ -108,7 +109,7 @@ def reexpress(
     A pair is undecided where another that is not on the schedule, and so has a contract, came down
     to the same parties. With --out SCHEDULE.csv those are in SCHEDULE-undecided.csv.
     """
-    from pipelines.low_volume.schedule import reexpress as express
+    from pipelines.low_volume.published_schedules import reexpress as express
     from pipelines.low_volume.schedule_files import (
         ILLUSTRATIVE,
         undecided_beside,

@@ -1,28 +1,44 @@
-"""The LVA payments schedule of a year: rebuilt, held against the published one, and re-expressed.
+"""The LVA payments schedule of a year, rebuilt and held against the published one.
 
-Belongs here: reading what a schedule is made of (valid records, packs, price books, the users'
-lists), pricing the reference years in a stream, and refusing what cannot be made whole. Does not
-belong here: the sums (`pricing.low_volume_schedule`), how a year makes each part (scheme packs), or
-what is written of it (`pipelines.low_volume.schedule_files`).
-
-Records are priced as under any other year's rules (2023/25 ¶83, 2026/27 ¶113), at published prices
-alone: no local price is one that the schedule was made with. Their payers are those of the day on
-which the schedule begins, so that its pairs are of its own year. Nothing of a record is kept.
+Belongs here: bringing together what a schedule is made of (2023/25 ¶83-84, 2026/27 ¶113) and what
+else is weighed near the threshold (2026/27 ¶106), refusing what cannot be made whole, and telling
+what a reader must know. Does not belong here: pricing the years that are averaged
+(`pipelines.low_volume.reference_years`), reading or re-expressing what was published
+(`pipelines.low_volume.published_schedules`), the sums (`pricing.low_volume_schedule`), how a year
+makes each part (scheme packs), or what is written of it (`pipelines.low_volume.schedule_files`).
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import polars as pl
 
-from pipelines.basis import PricingBasis, months_of, scheme_year_of
-from pipelines.deliveries import NotDeliveredError, deliveries_of, settled_cut, take_in
+from pipelines.basis import PricingBasis
 from pipelines.lists import listed
+from pipelines.low_volume.published_schedules import (
+    Held,
+    PublishedSchedule,
+    codes_on,
+    held_by_last,
+    in_own_year,
+    last_schedule,
+    nothing_published,
+    pairs_now,
+    published_schedule,
+    with_unnamed,
+    year_before,
+)
+from pipelines.low_volume.reference_years import (
+    Advance,
+    Pricing,
+    ReferenceYear,
+    months_lacking,
+    reference_years,
+)
 from pipelines.low_volume.schedule_inputs import (
     ALLOCATION_GROWTH,
     DELEGATED_ACTIVITY,
@@ -37,139 +53,39 @@ from pipelines.low_volume.schedule_inputs import (
     read_locations,
     read_schedule_inputs,
 )
-from pipelines.organisations import COMMISSIONERS, PROVIDERS, Organisations, read_organisations
-from pipelines.price_books import published_table, sha256_of
-from pipelines.price_books.annex_a import LVA
-from pipelines.price_books.books import StoredBook
-from pipelines.price_books.reading import TableRead
-from pipelines.pricing_run import Rulebook, pairs_of_records, rulebook_for, summed
+from pipelines.organisations import COMMISSIONERS, Organisations, read_organisations
 from pipelines.scheme_packs import SchemePack, pack_of, scheme_for
 from pipelines.user_lists import UserList
-from pipelines.validation import is_validated, supplements_read
 from pipelines.workspace import UserError, Workspace
-from pricing import low_volume_schedule as rules_of
 from pricing.contracts import PAIR
 from pricing.cost_adjustment import net_uplift
 from pricing.explaining import pounds
 from pricing.low_volume_schedule import (
     NOT_AN_ICB,
     NOT_GIVEN,
-    REFUSED,
     Activity,
     BlockValue,
     Difference,
     Inputs,
-    NobodyStandsError,
-    OwnYear,
     Pair,
-    Reexpressed,
     Row,
     Weighed,
     against_published,
-    at_threshold,
     block_values,
     boards_expected,
-    kept_apart,
     near_or_across,
-    outside,
-    reexpressed,
+    schedule_rolled,
     with_other_tests,
 )
 from pricing.money import PPM
-from pricing.organisations import Party
 from pricing.scheme import Parameter, Scheme
 from pricing.scheme_tables import (
     ACTIVITY,
-    ACUTE,
-    CORE,
     FINANCE_PAYMENTS,
-    MENTAL_HEALTH_AND_COMMUNITY,
-    SECONDARY_DENTAL,
     SPECIALISED,
-    WHOLE,
 )
-from schemas.extracts import EXTRACTS
 
-COLUMN_OF_PART = {
-    WHOLE: "block_value_pence",
-    CORE: "acute_mental_health_community_pence",
-    ACUTE: "acute_pence",
-    MENTAL_HEALTH_AND_COMMUNITY: "mental_health_community_pence",
-    SECONDARY_DENTAL: "secondary_dental_pence",
-    SPECIALISED: "specialised_pence",
-}
-"""The column of a published schedule that holds each part."""
-NOBODY_STANDS = "nobody_stands_for_provider"
 _SHOWN_PAIRS = 10
-
-Advance = Callable[[int], object]
-
-
-@dataclass(slots=True)
-class ReferenceYear:
-    """What pricing made of a reference year's records, all accounted for.
-
-    `by_pair` is what counts, by pair and part; `left_out` what is in no pair's value, by reason and
-    what it counts as. `done_by` are the pairs that each pair's records were of, with the day.
-    """
-
-    scheme_year: str
-    records: int = 0
-    priced: int = 0
-    refused_by_code: dict[str, int] = field(default_factory=dict)
-    by_pair: dict[tuple[Pair, str], Activity] = field(default_factory=dict)
-    left_out: dict[tuple[str, str], Activity] = field(default_factory=dict)
-    done_by: dict[Pair, set[tuple[date, Pair]]] = field(default_factory=dict)
-
-    @property
-    def refused(self) -> int:
-        """Records that pricing refused."""
-        return self.records - self.priced
-
-    @property
-    def counted(self) -> Activity:
-        """What the pairs come to together."""
-        return sum(self.by_pair.values(), Activity())
-
-    def of_part(self, part: str, pairs: Container[Pair]) -> Activity:
-        """What some pairs come to of a part."""
-        found = (of for (pair, own), of in self.by_pair.items() if own == part and pair in pairs)
-        return sum(found, Activity())
-
-    @property
-    def all_lines(self) -> Activity:
-        """Every priced line, counted or left out."""
-        return sum(self.left_out.values(), self.counted)
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedSchedule:
-    """A published schedule as read, by the pairs it names, and what identifies it."""
-
-    scheme_year: str
-    book: StoredBook
-    table: TableRead
-
-    @property
-    def rows(self) -> dict[Pair, Row]:
-        """What it says of each pair."""
-        held = {part: name for part, name in COLUMN_OF_PART.items() if name in self.table.rows}
-        return {
-            (row[PAIR[0]], row[PAIR[1]]): {part: row[name] for part, name in held.items()}
-            for row in self.table.rows.iter_rows(named=True)
-        }
-
-    @property
-    def sha256(self) -> str:
-        """What identifies its book's manifest and table."""
-        return sha256_of([self.book.manifest, self.book.files[LVA]])
-
-    def places(self, column: str, codes: Iterable[str]) -> list[str]:
-        """Where some codes stand, in order."""
-        rows = self.table.rows.filter(pl.col(column).is_in(list(codes)))
-        return [
-            f"{self.table.place(row, column)}: {row[column]}" for row in rows.iter_rows(named=True)
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,46 +156,6 @@ def recipe(workspace: Workspace, scheme_year: str, as_of: date | None = None) ->
     return pack
 
 
-def reference_years(scheme: Scheme) -> list[str]:
-    """The years whose activity the schedule is made from, in order."""
-    of_activity = [part for part in scheme.low_volume.schedule if part.source == ACTIVITY]
-    return sorted({year for part in of_activity for year in part.reference_years})
-
-
-def months_lacking(workspace: Workspace, scheme: Scheme) -> dict[str, tuple[str, ...]]:
-    """The months of each reference year that have no valid records of all there is; none if whole.
-
-    By year, and only years that lack any.
-    """
-    lacking = {
-        year: tuple(
-            month
-            for month in months_of(year)
-            if not all(is_validated(workspace, extract.dataset, month) for extract in EXTRACTS)
-        )
-        for year in reference_years(scheme)
-    }
-    return {year: months for year, months in lacking.items() if months}
-
-
-def months_to_take_in(workspace: Workspace, lacking: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Of months that are lacking those whose extracts are in the landing folder, in order.
-
-    Raises `UserError` for what else keeps them from being taken in, such as a file that may hold
-    one of them and cannot be read.
-    """
-    months = sorted(month for of_year in lacking.values() for month in of_year)
-    landed = []
-    for month in months:
-        try:
-            for extract in EXTRACTS:
-                take_in(workspace, extract.dataset, month)
-        except NotDeliveredError:
-            continue
-        landed.append(month)
-    return landed
-
-
 def build(
     workspace: Workspace,
     scheme_year: str,
@@ -301,18 +177,18 @@ def build(
     given = read_schedule_inputs(known, scheme, organisations)
     places = read_locations(known, organisations)
     lacking = months_lacking(workspace, scheme)
-    last, published = _last_schedule(known, scheme), _published(known, scheme_year)
-    before = _year_before(known, scheme)
+    last, published = last_schedule(known, scheme), published_schedule(known, scheme_year)
+    before = year_before(known, scheme)
     _refuse_lacking(scheme, lacking, last, given, allows_partial)
-    resolve = partial(_codes_on, organisations, begins)
-    published_rows = _in_own_year(published, resolve).rows if published else None
+    resolve = partial(codes_on, organisations, begins)
+    published_rows = in_own_year(published, resolve).rows if published else None
     of_user = by_parties(given.rows, resolve(given.rows[PAIR[0]], given.rows[PAIR[1]]))
-    held = _held_by_last(last, resolve, given.rows, of_user, scheme)
+    held = held_by_last(last, resolve, given.rows, of_user, scheme)
     factors = _factors(workspace, scheme, as_of)
 
-    pricing = _Pricing(workspace, scheme, as_of, organisations)
+    pricing = Pricing(workspace, scheme, as_of, organisations)
     years = [pricing.year(year, advance) for year in reference_years(scheme) if year not in lacking]
-    inputs = _inputs(of_user, _with_unnamed(held, years, organisations), years)
+    inputs = _inputs(of_user, with_unnamed(held, years, organisations), years)
     values = block_values(inputs, scheme, {year: one.net for year, one in factors.items()})
     _refuse_not_given(values)
     as_known_then = (
@@ -320,9 +196,9 @@ def build(
         if published
         else []
     )
-    listed_last_year = _pairs_now(before, resolve) if before else None
+    listed_last_year = pairs_now(before, resolve) if before else None
     weighed = near_or_across(
-        values, scheme.low_volume, published_rows, _pairs_now(last, resolve) if last else None
+        values, scheme.low_volume, published_rows, pairs_now(last, resolve) if last else None
     )
     schedules = [one for one in (last, published, before) if one]
     books = [*pricing.books, *(one.book for one in schedules)]
@@ -357,145 +233,6 @@ def build(
     )
 
 
-def reexpress(
-    workspace: Workspace, scheme_year: str, on: date, as_of: date | None = None
-) -> tuple[PublishedSchedule, Reexpressed, list[str]]:
-    """The published schedule of a year for the organisations of a day, its total conserved.
-
-    And a notice of each merged pair that is not below the year's threshold. Raises `UserError`
-    where nothing is published, or naming the cells of codes for which nobody stands on the day.
-    """
-    known = workspace.on(PricingBasis(None, as_of))
-    published = _published(known, scheme_year)
-    if not published:
-        raise UserError(f"There is nothing to re-express: {_nothing_published(scheme_year)}.")
-    pack = pack_of(known, scheme_year)
-    scheme = pack.scheme(pack.effective_to, as_of)
-    organisations = read_organisations(known)
-    made = _in_own_year(published, partial(_codes_on, organisations, on), on)
-    made = kept_apart(made, _own_year(organisations, published, scheme, on))
-    totals = [sum(row[WHOLE] or 0 for row in of.values()) for of in (published.rows, made.rows)]
-    if totals[0] != totals[1]:
-        raise AssertionError(f"{totals[0]} pence became {totals[1]}")
-    return published, made, _at_threshold(made, scheme)
-
-
-def _at_threshold(made: Reexpressed, scheme: Scheme) -> list[str]:
-    """A notice of each merged pair that is not below the threshold, where the year has one."""
-    if not scheme.gives("low_volume.threshold_pence"):
-        return []
-    rules = scheme.low_volume
-    return [
-        f"{' '.join(pair)} comes to {pounds(pence)}, which is not below the threshold of "
-        f"{pounds(rules.threshold_pence)} ({scheme.citation('low_volume.threshold_pence')}): the "
-        "parties may agree on API."
-        for pair, pence in at_threshold(made, rules).items()
-    ]
-
-
-Codes = Mapping[str, Mapping[str, str | None]]
-Resolve = Callable[[Iterable[str | None], Iterable[str | None]], Codes]
-
-
-def _codes_on(
-    organisations: Organisations,
-    on: date,
-    providers: Iterable[str | None],
-    payers: Iterable[str | None],
-) -> Codes:
-    """Who each of some codes comes down to on a day, by `providers` and `commissioners`."""
-    found: dict[str, dict[str, str | None]] = {}
-    for name, codes in ((PROVIDERS, providers), (COMMISSIONERS, payers)):
-        parties = organisations.parties(name, sorted({code for code in codes if code}), on)
-        found[name] = {code: party.code if party else None for code, party in parties.items()}
-    return found
-
-
-def _own_year(
-    organisations: Organisations, published: PublishedSchedule, scheme: Scheme, on: date
-) -> OwnYear:
-    """Who stood for themselves beside a schedule, by who they come down to on a day.
-
-    Those are whoever did when it took effect, or in a later month of its year; but a party of the
-    day itself only if it did at first, since else it came of the others.
-    """
-    begins = published.book.publication.effective_from
-    months = [begins, *(day for day in _firsts(begins, scheme.effective_to) if day < on)]
-    found: dict[str, dict[str, str]] = {}
-    for name in (PROVIDERS, COMMISSIONERS):
-        codes = sorted(organisations.known(name))
-        standing = [_standing(organisations.parties(name, codes, day)) for day in months]
-        later = set[str]().union(*standing)
-        now = organisations.parties(name, sorted(later), on)
-        found[name] = {
-            code: party.code
-            for code, party in now.items()
-            if party and (party.code != code or code in standing[0])
-        }
-    listed = _codes_on(organisations, begins, *zip(*published.rows, strict=True))
-    pairs = {
-        (listed[PROVIDERS][provider] or provider, listed[COMMISSIONERS][payer] or payer)
-        for provider, payer in published.rows
-    }
-    return OwnYear(found[PROVIDERS], found[COMMISSIONERS], pairs | published.rows.keys())
-
-
-def _standing(parties: Mapping[str, Party | None]) -> set[str]:
-    return {code for code, party in parties.items() if party and party.code == code}
-
-
-def _firsts(after: date, until: date) -> Iterator[date]:
-    """The firsts of the months after a day, until another."""
-    months = range(after.year * 12 + after.month, until.year * 12 + until.month)
-    return (date(month // 12, month % 12 + 1, 1) for month in months)
-
-
-def _last_schedule(workspace: Workspace, scheme: Scheme) -> PublishedSchedule | None:
-    """The schedule that is rolled forward, if one is and it was published."""
-    rolled = _schedule_rolled(scheme)
-    return _published(workspace, rolled) if rolled else None
-
-
-def _schedule_rolled(scheme: Scheme) -> str | None:
-    """The year of the schedule that is rolled forward, if one is."""
-    return next((one.of_schedule for one in scheme.low_volume.schedule if one.of_schedule), None)
-
-
-def _year_before(workspace: Workspace, scheme: Scheme) -> PublishedSchedule | None:
-    """The schedule of the year before, where whether a pair was on it is weighed."""
-    if not scheme.gives("low_volume.also_considered"):
-        return None
-    if "previous_lva" not in scheme.low_volume.also_considered:
-        return None
-    return _published(workspace, scheme_year_of(f"{scheme.effective_from - timedelta(1):%Y-%m}"))
-
-
-def _pairs_now(published: PublishedSchedule, resolve: Resolve) -> set[Pair]:
-    """The pairs that those of an earlier schedule came down to; not those of whom nobody stands."""
-    codes = resolve([pair[0] for pair in published.rows], [pair[1] for pair in published.rows])
-    now = ((codes[PROVIDERS][one], codes[COMMISSIONERS][other]) for one, other in published.rows)
-    return {(provider, payer) for provider, payer in now if provider and payer}
-
-
-def _published(workspace: Workspace, scheme_year: str) -> PublishedSchedule | None:
-    """The schedule of a year as last published for it, by the basis' day."""
-    ends = pack_of(workspace, scheme_year).effective_to
-    found = published_table(workspace, scheme_year, ends, LVA, workspace.basis.as_of)
-    if not found:
-        return None
-    book, table = found
-    if table.faults:
-        raise UserError(f"The price book {book.id} cannot be used:\n{listed(table.faults)}")
-    return PublishedSchedule(scheme_year, book, table)
-
-
-def _nothing_published(scheme_year: str) -> str:
-    return (
-        f"no LVA payments schedule of {scheme_year} was imported: sus-pricing prices import "
-        f"WORKBOOK.xlsx --scheme {scheme_year} --published DATE --effective DATE"
-    )
-
-
 def _refuse_lacking(
     scheme: Scheme,
     lacking: Mapping[str, tuple[str, ...]],
@@ -515,9 +252,9 @@ def _refuse_lacking(
         )
     elif years and set(lacking) == set(years):
         faults.append(f"not one of {', '.join(years)} is whole: there is nothing to average")
-    rolled = _schedule_rolled(scheme)
+    rolled = schedule_rolled(scheme)
     if rolled and not last:
-        faults.append(_nothing_published(rolled))
+        faults.append(nothing_published(rolled))
     faults += [
         f"the list of schedule inputs has no {what}" for what in inputs_lacking(given, scheme)
     ]
@@ -525,10 +262,6 @@ def _refuse_lacking(
         raise UserError(
             f"The LVA payments schedule of {scheme.scheme_year} cannot be made:\n{listed(faults)}"
         )
-
-
-def _price_years(scheme: Scheme) -> list[str]:
-    return sorted({part.price_year for part in scheme.low_volume.schedule if part.price_year})
 
 
 def _in_short(months: tuple[str, ...]) -> str:
@@ -542,104 +275,6 @@ def _in_short(months: tuple[str, ...]) -> str:
         else:
             runs.append([month])
     return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
-
-
-def _in_own_year(
-    published: PublishedSchedule, resolve: Resolve, on: date | None = None
-) -> Reexpressed:
-    """A published schedule by the organisations of a day.
-
-    Raises `UserError` naming the cells of codes for which nobody stands.
-    """
-    rows = published.rows
-    codes = resolve([pair[0] for pair in rows], [pair[1] for pair in rows])
-    try:
-        return reexpressed(rows, codes[PROVIDERS], codes[COMMISSIONERS])
-    except NobodyStandsError as error:
-        lost = [
-            *published.places(PAIR[0], set(error.codes) & _lost(codes[PROVIDERS])),
-            *published.places(PAIR[1], set(error.codes) & _lost(codes[COMMISSIONERS])),
-        ]
-        when = f"on {on}" if on else "when the schedule begins"
-        raise UserError(
-            f"The schedule of {published.scheme_year} names organisations for whom nobody stands "
-            f"{when}:\n{listed(lost)}\nImport the organisations of that day, providers or "
-            "commissioners first, then the successions of those that closed: sus-pricing "
-            "organisations import FILE --table TABLE --published DATE."
-        ) from None
-
-
-def _lost(codes: Mapping[str, str | None]) -> set[str]:
-    return {code for code, now in codes.items() if now is None}
-
-
-Held = Mapping[Pair, Mapping[Pair, Row]]
-"""What the last schedule holds, by pair and by each pair that came together in it."""
-
-
-def _held_by_last(
-    last: PublishedSchedule | None,
-    resolve: Resolve,
-    given: pl.DataFrame,
-    of_user: pl.DataFrame,
-    scheme: Scheme,
-) -> Held:
-    """What the last schedule holds, as it names pairs, and what the list says that it does not.
-
-    `of_user` is what is `given` by the pairs of the new year. Raises `UserError` for a row of what
-    the schedule does hold.
-    """
-    rows = last.rows if last else {}
-    now = _in_own_year(last, resolve).made_of if last else {}
-    held = {pair: {named: dict(rows[named]) for named in of} for pair, of in now.items()}
-    takes = {part.part: str(part.takes) for part in scheme.low_volume.schedule}
-    as_named = given.filter(schedule_input=LAST_VALUE).select("file", "line", *PAIR)
-    said = of_user.join(as_named, on=["file", "line"], suffix="_named")
-    published = []
-    for row in said.iter_rows(named=True):
-        pair, named = (row[PAIR[0]], row[PAIR[1]]), tuple(row[f"{name}_named"] for name in PAIR)
-        of_named = held.setdefault(pair, {}).setdefault(named, {})
-        there = rows.get(named, {}).get(part := takes[row["part"]])
-        if there is not None:
-            place = f"{row['file']}, line {row['line']}"
-            published.append(f"{place}: it has {pounds(there)} for {' and '.join(named)}")
-        of_named[part] = row["amount_pence"]
-    if last and published:
-        raise UserError(
-            f"An entry of {LAST_VALUE} is for what the schedule of {last.scheme_year} does not "
-            f"hold. Leave these out:\n{listed(published)}"
-        )
-    return held
-
-
-def _with_unnamed(held: Held, years: Iterable[ReferenceYear], organisations: Organisations) -> Held:
-    """The same with an empty row for each pair of which nothing is held and that had activity.
-
-    It came together with pairs of which something is, so that without it the sum is too low.
-    """
-    done: dict[date, list[tuple[Pair, Pair]]] = {}
-    for year in years:
-        for pair, found in year.done_by.items():
-            for day, own in found if pair in held else ():
-                if own not in held[pair]:
-                    done.setdefault(day, []).append((pair, own))
-    names = {named for rows in held.values() for named in rows}
-    made = {pair: dict(rows) for pair, rows in held.items()}
-    for day, pairs in done.items():
-        codes = _codes_on(organisations, day, *zip(*names, strict=True))
-        for pair, own in pairs:
-            if not any(_stands_for(codes, named, own) for named in held[pair]):
-                made[pair][own] = {}
-    return made
-
-
-def _stands_for(codes: Codes, named: Pair, own: Pair) -> bool:
-    """Whether a pair as a schedule names it is another on a day, or was not there as yet.
-
-    What nobody was on the day came later, of all that merged into it.
-    """
-    then = (codes[PROVIDERS][named[0]], codes[COMMISSIONERS][named[1]])
-    return all(now in (None, code) for now, code in zip(then, own, strict=True))
 
 
 def _net_uplifts_then(
@@ -672,120 +307,6 @@ def _factors(workspace: Workspace, scheme: Scheme, as_of: date | None) -> dict[s
             sha256=pack.sha256,
         )
     return found
-
-
-class _Pricing:
-    """The pricing of reference years, month by month, under one year's rules and prices."""
-
-    def __init__(
-        self,
-        workspace: Workspace,
-        scheme: Scheme,
-        as_of: date | None,
-        organisations: Organisations,
-    ) -> None:
-        self._scheme, self._organisations = scheme, organisations
-        years = _price_years(scheme)
-        self._workspace = workspace.on(PricingBasis(years[0] if years else None, as_of))
-        self._rulebooks: dict[date, Rulebook] = {}
-        self._kinds: dict[str, dict[str, tuple[str | None, str | None]]] = {
-            PROVIDERS: {},
-            COMMISSIONERS: {},
-        }
-        self.inputs: dict[str, str] = {}
-
-    @property
-    def books(self) -> list[StoredBook]:
-        """The price books that priced anything."""
-        found = [b for book in self._rulebooks.values() for b in book.book.stored.values()]
-        return list({book.id: book for book in found}.values())
-
-    def year(self, year: str, advance: Advance | None) -> ReferenceYear:
-        """A whole year's records, priced and summed a month at a time."""
-        made = ReferenceYear(year)
-        for month in months_of(year):
-            rulebook = self._rulebook(month)
-            for extract in EXTRACTS:
-                self._month(made, extract.dataset, month, rulebook)
-                if advance:
-                    advance(1)
-        if made.priced + sum(made.refused_by_code.values()) != made.records:
-            raise AssertionError(f"{year}: {made.records} records are not all accounted for")
-        return made
-
-    def _month(self, made: ReferenceYear, dataset: str, month: str, rulebook: Rulebook) -> None:
-        rules = self._scheme.low_volume
-        sums = partial(rules_of.sums, rules=rules)
-        records, found = summed(self._workspace, dataset, month, rulebook, sums)
-        made.records += records
-        for row in found.iter_rows(named=True):
-            if row["counts_as"] == REFUSED:
-                codes = row["refusal_codes"]
-                made.refused_by_code[codes] = made.refused_by_code.get(codes, 0) + row["records"]
-                continue
-            made.priced += row["records"]
-            done = Activity(row["lines"], row["value_pence"], row["lines_without_price"])
-            pair, reason = self._counted(row)
-            if reason:
-                out = (reason, row["counts_as"])
-                made.left_out[out] = made.left_out.get(out, Activity()) + done
-            else:
-                key = (pair, row["counts_as"])
-                made.by_pair[key] = made.by_pair.get(key, Activity()) + done
-        self._note_pairs(made, dataset, month, rulebook)
-        self._note_inputs(dataset, month)
-
-    def _note_pairs(
-        self, made: ReferenceYear, dataset: str, month: str, rulebook: Rulebook
-    ) -> None:
-        """Whose the records were on the day of the rules, by who they are of in the new year."""
-        if not _schedule_rolled(self._scheme):
-            return
-        day = self._workspace.basis.rules_day(month)
-        for own, payer, now in pairs_of_records(self._workspace, dataset, month, rulebook):
-            provider, _ = self._party(PROVIDERS, own)
-            standing, _ = self._party(COMMISSIONERS, now)
-            if provider and standing:
-                made.done_by.setdefault((provider, standing), set()).add((day, (own, payer)))
-
-    def _counted(self, row: Mapping[str, Any]) -> tuple[Pair, str | None]:
-        """The pair of the new year that a sum is of, and why it is in no value, if it is not."""
-        provider, provider_kind = self._party(PROVIDERS, row[PAIR[0]])
-        payer, payer_kind = self._party(COMMISSIONERS, row[PAIR[1]])
-        made = {part.part for part in self._scheme.low_volume.schedule if part.source == ACTIVITY}
-        if row["counts_as"] not in made:
-            return ("", ""), row["counts_as"]
-        reason = outside(provider_kind, payer_kind, self._scheme)
-        if provider is None:
-            reason = NOBODY_STANDS
-        return (str(provider), str(payer)), reason
-
-    def _party(self, name: str, code: str) -> tuple[str | None, str | None]:
-        """Who a code comes down to when the schedule begins, and of which kind."""
-        known = self._kinds[name]
-        if code not in known:
-            party = self._organisations.parties(name, [code], self._scheme.effective_from)[code]
-            known[code] = (party.code, party.kind) if party else (None, None)
-        return known[code]
-
-    def _rulebook(self, month: str) -> Rulebook:
-        """The rules and prices of a month; of every reference year's July they are the same."""
-        day = self._workspace.basis.rules_day(month)
-        if day not in self._rulebooks:
-            found = rulebook_for(self._workspace, month)
-            found = found.at_published_prices(payers_on=self._scheme.effective_from)
-            self._rulebooks[day] = found
-            self.inputs |= found.inputs()
-        return self._rulebooks[day]
-
-    def _note_inputs(self, dataset: str, month: str) -> None:
-        """What identifies the extracts that the month's records are from."""
-        cut = settled_cut(self._workspace, dataset, month)
-        for delivery in deliveries_of(self._workspace, dataset):
-            if month in delivery.months and delivery.cut == cut:
-                self.inputs[f"extract {delivery.name}"] = delivery.sha256
-        for one in supplements_read(self._workspace, dataset, month, cut):
-            self.inputs[f"supplementary extract {one['name']}"] = one["sha256"]
 
 
 def _inputs(of_user: pl.DataFrame, held: Held, years: Iterable[ReferenceYear]) -> Inputs:
@@ -971,7 +492,7 @@ def _without_value(
         parts = " and ".join(part.replace("_", " ") for part in missing)
         yield (
             f"{len(found):,} pairs, with {pounds(worth)} of activity in the reference years, have "
-            f"no value and are not listed, since the schedule of {_schedule_rolled(scheme)} does "
+            f"no value and are not listed, since the schedule of {schedule_rolled(scheme)} does "
             f"not name all that they are made of: working.csv has them. Give their {parts} in it "
             f"as {LAST_VALUE} in the list of schedule inputs, 0 where there is none."
         )

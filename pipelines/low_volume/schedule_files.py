@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.accounting import versions
-from pipelines.low_volume.schedule import PublishedSchedule, Schedule
+from pipelines.low_volume.published_schedules import PublishedSchedule
+from pipelines.low_volume.schedule import Schedule
 from pipelines.workspace import (
     UserError,
     Workspace,

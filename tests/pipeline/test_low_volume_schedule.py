@@ -11,6 +11,7 @@ import csv
 import json
 import shutil
 from datetime import date
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,16 @@ from typer.testing import CliRunner
 from pipelines.assets import WorkspaceResource, low_volume_schedule
 from pipelines.basis import months_of
 from pipelines.cli import app
+from pipelines.low_volume import reference_years, schedule_files
 from pipelines.low_volume import schedule as schedules
-from pipelines.low_volume import schedule_files
-from pipelines.low_volume.schedule import Schedule, build, months_lacking, recipe, reexpress
+from pipelines.low_volume.published_schedules import published_schedule, reexpress
+from pipelines.low_volume.reference_years import (
+    Pricing,
+    ReferenceYear,
+    months_lacking,
+    months_to_take_in,
+)
+from pipelines.low_volume.schedule import Schedule, build, recipe
 from pipelines.organisations import read_organisations
 from pipelines.price_books.books import Publication
 from pipelines.price_books.importing import import_csv
@@ -234,8 +242,8 @@ def test_each_published_pair_has_one_cause(built: Schedule) -> None:
 def test_the_factors_say_what_was_published_when(built: Schedule) -> None:
     factors = {year: (one.net, one.uplift.published_on) for year, one in built.factors.items()}
     assert factors == {
-        "2025-26": (schedules.Fraction(283, 10_000), date(2025, 6, 27)),
-        "2026-27": (schedules.Fraction(3, 10_000), date(2026, 3, 31)),
+        "2025-26": (Fraction(283, 10_000), date(2025, 6, 27)),
+        "2026-27": (Fraction(3, 10_000), date(2026, 3, 31)),
     }
 
 
@@ -292,7 +300,7 @@ def test_what_is_made_up_says_so_and_can_be_imported_all_the_same(
     copy = copied(taken_in, tmp_path)
     publication = Publication("2026-27", date(2026, 6, 1), date(2026, 4, 1), is_illustrative=True)
     import_csv(copy, path, "lva_payments_schedule", publication)
-    published = schedules._published(copy, "2026-27")
+    published = published_schedule(copy, "2026-27")
     assert published is not None
     again = against_published(built.listed, published.rows)
     assert [one.cause for one in again] == ["same"] * 3
@@ -406,7 +414,7 @@ def test_a_year_that_lacks_a_month_is_left_out_where_that_is_asked_for(
 def test_months_whose_extracts_are_there_are_taken_in(workspace: Workspace) -> None:
     making.land_good_month(workspace, "2019-07")
     lacking = months_lacking(workspace, recipe(workspace, "2026-27").scheme)
-    assert schedules.months_to_take_in(workspace, lacking) == ["2019-07"]
+    assert months_to_take_in(workspace, lacking) == ["2019-07"]
 
 
 def test_what_else_keeps_a_month_from_being_taken_in_is_told(
@@ -415,9 +423,9 @@ def test_what_else_keeps_a_month_from_being_taken_in_is_told(
     def fails(*_: object) -> None:
         raise UserError("the lake is read-only")
 
-    monkeypatch.setattr(schedules, "take_in", fails)
+    monkeypatch.setattr(reference_years, "take_in", fails)
     with pytest.raises(UserError, match="the lake is read-only"):
-        schedules.months_to_take_in(workspace, {"2019-20": ("2019-07",)})
+        months_to_take_in(workspace, {"2019-20": ("2019-07",)})
 
 
 def test_what_a_month_is_made_of(workspace: Workspace) -> None:
@@ -440,8 +448,8 @@ def test_what_a_month_is_made_of(workspace: Workspace) -> None:
     land(workspace, "freeze/apc_2019-07.csv", spells)
     making.sort_out(workspace, "apc", "2019-07")
     scheme = recipe(workspace, "2026-27").scheme
-    pricing = schedules._Pricing(workspace, scheme, None, read_organisations(workspace))
-    made = schedules.ReferenceYear("2019-20")
+    pricing = Pricing(workspace, scheme, None, read_organisations(workspace))
+    made = ReferenceYear("2019-20")
     pricing._month(made, "apc", "2019-07", pricing._rulebook("2019-07"))
     assert (made.records, made.priced) == (4, 4)
     drugs = made.left_out.pop(("excluded_item", "excluded_item"))
@@ -454,10 +462,9 @@ def test_what_a_month_is_made_of(workspace: Workspace) -> None:
 
 def without_reference_years(monkeypatch: pytest.MonkeyPatch, **done: Any) -> None:
     """Years that are whole, with what is `done` alone, so that what comes after is reached."""
-    monkeypatch.setattr(schedules, "months_lacking", lambda *_: {})
-    monkeypatch.setattr(
-        schedules._Pricing, "year", lambda _, year, __: schedules.ReferenceYear(year, **done)
-    )
+    for looked_up_in in (schedules, reference_years):
+        monkeypatch.setattr(looked_up_in, "months_lacking", lambda *_: {})
+    monkeypatch.setattr(Pricing, "year", lambda _, year, __: ReferenceYear(year, **done))
 
 
 def test_a_part_that_the_last_schedule_tells_is_not_given_again(
