@@ -290,9 +290,9 @@ def _own_year(
             for code, party in now.items()
             if party and (party.code != code or code in standing[0])
         }
-    listed = codes_on(organisations, begins, *zip(*published.rows, strict=True))
+    then = codes_on(organisations, begins, *zip(*published.rows, strict=True))
     pairs = {
-        (listed[PROVIDERS][provider] or provider, listed[COMMISSIONERS][payer] or payer)
+        (then[PROVIDERS][provider] or provider, then[COMMISSIONERS][payer] or payer)
         for provider, payer in published.rows
     }
     return OwnYear(found[PROVIDERS], found[COMMISSIONERS], pairs | published.rows.keys())
