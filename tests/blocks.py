@@ -252,10 +252,13 @@ def names(fields: Sequence[Field]) -> list[str]:
 
 
 def row_of(engine: str, case: BlockCase) -> Row:
-    """The row of a case's pair as an engine makes it."""
+    """The row of a case's pair as an engine makes it of lines that Polars priced.
+
+    That engines price alike is for the cases of lines to show.
+    """
     records = records_frame("apc", spells_of(case.month, *case.records))
     lines, without = (
-        lines_of(engine, "apc", records, case.month, case.scheme_year, listed=listed)
+        lines_of("polars", "apc", records, case.month, case.scheme_year, listed=listed)
         for listed in (True, False)
     )
     items = [
