@@ -121,7 +121,7 @@ def test_the_picture_draws_every_asset_arrow_and_blocking_check() -> None:
     picture = (PROJECT / "docs" / "asset-graph.svg").read_text("utf-8")
     for node in nodes:
         assert f">{node.key.to_user_string()}</text>" in picture
-        assert f">{node.group_name}</text>" in picture
+        assert f">{node.group_name}</tspan>" in picture
     checks = chain.from_iterable(node.check_keys for node in nodes)
     blocking = [key.name for key in checks if graph.get_check_spec(key).blocking]
     assert sorted(re.findall(r"✓ (\w+_\w+)</text>", picture)) == sorted(blocking)
