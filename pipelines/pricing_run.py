@@ -621,7 +621,8 @@ def pairs_of_records(
     found = pairs.join(now, on="organisation_code", suffix="_now").select(
         *PAIR, "commissioner_code_now"
     )
-    return set(found.drop_nulls().unique().collect().iter_rows())
+    pairs_found = found.drop_nulls().unique().collect(engine="streaming")
+    return set(pairs_found.iter_rows())
 
 
 def _revalue(

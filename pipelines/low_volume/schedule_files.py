@@ -18,6 +18,7 @@ from typing import Any
 from pipelines.accounting import versions
 from pipelines.low_volume.published_schedules import PublishedSchedule
 from pipelines.low_volume.schedule import Schedule
+from pipelines.price_books.importing import MADE_UP, NOT_WHOLE
 from pipelines.workspace import (
     UserError,
     Workspace,
@@ -42,9 +43,9 @@ from pricing.scheme_tables import (
 MANIFEST = "manifest.json"
 _TABLES = ("schedule", "working", "near_threshold", "accounting", "comparison")
 _OWN_FILES = {MANIFEST, *(f"{name}.csv" for name in _TABLES)}
-ILLUSTRATIVE = "ILLUSTRATIVE: prices or organisations are made up. Do not pay on it."
+ILLUSTRATIVE = f"{MADE_UP} prices or organisations are made up. Do not pay on it."
 UNDECIDED = "UNDECIDED: the parties say what pays. Add to the schedule what they agree is a block."
-PARTIAL = "PARTIAL: {} lack months, and are in no average. Do not pay on it."
+PARTIAL = NOT_WHOLE + " {} lack months, and are in no average. Do not pay on it."
 HEADERS = {
     CORE: "Acute, mental health and community",
     ACUTE: "Acute",
